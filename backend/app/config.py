@@ -1,0 +1,149 @@
+"""Every setting of the shop, read once from the environment; a bad value refuses to start and says which."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parents[2]
+CURRENCIES = {"EUR": 2, "USD": 2, "GBP": 2, "CHF": 2, "SEK": 2, "DKK": 2, "NOK": 2, "PLN": 2, "CZK": 2, "CAD": 2, "AUD": 2, "INR": 2, "JPY": 0}
+
+
+class BadSetting(Exception):
+    """A setting has a value the shop cannot start with. The message names it and says what would do."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _whole(low: int, high: int) -> Any:
+    def read(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not low <= int(value) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(value)
+
+    return read
+
+
+def _choice(**choices: Any) -> Any:
+    def read(value: str) -> Any:
+        if value not in choices:
+            raise ValueError(" or ".join(choices))
+        return choices[value]
+
+    return read
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("an address like https://shop.example, without a path")
+    return value.rstrip("/")
+
+
+def _urls(value: str) -> tuple[str, ...]:
+    return tuple(_url(part) for part in re.split(r"[\s,]+", value) if part)
+
+
+def _networks(value: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(ipaddress.ip_network(part)) for part in re.split(r"[\s,]+", value) if part)
+    except ValueError:
+        raise ValueError("IP addresses or networks, separated by commas") from None
+
+
+def _currency(value: str) -> str:
+    if value not in CURRENCIES:
+        raise ValueError("one of " + " ".join(CURRENCIES))
+    return value
+
+
+def _secret(value: str) -> str:
+    if len(value) < 32 or len(set(value)) < 8:
+        raise ValueError("at least 32 random characters; leave it unset and the shop makes its own")
+    return value
+
+
+def _folder(value: str) -> Path:
+    return (ROOT / value).resolve()
+
+
+def _setting(name: str, default: Any, read: Any = _text) -> Any:
+    return field(default=default, metadata={"name": name, "read": read})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment decides. The owner's choices (name, taxes, shipping) live in the database once it exists."""
+
+    url: str = _setting("SHOP_URL", "", _url)
+    production: bool = _setting("SHOP_ENV", False, _choice(production=True, development=False))
+    host: str = _setting("HOST", "127.0.0.1")
+    port: int = _setting("PORT", 5000, _whole(1, 65535))
+    workers: int = _setting("WORKERS", 0, _whole(0, 256))
+    threads: int = _setting("THREADS", 4, _whole(1, 64))
+    var: Path = _setting("SHOP_VAR", ROOT / "var", _folder)
+    secret_key: str = _setting("SECRET_KEY", "", _secret)
+    limits: bool = _setting("LIMITS", True, _choice(on=True, off=False))
+    demo: bool | None = _setting("SHOP_DEMO", None, _choice(**{"1": True, "0": False}))
+    name: str = _setting("SHOP_NAME", "FlaskCart")
+    currency: str = _setting("CURRENCY", "EUR", _currency)
+    db_host: str = _setting("DB_HOST", "")
+    db_port: int = _setting("DB_PORT", 3306, _whole(1, 65535))
+    db_user: str = _setting("DB_USER", "flaskcart")
+    db_password: str = _setting("DB_PASSWORD", "")
+    db_name: str = _setting("DB_NAME", "flaskcart")
+    mail_host: str = _setting("MAIL_HOST", "")
+    mail_port: int = _setting("MAIL_PORT", 587, _whole(1, 65535))
+    mail_user: str = _setting("MAIL_USER", "")
+    mail_password: str = _setting("MAIL_PASSWORD", "")
+    mail_tls: str = _setting("MAIL_TLS", "starttls", _choice(starttls="starttls", tls="tls", off="off"))
+    mail_from: str = _setting("MAIL_FROM", "")
+    cors_origins: tuple[str, ...] = _setting("CORS_ORIGINS", (), _urls)
+    trusted_proxies: tuple[str, ...] = _setting("TRUSTED_PROXIES", (), _networks)
+
+    def __post_init__(self) -> None:
+        if not self.limits and not self.loopback:
+            raise BadSetting("LIMITS=off is only for tests on this machine: HOST must be a loopback address.")
+        if not self.url:
+            shown = f"[{self.host}]" if ":" in self.host else self.host
+            object.__setattr__(self, "url", f"http://{shown}:{self.port}")
+
+    @property
+    def loopback(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def https(self) -> bool:
+        return self.url.startswith("https://")
+
+    @property
+    def development_mailbox(self) -> bool:
+        """Mails may be read at /dev/mail: nobody but this machine can ask, and there is no other way to read them."""
+        return not self.mail_host and not self.trusted_proxies and self.loopback
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read the settings; an empty value counts as unset. Raises BadSetting with the setting's name."""
+        values: dict[str, Any] = {}
+        for one in fields(cls):
+            name = one.metadata["name"]
+            raw = env.get(name, "").strip()
+            if not raw:
+                continue
+            try:
+                values[one.name] = one.metadata["read"](raw)
+            except ValueError as error:
+                raise BadSetting(f"{name} must be {error}.") from None
+        return cls(**values)
