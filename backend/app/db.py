@@ -1,0 +1,391 @@
+"""The way to the database: a bounded pool, transactions that are retried whole, and the named statements of database/queries."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import mysql.connector
+from mysql.connector import errorcode
+
+from .config import ROOT
+from .errors import Unavailable
+
+try:
+    # With the C extension commit() and rollback() raise this one, which is no mysql.connector.Error.
+    from _mysql_connector import MySQLInterfaceError
+except ImportError:
+    MySQLInterfaceError = mysql.connector.Error
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Row = dict[str, Any]
+
+QUERIES = ROOT / "database" / "queries"
+COLLATION = "utf8mb4_unicode_520_ci"
+CONNECT_TIMEOUT = POOL_WAIT = 2  # seconds
+STATEMENT_TIMEOUT = 3  # seconds without an answer before a connection is given up; only migrations and the like ask for more
+IDLE_BEFORE_PING = 5.0  # seconds
+BREAK = 1.0  # seconds for which nobody tries to connect after a failed attempt
+ATTEMPTS = 4
+
+DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ = errorcode.ER_LOCK_DEADLOCK, errorcode.ER_LOCK_WAIT_TIMEOUT, 1020
+RETRIED = {DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ}
+LOST = {2006, 2013, 2055, 1053, 1927, 4031}
+AWAY = {2002, 2003, 2005, 1040, 1047, 1205} | LOST
+DUPLICATE = errorcode.ER_DUP_ENTRY
+DRIVER_ERRORS = (mysql.connector.Error, MySQLInterfaceError)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a database is and who asks. A socket wins over host and port."""
+
+    user: str
+    password: str
+    database: str
+    host: str = ""
+    port: int = 3306
+    socket: str = ""
+
+
+def connect(address: Address, *, statement_timeout: int = STATEMENT_TIMEOUT) -> Any:
+    """Open one connection with the session rules that every statement of the shop relies on."""
+    where: Row = {"unix_socket": address.socket} if address.socket else {"host": address.host, "port": address.port}
+    connection = mysql.connector.connect(
+        user=address.user,
+        password=address.password,
+        database=address.database or None,
+        charset="utf8mb4",
+        collation=COLLATION,
+        autocommit=True,
+        connection_timeout=CONNECT_TIMEOUT,
+        read_timeout=statement_timeout,
+        write_timeout=statement_timeout,
+        **where,
+    )
+    cursor = connection.cursor()
+    cursor.execute(
+        "SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 2,"
+        " sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY'"
+    )
+    cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    cursor.close()
+    return connection
+
+
+class Tx:
+    """One connection in use: what a named statement runs on."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.used_at = time.monotonic()
+        self.statements = 0
+        self.broken = False
+
+    def execute(self, sql: str, params: tuple[Any, ...] = ()) -> Any:
+        self.statements += 1
+        cursor = self.connection.cursor()
+        try:
+            cursor.execute(sql, params)
+        except DRIVER_ERRORS as error:
+            self.broken = self.broken or error_number(error) in LOST
+            cursor.close()
+            raise
+        return cursor
+
+
+class Pool:
+    """At most `size` connections. Who finds none free waits, bounded, instead of failing at once."""
+
+    def __init__(self, address: Address, size: int) -> None:
+        self.address = address
+        self._free: list[Tx] = []
+        self._places = threading.BoundedSemaphore(size)
+        self._closed_until = 0.0
+        self._closed = False
+
+    def acquire(self) -> Tx:
+        if not self._places.acquire(timeout=POOL_WAIT):
+            raise Unavailable("All connections to the database are busy.")
+        try:
+            return self._healthy() or self._connect()
+        except BaseException:
+            self._places.release()
+            raise
+
+    def release(self, tx: Tx) -> None:
+        if tx.broken or self._closed:
+            _close(tx)
+        else:
+            tx.used_at = time.monotonic()
+            self._free.append(tx)
+        self._places.release()
+
+    def close(self) -> None:
+        self._closed = True
+        while self._free:
+            _close(self._free.pop())
+
+    def _healthy(self) -> Tx | None:
+        while True:
+            try:
+                tx = self._free.pop()
+            except IndexError:
+                return None
+            if time.monotonic() - tx.used_at < IDLE_BEFORE_PING:
+                return tx
+            try:
+                tx.connection.ping()
+                return tx
+            except DRIVER_ERRORS:
+                _close(tx)
+
+    def _connect(self) -> Tx:
+        # A server that is away answers slowly; while it is, everybody but one asker a second is told so at once.
+        if time.monotonic() < self._closed_until:
+            raise Unavailable("The database does not answer.")
+        try:
+            return Tx(connect(self.address))
+        except DRIVER_ERRORS as error:
+            self._closed_until = time.monotonic() + BREAK
+            raise Unavailable("The database does not answer.") from error
+
+
+def _close(tx: Tx) -> None:
+    tx.broken = True
+    try:
+        tx.connection.close()
+    except (*DRIVER_ERRORS, OSError):
+        # The line was dead already; nothing is left to close.
+        return
+
+
+_pool: Pool | None = None
+
+
+def open(address: Address, *, size: int = 8) -> None:
+    """Set the database of this process; connections are made when first needed. Opening again closes the former pool."""
+    global _pool
+    close()
+    _pool = Pool(address, size)
+
+
+def close() -> None:
+    global _pool
+    if _pool:
+        _pool.close()
+    _pool = None
+
+
+def error_number(error: BaseException) -> int:
+    return int(getattr(error, "errno", 0) or 0)
+
+
+def is_duplicate(error: BaseException, constraint: str) -> bool:
+    """Whether the error is a second row where the named unique key allows one."""
+    return error_number(error) == DUPLICATE and constraint in str(error)
+
+
+@contextmanager
+def _borrowed() -> Iterator[Tx]:
+    if _pool is None:
+        raise RuntimeError("db.open() has not been called")
+    pool, tx = _pool, _pool.acquire()
+    try:
+        yield tx
+    finally:
+        pool.release(tx)
+
+
+@contextmanager
+def reading() -> Iterator[Tx]:
+    """A connection for plain reads, each statement on its own (autocommit). Raises Unavailable when the database is away."""
+    with _borrowed() as tx:
+        try:
+            yield tx
+        except DRIVER_ERRORS as error:
+            if error_number(error) in AWAY:
+                raise Unavailable("The database does not answer.") from error
+            raise
+
+
+def transaction(work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `work(tx, …)` in one READ COMMITTED transaction and return its result.
+
+    The whole of `work` is run again, at most four times in all, when the database chose it as a deadlock's victim, when a
+    lock was not to be had in time, or when a line was found dead before COMMIT; so it must do nothing but SQL.
+    Raises Unavailable after that, and when it cannot be known whether COMMIT happened.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with _borrowed() as tx:
+                return _once(tx, work, *args, **kwargs)
+        except DRIVER_ERRORS as error:
+            if error_number(error) not in RETRIED | AWAY:
+                raise
+            if attempt == ATTEMPTS:
+                raise Unavailable() from error
+        time.sleep(random.uniform(0.2, 1.0) * 0.02 * 2**attempt)
+    raise AssertionError("unreachable")
+
+
+def _once(tx: Tx, work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        tx.execute("START TRANSACTION").close()
+        result = work(tx, *args, **kwargs)
+    except BaseException:
+        _roll_back(tx)
+        raise
+    try:
+        tx.connection.commit()
+    except DRIVER_ERRORS as error:
+        _roll_back(tx)
+        if error_number(error) in RETRIED:
+            raise
+        # The line broke during COMMIT: only who holds an idempotency key can find out what became of it.
+        raise Unavailable("The connection was lost while saving. Send the same request again.") from error
+    return result
+
+
+def _roll_back(tx: Tx) -> None:
+    try:
+        tx.connection.rollback()
+    except DRIVER_ERRORS:
+        tx.broken = True
+
+
+class Query:
+    """One named statement. Call it with a Tx and exactly the parameters that it names."""
+
+    def __init__(self, noun: str, name: str, kind: str, sql: str) -> None:
+        self.name, self.kind, self.sql = f"{noun}.{name}", kind, sql
+        self._pieces = re.split(r"(?<![:\w]):([a-z_]+)\b", sql)
+        self.params = self._pieces[1::2]
+        self._known = frozenset(self.params)
+        self._fixed = "%s".join(self._pieces[::2])
+
+    def prepared(self) -> str:
+        """The statement as PREPARE takes it."""
+        return "?".join(self._pieces[::2])
+
+    def __call__(self, tx: Tx, **given: Any) -> Any:
+        if given.keys() != self._known:
+            raise TypeError(f"{self.name} takes {sorted(self._known)}, not {sorted(given)}")
+        sql, values = self._bind(given)
+        cursor = tx.execute(sql, values)
+        try:
+            return getattr(self, f"_{self.kind}")(cursor)
+        finally:
+            cursor.close()
+
+    def _bind(self, given: Row) -> tuple[str, tuple[Any, ...]]:
+        values = [given[name] for name in self.params]
+        if not any(isinstance(value, list | tuple | set | frozenset) for value in values):
+            return self._fixed, tuple(values)
+        sql, flat = self._pieces[0], []
+        for value, piece in zip(values, self._pieces[2::2], strict=True):
+            several = list(value) or [None] if isinstance(value, list | tuple | set | frozenset) else [value]
+            flat += several
+            sql += ", ".join(["%s"] * len(several)) + piece
+        return sql, tuple(flat)
+
+    @staticmethod
+    def _rows(cursor: Any) -> list[Row]:
+        names = cursor.column_names
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def _row(self, cursor: Any) -> Row | None:
+        rows = self._rows(cursor)
+        return rows[0] if rows else None
+
+    @staticmethod
+    def _value(cursor: Any) -> Any:
+        rows = cursor.fetchall()
+        return rows[0][0] if rows else None
+
+    @staticmethod
+    def _count(cursor: Any) -> int:
+        return int(cursor.rowcount)
+
+    @staticmethod
+    def _id(cursor: Any) -> int:
+        return int(cursor.lastrowid)
+
+
+class Sorted(dict[str, Query]):
+    """A statement with declared sort orders, one Query each: `q.catalogue.list_products["newest"](tx, …)`."""
+
+
+class Noun:
+    """The statements of one file: `q.orders.cancel`."""
+
+    def __init__(self, statements: dict[str, Query | Sorted]) -> None:
+        self._statements = statements
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._statements[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __iter__(self) -> Iterator[Query]:
+        for one in self._statements.values():
+            yield from one.values() if isinstance(one, Sorted) else (one,)
+
+
+KINDS = {"rows", "row", "value", "count", "id"}
+HEADING = re.compile(r"^-- (?:name: *(\w+) *-> *(\w+)|part: *(\w+)) *$", flags=re.MULTILINE)
+SORT = re.compile(r"^-- sort (\w+): *(.+?) +AFTER +(.+?) *$", flags=re.MULTILINE)
+
+
+def read_statements(path: Path) -> dict[str, Query | Sorted]:
+    """Read one file's statements, in order.
+
+    `-- name: cancel -> count` opens a statement, `-- part: filters` a piece that later ones take in as `{filters}`, and
+    `-- sort newest: created_at DESC, id DESC AFTER <condition of the next page>` lines fill its `{sort}` and `{after}`.
+    """
+    found: dict[str, Query | Sorted] = {}
+    parts: dict[str, str] = {}
+    pieces = HEADING.split(path.read_text(encoding="utf-8"))
+    for name, kind, part, text in zip(pieces[1::4], pieces[2::4], pieces[3::4], pieces[4::4], strict=True):
+        sql = re.sub(r"^\s*--.*\n?", "", text, flags=re.MULTILINE).strip().rstrip(";")
+        for known, fragment in parts.items():
+            sql = sql.replace("{" + known + "}", fragment)
+        if part:
+            parts[part] = sql
+        elif kind not in KINDS or name in found:
+            raise ValueError(f"{path.name}: {name} -> {kind} is no kind of statement, or stands twice")
+        elif sorts := SORT.findall(text):
+            found[name] = Sorted(
+                {key: Query(path.stem, f"{name}[{key}]", kind, sql.replace("{sort}", order).replace("{after}", after)) for key, order, after in sorts}
+            )
+        else:
+            found[name] = Query(path.stem, name, kind, sql)
+    return found
+
+
+class Queries:
+    """All statements, by noun."""
+
+    def __init__(self, folder: Path) -> None:
+        self._nouns = {path.stem: Noun(read_statements(path)) for path in sorted(folder.glob("*.sql"))}
+
+    def __getattr__(self, noun: str) -> Noun:
+        try:
+            return self._nouns[noun]
+        except KeyError:
+            raise AttributeError(noun) from None
+
+    def __iter__(self) -> Iterator[Query]:
+        return (query for noun in self._nouns.values() for query in noun)
+
+
+q = Queries(QUERIES)

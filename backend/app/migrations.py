@@ -1,0 +1,194 @@
+"""Brings a database to this version's schema: schema.sql on an empty one, else the migrations it has not seen.
+
+A migration file is forward-only and made of steps. Each step opens with a line that says what exists once it is done,
+so that a run that was killed anywhere is simply run again:
+
+    -- step: table orders
+    -- step: column orders.pay_by
+    -- step: index orders.ix_orders_status
+    -- step: constraint orders.ck_orders_status
+    -- step: no column orders.old_name          ("no" turns any of them around)
+    -- step: data                                (DML that may be repeated)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from . import db
+from .config import ROOT
+from .db import DRIVER_ERRORS, Address
+
+SCHEMA = ROOT / "database" / "schema.sql"
+FOLDER = ROOT / "database" / "migrations"
+LEASE_SECONDS = 60
+STATEMENT_TIMEOUT = 3600  # seconds; an ALTER of a large table takes its time
+
+EXISTS = {
+    "table": "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = %s",
+    "column": "SELECT 1 FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s AND column_name = %s",
+    "index": "SELECT 1 FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = %s AND index_name = %s LIMIT 1",
+    "constraint": "SELECT 1 FROM information_schema.table_constraints WHERE table_schema = DATABASE() AND table_name = %s AND constraint_name = %s",
+}
+
+
+class MigrationProblem(Exception):
+    """The schema cannot be brought to this version. The message says why and what to do."""
+
+
+def migrate(owner: Address, progress: Callable[[str], None] = lambda line: None) -> bool:
+    """Bring the database to this version, with the account that may change tables. Gives True when it was empty."""
+    connection = db.connect(owner, statement_timeout=STATEMENT_TIMEOUT)
+    try:
+        with _lease(connection):
+            empty = not _applied(connection)
+            if empty:
+                progress("Creating the tables")
+                _load_schema(connection)
+            else:
+                _run_pending(connection, progress)
+            return empty
+    finally:
+        connection.close()
+
+
+def pending(owner: Address) -> list[str]:
+    """The versions that the database has not seen."""
+    connection = db.connect(owner)
+    try:
+        done = _applied(connection)
+        return [path.stem for path in migration_files() if path.stem not in done]
+    finally:
+        connection.close()
+
+
+def migration_files() -> list[Path]:
+    return sorted(FOLDER.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+
+
+def statements(sql: str) -> Iterator[str]:
+    """The statements of a script without comments. A semicolon ends one at a line's end only, so text may hold others."""
+    for part in re.split(r";[ \t]*$", re.sub(r"^\s*--.*$", "", sql, flags=re.MULTILINE), flags=re.MULTILINE):
+        if part.strip():
+            yield part.strip()
+
+
+def steps(sql: str) -> Iterator[tuple[str, str]]:
+    """The steps of a migration: what exists after it, and its one statement."""
+    parts = re.split(r"^-- step: *(.+?) *$", sql, flags=re.MULTILINE)
+    for goal, text in zip(parts[1::2], parts[2::2], strict=True):
+        (statement,) = statements(text)
+        yield goal, statement
+
+
+def checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _load_schema(connection: Any) -> None:
+    # A former run may have been killed half-way: CREATE TABLE goes on where it stopped, and the versions are written last.
+    for statement in statements(SCHEMA.read_text(encoding="utf-8")):
+        table = re.match(r"CREATE TABLE (\w+)", statement)
+        if not (table and _value(connection, EXISTS["table"], (table[1],))):
+            _run(connection, statement)
+
+
+def _run_pending(connection: Any, progress: Callable[[str], None]) -> None:
+    done = _applied(connection)
+    for path in migration_files():
+        if path.stem not in done:
+            progress(f"Migrating: {path.stem}")
+            for goal, statement in steps(path.read_text(encoding="utf-8")):
+                if not _reached(connection, goal):
+                    _run(connection, statement)
+            _note(connection, path)
+        elif done[path.stem] != checksum(path):
+            raise MigrationProblem(f"{path.name} was changed after it had run on this database. Put it back and add a new migration instead.")
+    unknown = done.keys() - {path.stem for path in migration_files()}
+    if len(unknown) > 1:
+        raise MigrationProblem(f"This database is from a newer version of the shop ({', '.join(sorted(unknown))}). Start that version.")
+
+
+def _reached(connection: Any, goal: str) -> bool:
+    if goal == "data":
+        return False
+    negated = goal.startswith("no ")
+    kind, _, name = goal.removeprefix("no ").partition(" ")
+    found = _value(connection, EXISTS[kind], tuple(name.split("."))) is not None
+    return found != negated
+
+
+def _applied(connection: Any) -> dict[str, str]:
+    if not _value(connection, EXISTS["table"], ("schema_migrations",)):
+        return {}
+    cursor = connection.cursor()
+    cursor.execute("SELECT version, checksum FROM schema_migrations")
+    return dict(cursor.fetchall())
+
+
+def _note(connection: Any, path: Path) -> None:
+    _run(
+        connection,
+        "INSERT INTO schema_migrations (version, checksum, applied_at) VALUES (%s, %s, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE version = version",
+        (path.stem, checksum(path)),
+    )
+
+
+@contextmanager
+def _lease(connection: Any) -> Iterator[None]:
+    """Only one process migrates. The lease row ends by itself, so that a killed one does not bar the next."""
+    holder = secrets.token_hex(8)
+    _run(connection, _lease_table())
+    deadline = time.monotonic() + 2 * LEASE_SECONDS
+    while not _take_lease(connection, holder):
+        if time.monotonic() > deadline:
+            raise MigrationProblem("Another process is migrating this database and does not finish.")
+        time.sleep(0.5)
+    try:
+        yield
+    finally:
+        _run(connection, "DELETE FROM leases WHERE name = 'migrate' AND holder = %s", (holder,))
+
+
+def _lease_table() -> str:
+    found = re.search(r"CREATE TABLE (leases .*?);$", SCHEMA.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise MigrationProblem(f"{SCHEMA.name} has no table leases.")
+    return f"CREATE TABLE IF NOT EXISTS {found[1]}"
+
+
+def _take_lease(connection: Any, holder: str) -> bool:
+    sql = (
+        "INSERT INTO leases (name, holder, ends_at) VALUES ('migrate', %s, UTC_TIMESTAMP(6) + INTERVAL %s SECOND)"
+        " ON DUPLICATE KEY UPDATE holder = IF(ends_at < UTC_TIMESTAMP(6), VALUES(holder), holder),"
+        " ends_at = IF(holder = VALUES(holder), VALUES(ends_at), ends_at)"
+    )
+    _run(connection, sql, (holder, LEASE_SECONDS))
+    return bool(_value(connection, "SELECT holder FROM leases WHERE name = 'migrate'", ()) == holder)
+
+
+def _run(connection: Any, sql: str, params: tuple[Any, ...] = ()) -> None:
+    cursor = connection.cursor()
+    try:
+        cursor.execute(sql, params)
+    except DRIVER_ERRORS as error:
+        raise MigrationProblem(f"{error}\nwhile running: {' '.join(sql.split())[:300]}") from error
+    finally:
+        cursor.close()
+
+
+def _value(connection: Any, sql: str, params: tuple[Any, ...]) -> Any:
+    cursor = connection.cursor()
+    try:
+        cursor.execute(sql, params)
+        row = cursor.fetchone()
+        return row[0] if row else None
+    finally:
+        cursor.close()

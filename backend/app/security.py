@@ -1,0 +1,60 @@
+"""Hashes of passwords, codes and tokens. Pure functions of werkzeug and the standard library; no SQL, no Flask."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import threading
+
+from werkzeug.security import check_password_hash, generate_password_hash
+
+# Werkzeug's default parameters are weaker than OWASP's floor for scrypt; these meet it (Password Storage Cheat Sheet).
+PASSWORD_METHOD = "scrypt:32768:8:3"
+# A hash takes 32 MiB and a core; a flood of sign-ins waits here instead of taking the machine.
+_hashing = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def hash_password(password: str) -> str:
+    with _hashing:
+        return generate_password_hash(password, method=PASSWORD_METHOD)
+
+
+# What a sign-in with an unknown name is checked against, so that it takes as long as any other.
+NOBODY = hash_password(secrets.token_urlsafe(16))
+
+
+def check_password(stored: str | None, password: str) -> bool:
+    """Whether the password is right; with `stored` None the same work is done and the answer is no."""
+    with _hashing:
+        return check_password_hash(stored or NOBODY, password) and stored is not None
+
+
+def needs_rehash(stored: str) -> bool:
+    return not stored.startswith(PASSWORD_METHOD + "$")
+
+
+def new_token() -> str:
+    """192 random bits for an address or a cookie."""
+    return secrets.token_urlsafe(24)
+
+
+def hash_token(token: str) -> str:
+    """SHA-256 in hex: enough for what has 80 random bits and more."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def new_code(digits: int) -> str:
+    return f"{secrets.randbelow(10**digits):0{digits}d}"
+
+
+def hash_code(secret_key: str, purpose: str, challenge: str, code: str) -> str:
+    """A short code is kept as an HMAC bound to what it is for, so that a stolen table cannot be searched."""
+    return hmac.new(secret_key.encode(), f"{purpose}\n{challenge}\n{code}".encode(), hashlib.sha256).hexdigest()
+
+
+def readable(length: int) -> str:
+    """Random characters that cannot be misread for each other."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
