@@ -228,7 +228,6 @@ CREATE TABLE orders (
     id                  BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     number              CHAR(11)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     user_id             BIGINT UNSIGNED NULL,
-    token_hash          CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NULL,
     email               VARCHAR(254)    NOT NULL,
     status              VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     payment_status      VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'unpaid',

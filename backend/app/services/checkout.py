@@ -1,0 +1,276 @@
+"""From a cart to an order: what it would cost, what is still missing, and the one transaction that places it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+from typing_extensions import TypedDict
+
+from .. import db, security
+from ..db import Row, Tx, q
+from ..errors import Conflict, Invalid, OutOfStock, ShopError
+from . import cart, mail, orders, pricing, settings, stock
+from .cart import Buyer, CartItem
+
+PAID_LATER = {"bank_transfer"}  # the order is pending, and its goods are held, until the money is there
+
+
+@dataclass(frozen=True)
+class Address:
+    name: str
+    line1: str
+    city: str
+    postcode: str
+    country: str
+    line2: str = ""
+    region: str = ""
+    phone: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a buyer asks for. The last two are what the shopper saw, compared only."""
+
+    address: Address
+    shipping_method: str
+    payment_method: str
+    email: str | None = None
+    note: str = ""
+    expected_due_minor: int | None = None
+    cart_version: int | None = None
+
+
+class ShippingMethod(TypedDict):
+    code: str
+    name: str
+    price_minor: int
+    days: str
+
+
+class PaymentMethod(TypedDict):
+    code: str
+    name: str
+
+
+class Requirement(TypedDict):
+    code: str
+    message: str
+
+
+class Quote(TypedDict):
+    cart_version: int
+    lines: list[CartItem]
+    subtotal_minor: int
+    discount_minor: int
+    shipping_minor: int
+    tax_minor: int
+    total_minor: int
+    gift_card_minor: int
+    due_minor: int
+    currency: str
+    prices_include_tax: bool
+    shipping_method: str | None
+    explanation: list[pricing.Step]
+    shipping_methods: list[ShippingMethod]
+    payment_methods: list[PaymentMethod]
+    requirements: list[Requirement]
+
+
+@dataclass
+class _Basket:
+    """The cart and the shop's rules as one transaction or read sees them."""
+
+    shop: dict[str, Any]
+    cart: Row | None
+    rows: list[Row]
+    shipping: pricing.Shipping | None
+    price: pricing.Quote
+
+    @property
+    def short(self) -> list[dict[str, Any]]:
+        return [line for row in self.rows if (line := cart.shortage(row))]
+
+
+def quote(buyer: Buyer, *, country: str | None = None, shipping_method: str | None = None) -> Quote:
+    """What the cart would cost as it stands, with its arithmetic, and what is missing before it can be ordered."""
+    with db.reading() as tx:
+        basket = _load(tx, buyer, shipping_method)
+    return _as_quote(basket, country)
+
+
+def place(buyer: Buyer, key: str, request: Request) -> tuple[orders.Order, bool]:
+    """Place an order for the cart; gives it and whether it is a repeated answer.
+
+    The same buyer with the same key and request gets the same order, however often and however many at once
+    (draft-ietf-httpapi-idempotency-key-header). Raises Invalid for a key used for another request, Conflict "quote_changed" with
+    the new quote when the shopper saw other figures, OutOfStock naming the short lines, Conflict "cart_empty".
+    """
+    body_hash = hashlib.sha256(orjson.dumps(asdict(request), option=orjson.OPT_SORT_KEYS)).hexdigest()
+    try:
+        number = db.transaction(_place, buyer, key, body_hash, request)
+        repeated = False
+    except ShopError:
+        # Whatever stood in the way, a cart emptied or moved on above all, may be this very request's own earlier success.
+        number = _number_for(buyer, key, body_hash)
+        if number is None:
+            raise
+        repeated = True
+    return orders.get(number, trusted=True), repeated
+
+
+def _number_for(buyer: Buyer, key: str, body_hash: str) -> str | None:
+    with db.reading() as tx:
+        found = q.orders.get_by_key(tx, scope=buyer.scope, request_key=key)
+    if found is None:
+        return None
+    if found["body_hash"] != body_hash:
+        raise Invalid("This Idempotency-Key was used for another request.", fields={"Idempotency-Key": ["Use a new key for a new request."]})
+    return str(found["number"])
+
+
+def _place(tx: Tx, buyer: Buyer, key: str, body_hash: str, request: Request) -> str:
+    basket = _load(tx, buyer, request.shipping_method)
+    if basket.cart is None or not basket.rows:
+        raise Conflict("Your cart is empty.", code="cart_empty")
+    _check(basket, request, buyer)
+    if not q.cart.claim(tx, cart_id=basket.cart["id"], version=basket.cart["version"]):
+        raise Conflict("Your cart was changed in another window. Please look at it again.", code="cart_changed")
+    number = "FC-" + security.readable(8)
+    order_id = _add_order(tx, number, basket, request, buyer)
+    if not q.orders.add_key(tx, scope=buyer.scope, request_key=key, body_hash=body_hash, order_id=order_id):
+        raise Conflict("This request was answered before.")
+    if not stock.take(tx, basket.rows):
+        raise _out_of_stock(tx, buyer)
+    q.orders.add_items(tx, order_id=order_id, items=orjson.dumps(_items(basket)).decode())
+    q.stock.note_taken(tx, order_id=order_id, actor_id=buyer.user_id)
+    q.orders.add_event(tx, order_id=order_id, kind="placed", actor_id=buyer.user_id)
+    q.cart.clear(tx, cart_id=basket.cart["id"])
+    orders.announce(tx, order_id, "order_placed")
+    if basket.shop["seller"]["email"]:
+        mail.enqueue(tx, "owner_new_order", basket.shop["seller"]["email"], {"number": number}, order_id=order_id)
+    return number
+
+
+def _load(tx: Tx, buyer: Buyer, shipping_method: str | None) -> _Basket:
+    shop = settings.shop(tx)
+    row, lines = cart.load(tx, buyer)
+    methods = _shipping_methods(shop)
+    shipping = next((method for method in methods if method.code == shipping_method), methods[0] if shipping_method is None and methods else None)
+    goods = [pricing.Line(line["variant_id"], line["quantity"], line["price_minor"], shop["tax_rate_bp"]) for line in lines if line["buyable"]]
+    price = pricing.quote(goods, shipping, prices_include_tax=shop["prices_include_tax"])
+    return _Basket(shop, row, lines, shipping, price)
+
+
+def _shipping_methods(shop: dict[str, Any]) -> list[pricing.Shipping]:
+    return [pricing.Shipping(**method, tax_rate_bp=shop["tax_rate_bp"]) for method in shop["shipping_methods"]]
+
+
+def _check(basket: _Basket, request: Request, buyer: Buyer) -> None:
+    if buyer.user_id is None and not request.email:
+        raise Invalid(email="We need your e-mail address to confirm the order.")
+    if request.address.country not in basket.shop["shipping_countries"]:
+        raise Invalid(fields={"address.country": ["We do not deliver to this country."]})
+    if basket.shipping is None:
+        raise Invalid(shipping_method="Choose one of the ways of delivery.")
+    if request.payment_method not in basket.shop["payment_methods"]:
+        raise Invalid(payment_method="Choose one of the ways to pay.")
+    if basket.short:
+        raise OutOfStock(basket.short)
+    seen_version = request.cart_version if request.cart_version is not None else basket.cart and basket.cart["version"]
+    seen_due = request.expected_due_minor if request.expected_due_minor is not None else basket.price.due_minor
+    if seen_due != basket.price.due_minor or seen_version != (basket.cart and basket.cart["version"]):
+        raise Conflict("The order changed since you saw it. Please look at it again.", code="quote_changed", quote=_as_quote(basket, request.address.country))
+
+
+def _out_of_stock(tx: Tx, buyer: Buyer) -> ShopError:
+    _, rows = cart.load(tx, buyer)
+    short = [line for row in rows if (line := cart.shortage(row))]
+    return OutOfStock(short) if short else Conflict("Something in your cart changed a moment ago. Please try again.", code="cart_changed")
+
+
+def _add_order(tx: Tx, number: str, basket: _Basket, request: Request, buyer: Buyer) -> int:
+    assert basket.shipping is not None
+    price, later = basket.price, request.payment_method in PAID_LATER
+    added: int = q.orders.add(
+        tx,
+        **asdict(request.address),
+        number=number,
+        user_id=buyer.user_id,
+        email=request.email or orders.email_of(tx, buyer.user_id),
+        status="pending" if later else "placed",
+        payment_method=request.payment_method,
+        shipping_method=basket.shipping.code,
+        shipping_name=basket.shipping.name,
+        currency=basket.shop["currency"],
+        tax_included=basket.shop["prices_include_tax"],
+        subtotal_minor=price.subtotal_minor,
+        discount_minor=price.discount_minor,
+        shipping_minor=price.shipping_minor,
+        tax_minor=price.tax_minor,
+        total_minor=price.total_minor,
+        gift_card_minor=price.gift_card_minor,
+        due_minor=price.due_minor,
+        explanation=orjson.dumps(price.explanation).decode(),
+        note=request.note,
+        pay_days=basket.shop["transfer_days"] if later else None,
+    )
+    return added
+
+
+def _items(basket: _Basket) -> list[Row]:
+    return [
+        {
+            "variant_id": row["variant_id"],
+            "product_id": row["product_id"],
+            "title": row["title"],
+            "options": ", ".join(f"{name}: {value}" for name, value in cart.options_of(row).items()),
+            "sku": row["sku"] or "",
+            "image_path": row["image_path"],
+            "quantity": row["quantity"],
+            "price_minor": row["price_minor"],
+            "line_minor": row["quantity"] * row["price_minor"],
+            "tax_rate_bp": basket.shop["tax_rate_bp"],
+            "tax_minor": tax,
+        }
+        for row, tax in zip(basket.rows, basket.price.line_taxes_minor, strict=True)
+    ]
+
+
+def _as_quote(basket: _Basket, country: str | None) -> Quote:
+    shop, price = basket.shop, basket.price
+    return {
+        "cart_version": basket.cart["version"] if basket.cart else 0,
+        "lines": [cart.item(row, shop["currency"]) for row in basket.rows],
+        "subtotal_minor": price.subtotal_minor,
+        "discount_minor": price.discount_minor,
+        "shipping_minor": price.shipping_minor,
+        "tax_minor": price.tax_minor,
+        "total_minor": price.total_minor,
+        "gift_card_minor": price.gift_card_minor,
+        "due_minor": price.due_minor,
+        "currency": shop["currency"],
+        "prices_include_tax": shop["prices_include_tax"],
+        "shipping_method": basket.shipping.code if basket.shipping else None,
+        "explanation": price.explanation,
+        "shipping_methods": [
+            {"code": method.code, "name": method.name, "price_minor": method.price_for(price.subtotal_minor), "days": method.days}
+            for method in _shipping_methods(shop)
+        ],
+        "payment_methods": [{"code": code, "name": settings.PAYMENT_NAMES[code]} for code in shop["payment_methods"]],
+        "requirements": _requirements(basket, country),
+    }
+
+
+def _requirements(basket: _Basket, country: str | None) -> list[Requirement]:
+    found: list[Requirement] = []
+    if not basket.rows:
+        found.append({"code": "cart_empty", "message": "Your cart is empty."})
+    found += [{"code": "out_of_stock", "message": OutOfStock([line]).detail} for line in basket.short]
+    if country is not None and country not in basket.shop["shipping_countries"]:
+        found.append({"code": "country", "message": "We do not deliver to this country."})
+    if basket.shipping is None:
+        found.append({"code": "shipping_method", "message": "Choose one of the ways of delivery."})
+    return found

@@ -1,0 +1,117 @@
+"""The owner's choices: kept as JSON rows, read with their first values beside them."""
+
+from __future__ import annotations
+
+import hmac
+from pathlib import Path
+from typing import Any
+
+import orjson
+from typing_extensions import TypedDict
+
+from .. import db, security
+from ..config import CURRENCIES, Settings
+from ..db import Tx, q
+from ..errors import Conflict, Forbidden
+
+COUNTRIES = {
+    "AT": "Austria", "BE": "Belgium", "BG": "Bulgaria", "CH": "Switzerland", "CY": "Cyprus", "CZ": "Czechia", "DE": "Germany", "DK": "Denmark",
+    "EE": "Estonia", "ES": "Spain", "FI": "Finland", "FR": "France", "GB": "United Kingdom", "GR": "Greece", "HR": "Croatia", "HU": "Hungary",
+    "IE": "Ireland", "IT": "Italy", "LT": "Lithuania", "LU": "Luxembourg", "LV": "Latvia", "MT": "Malta", "NL": "Netherlands", "NO": "Norway",
+    "PL": "Poland", "PT": "Portugal", "RO": "Romania", "SE": "Sweden", "SI": "Slovenia", "SK": "Slovakia",
+}  # fmt: skip
+
+PAYMENT_NAMES = {"cash_on_delivery": "Cash on delivery", "bank_transfer": "Bank transfer"}
+
+FIRST_VALUES: dict[str, Any] = {
+    "name": "FlaskCart",
+    "currency": "EUR",
+    "seller": {"name": "", "line1": "", "line2": "", "city": "", "postcode": "", "country": "", "email": ""},
+    "prices_include_tax": True,
+    "tax_rate_bp": 2000,
+    "shipping_countries": sorted(COUNTRIES, key=COUNTRIES.__getitem__),
+    "shipping_methods": [
+        {"code": "standard", "name": "Standard delivery", "price_minor": 490, "free_from_minor": 6000, "days": "2–4"},
+        {"code": "express", "name": "Express delivery", "price_minor": 990, "free_from_minor": None, "days": "1–2"},
+    ],
+    "payment_methods": ["cash_on_delivery", "bank_transfer"],
+    "transfer_days": 7,
+    "bank_account": "",
+    "setup_done": False,
+}
+
+
+class Country(TypedDict):
+    code: str
+    name: str
+
+
+class Shop(TypedDict):
+    name: str
+    currency: str
+    currency_digits: int
+    shipping_countries: list[Country]
+    prices_include_tax: bool
+    setup_needed: bool
+    features: dict[str, bool]
+
+
+def shop(tx: Tx) -> dict[str, Any]:
+    """Every choice by name, first values filled in."""
+    stored = {row["name"]: orjson.loads(row["value"]) for row in q.settings.list_all(tx)}
+    return FIRST_VALUES | stored
+
+
+def public() -> Shop:
+    """What the pages may know of the shop."""
+    with db.reading() as tx:
+        values = shop(tx)
+    return {
+        "name": values["name"],
+        "currency": values["currency"],
+        "currency_digits": CURRENCIES[values["currency"]],
+        "shipping_countries": [{"code": code, "name": COUNTRIES[code]} for code in values["shipping_countries"]],
+        "prices_include_tax": values["prices_include_tax"],
+        "setup_needed": not values["setup_done"],
+        "features": {"guest_checkout": True},
+    }
+
+
+def setup_needed() -> bool:
+    """Whether the owner has yet to name the shop and its first admin."""
+    with db.reading() as tx:
+        return not shop(tx)["setup_done"]
+
+
+def take_first_values(environment: Settings) -> None:
+    """At the very first start the environment's name and currency become the shop's; later they are the database's to say."""
+    with db.reading() as tx:
+        q.settings.put_first(tx, name="name", value=_json(environment.name))
+        q.settings.put_first(tx, name="currency", value=_json(environment.currency))
+
+
+def put(tx: Tx, name: str, value: Any) -> None:
+    if name not in FIRST_VALUES:
+        raise KeyError(name)
+    if name == "currency" and value != shop(tx)["currency"] and q.settings.has_orders(tx):
+        raise Conflict("The currency is fixed once there are orders.")
+    q.settings.put(tx, name=name, value=_json(value))
+
+
+def setup_token(var: Path) -> str:
+    """The secret in the first-run link. Whoever can read the shop's folder is its owner; nobody else gets to name the admin."""
+    path = var / "setup_token"
+    if not path.exists():
+        var.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(security.new_token())
+    return path.read_text().strip()
+
+
+def check_setup_token(var: Path, given: str) -> None:
+    if not hmac.compare_digest(setup_token(var).encode(), given.encode()):
+        raise Forbidden("This is not the link that the shop printed when it started.")
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,75 @@
+-- name: get -> row
+SELECT id, version FROM carts WHERE user_id = :user_id OR token_hash = :token_hash LIMIT 1;
+
+-- name: list_items -> rows
+-- The cart with prices and stock as of now; what can no longer be bought is still listed, so that the page can say so.
+SELECT i.id, i.variant_id, i.quantity, i.seen_price_minor, v.product_id, v.sku, v.price_minor, v.compare_at_minor, v.stock, v.tracked, v.weight_g,
+       v.option1, v.option2, v.option3, p.option1 AS option1_name, p.option2 AS option2_name, p.option3 AS option3_name,
+       p.slug, p.title, p.listed AND v.archived_at IS NULL AS buyable,
+       f.path AS image_path, f.alt AS image_alt, f.width AS image_width, f.height AS image_height
+  FROM cart_items i
+  JOIN variants v ON v.id = i.variant_id
+  JOIN products p ON p.id = v.product_id
+  LEFT JOIN images f ON f.id = COALESCE(v.image_id, (SELECT m.id FROM images m WHERE m.product_id = p.id ORDER BY m.position LIMIT 1))
+ WHERE i.cart_id = :cart_id
+ ORDER BY i.id
+ LIMIT 100;
+
+-- name: count_items -> value
+SELECT CAST(COALESCE(SUM(i.quantity), 0) AS SIGNED)
+  FROM carts c
+  JOIN cart_items i ON i.cart_id = c.id
+ WHERE c.user_id = :user_id OR c.token_hash = :token_hash;
+
+-- name: add -> id
+-- Two first clicks at once make one cart: the second finds the first one's row.
+INSERT INTO carts (user_id, token_hash, updated_at)
+VALUES (:user_id, :token_hash, UTC_TIMESTAMP(6))
+    ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id);
+
+-- name: touch -> count
+-- Every change of a cart takes its row first, so that changes and orders of one cart follow each other.
+UPDATE carts SET version = version + 1, updated_at = UTC_TIMESTAMP(6) WHERE id = :cart_id;
+
+-- name: claim -> count
+-- An order takes the cart only as the shopper's request saw it: of two tabs with one cart, one orders it.
+UPDATE carts SET version = version + 1, updated_at = UTC_TIMESTAMP(6) WHERE id = :cart_id AND version = :version;
+
+-- name: get_variant -> row
+SELECT v.id, v.product_id, v.price_minor, v.stock, v.tracked, p.title
+  FROM variants v
+  JOIN products p ON p.id = v.product_id
+ WHERE v.id = :variant_id AND v.archived_at IS NULL AND p.listed;
+
+-- name: list_variant_ids -> rows
+SELECT v.id FROM variants v JOIN products p ON p.id = v.product_id WHERE p.id = :product_id AND p.listed AND v.archived_at IS NULL LIMIT 2;
+
+-- name: get_item -> row
+SELECT id, variant_id, quantity FROM cart_items WHERE cart_id = :cart_id AND id = :item_id;
+
+-- name: get_quantity -> value
+SELECT quantity FROM cart_items WHERE cart_id = :cart_id AND variant_id = :variant_id;
+
+-- name: count_lines -> value
+SELECT COUNT(*) FROM cart_items WHERE cart_id = :cart_id;
+
+-- name: put_item -> count
+INSERT INTO cart_items (cart_id, variant_id, quantity, seen_price_minor)
+VALUES (:cart_id, :variant_id, :quantity, :price_minor)
+    ON DUPLICATE KEY UPDATE quantity = VALUES(quantity), seen_price_minor = VALUES(seen_price_minor);
+
+-- name: remove_item -> count
+DELETE FROM cart_items WHERE cart_id = :cart_id AND id = :item_id;
+
+-- name: clear -> count
+DELETE FROM cart_items WHERE cart_id = :cart_id;
+
+-- name: note_prices_seen -> count
+UPDATE cart_items i JOIN variants v ON v.id = i.variant_id SET i.seen_price_minor = v.price_minor WHERE i.cart_id = :cart_id;
+
+-- name: delete -> count
+DELETE FROM carts WHERE id = :cart_id;
+
+-- name: delete_stale -> count
+-- A guest's cart lives as long as the guest's cookie.
+DELETE FROM carts WHERE user_id IS NULL AND updated_at < UTC_TIMESTAMP(6) - INTERVAL 90 DAY ORDER BY updated_at LIMIT 1000;

@@ -1,0 +1,150 @@
+-- part: filters
+-- Filters that are not asked for are constants to the optimiser, which drops them.
+ WHERE p.listed
+   AND (:any_category OR p.category_id IN (:category_ids))
+   AND (:price_min IS NULL OR p.price_max_minor >= :price_min)
+   AND (:price_max IS NULL OR p.price_minor <= :price_max)
+   AND (:words IS NULL OR MATCH (p.title, p.brand, p.tags) AGAINST (:words IN BOOLEAN MODE))
+   AND (:prefix IS NULL OR p.title LIKE :prefix)
+   AND (NOT :in_stock OR EXISTS (SELECT 1 FROM variants s
+                                  WHERE s.product_id = p.id AND s.archived_at IS NULL AND (s.stock > 0 OR NOT s.tracked)))
+
+-- part: card
+-- What a card shows. Each subquery is one look-up in an index for each of the few products of a page.
+SELECT p.id, p.slug, p.title, p.description, p.brand, p.tags, p.price_minor, p.price_max_minor, p.version, p.created_at,
+       p.option1, p.option2, p.option3, p.seo_title, p.seo_description,
+       c.id AS category_id, c.slug AS category_slug, c.name AS category_name,
+       i.path AS image_path, i.alt AS image_alt, i.width AS image_width, i.height AS image_height,
+       (SELECT CAST(COALESCE(SUM(v.stock), 0) AS SIGNED) FROM variants v WHERE v.product_id = p.id AND v.archived_at IS NULL) AS stock,
+       (SELECT COUNT(*) FROM variants v WHERE v.product_id = p.id AND v.archived_at IS NULL) AS variant_count,
+       EXISTS (SELECT 1 FROM variants v WHERE v.product_id = p.id AND v.archived_at IS NULL AND (v.stock > 0 OR NOT v.tracked)) AS in_stock,
+       (SELECT MAX(v.compare_at_minor) FROM variants v
+         WHERE v.product_id = p.id AND v.archived_at IS NULL AND v.price_minor = p.price_minor) AS compare_at_minor
+
+-- part: card_joins
+  LEFT JOIN categories c ON c.id = p.category_id
+  LEFT JOIN images i ON i.id = (SELECT f.id FROM images f WHERE f.product_id = p.id ORDER BY f.position LIMIT 1)
+
+-- name: list_products -> rows
+-- The page is cut first, from an index that holds the sort order; only its rows are then dressed.
+-- sort newest: p.created_at DESC, p.id DESC AFTER (p.created_at < :after OR p.created_at = :after AND p.id < :after_id)
+-- sort price_asc: p.price_minor, p.id AFTER (p.price_minor > :after OR p.price_minor = :after AND p.id > :after_id)
+-- sort price_desc: p.price_minor DESC, p.id DESC AFTER (p.price_minor < :after OR p.price_minor = :after AND p.id < :after_id)
+-- sort name: p.title, p.id AFTER (p.title > :after OR p.title = :after AND p.id > :after_id)
+{card}
+  FROM (SELECT p.id
+          FROM products p
+         {filters}
+           AND (:after_id IS NULL OR {after})
+         ORDER BY {sort}
+         LIMIT :limit) page
+  JOIN products p ON p.id = page.id
+{card_joins}
+ ORDER BY {sort};
+
+-- name: list_matches -> rows
+-- By relevance a word in the title weighs most; this order has no index, so it is bounded by :offset rather than by a key.
+{card}
+  FROM (SELECT p.id, MATCH (p.title, p.brand, p.tags) AGAINST (:words IN BOOLEAN MODE)
+                     + 4 * (p.title LIKE :phrase) AS score
+          FROM products p
+         {filters}
+         ORDER BY score DESC, p.id
+         LIMIT :limit OFFSET :offset) page
+  JOIN products p ON p.id = page.id
+{card_joins}
+ ORDER BY page.score DESC, p.id;
+
+-- name: count_products -> value
+SELECT COUNT(*)
+  FROM products p
+{filters};
+
+-- name: count_by_category -> rows
+SELECT p.category_id, COUNT(*) AS count
+  FROM products p
+{filters}
+ GROUP BY p.category_id;
+
+-- name: list_categories -> rows
+SELECT c.id, c.parent_id, c.slug, c.name, c.description, c.image_path,
+       (SELECT COUNT(*) FROM products p WHERE p.category_id = c.id AND p.listed) AS product_count
+  FROM categories c
+ ORDER BY c.position, c.name
+ LIMIT 1000;
+
+-- name: list_category_tree -> rows
+-- A category stands for all below it.
+WITH RECURSIVE tree (id) AS (
+    SELECT id FROM categories WHERE slug = :slug
+     UNION ALL
+    SELECT c.id FROM categories c JOIN tree t ON c.parent_id = t.id
+)
+SELECT id FROM tree LIMIT 1000;
+
+-- name: get_product -> row
+{card}
+  FROM products p
+{card_joins}
+ WHERE p.slug = :slug AND p.listed;
+
+-- name: get_slug -> value
+SELECT slug FROM products WHERE id = :id AND listed;
+
+-- name: list_variants -> rows
+SELECT v.id, v.sku, v.option1, v.option2, v.option3, v.price_minor, v.compare_at_minor, v.stock, v.tracked, v.weight_g, v.barcode, v.image_id
+  FROM variants v
+ WHERE v.product_id = :product_id AND v.archived_at IS NULL
+ ORDER BY v.position, v.id
+ LIMIT 250;
+
+-- name: list_images -> rows
+SELECT id, path, alt, width, height FROM images WHERE product_id = :product_id ORDER BY position, id LIMIT 100;
+
+-- name: add_category -> id
+INSERT INTO categories (parent_id, slug, name, description, image_path, position, demo)
+VALUES (:parent_id, :slug, :name, :description, :image_path, :position, :demo);
+
+-- name: add_product -> id
+INSERT INTO products (slug, title, description, category_id, brand, tags, option1, option2, option3, price_minor, price_max_minor,
+                      seo_title, seo_description, published, demo, created_at, updated_at)
+VALUES (:slug, :title, :description, :category_id, :brand, :tags, :option1, :option2, :option3, :price_minor, :price_max_minor,
+        :seo_title, :seo_description, :published, :demo, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
+
+-- name: add_image -> id
+INSERT INTO images (product_id, position, path, alt, width, height)
+VALUES (:product_id, :position, :path, :alt, :width, :height);
+
+-- name: add_variant -> id
+INSERT INTO variants (product_id, position, sku, option1, option2, option3, price_minor, compare_at_minor, stock, tracked, weight_g, barcode, image_id)
+VALUES (:product_id, :position, :sku, :option1, :option2, :option3, :price_minor, :compare_at_minor, :stock, :tracked, :weight_g, :barcode, :image_id);
+
+-- name: set_price -> count
+UPDATE variants SET price_minor = :price_minor WHERE id = :variant_id;
+
+-- name: refresh_prices -> count
+-- Keeps the list's price columns equal to what the variants say.
+UPDATE products p
+  JOIN (SELECT product_id, MIN(price_minor) AS low, MAX(price_minor) AS high
+          FROM variants
+         WHERE product_id = :product_id AND archived_at IS NULL
+         GROUP BY product_id) v ON v.product_id = p.id
+   SET p.price_minor = v.low, p.price_max_minor = v.high, p.version = p.version + 1, p.updated_at = UTC_TIMESTAMP(6)
+ WHERE p.id = :product_id;
+
+-- name: product_of_variant -> value
+SELECT product_id FROM variants WHERE id = :variant_id;
+
+-- name: archive_demo -> count
+-- Sold or not, a demo product is put away, not deleted: an order may still name it.
+UPDATE products SET archived_at = UTC_TIMESTAMP(6), version = version + 1 WHERE demo AND archived_at IS NULL;
+
+-- name: count_demo -> value
+SELECT COUNT(*) FROM products WHERE demo AND archived_at IS NULL;
+
+-- name: detach_demo_categories -> count
+UPDATE products p JOIN categories c ON c.id = p.category_id SET p.category_id = NULL WHERE c.demo AND p.archived_at IS NOT NULL;
+
+-- name: delete_demo_categories -> count
+-- A demo category that got real products stays.
+DELETE FROM categories WHERE demo AND NOT EXISTS (SELECT 1 FROM products p WHERE p.category_id = categories.id);
