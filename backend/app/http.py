@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import ipaddress
 import logging
+import re
 import secrets
 import time
 import typing
@@ -17,6 +18,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import orjson
+from email_validator import EmailNotValidError, validate_email
 from flask import Flask, Request, Response, current_app, g, request, session
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -64,6 +66,25 @@ def prose(most: int, *, least: int = 1) -> Any:
 
 # A password is taken as typed: no trimming, any character but controls (NIST SP 800-63B-4, 3.1.1.2).
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_one_line)]
+
+
+def _email(value: str) -> str:
+    try:
+        return validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise ValueError("Enter an e-mail address like name@example.com.") from None
+
+
+Email = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254), AfterValidator(_one_line), AfterValidator(_email)]
+
+
+def _username(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", value):
+        raise ValueError("Use letters, digits, dots, dashes and underscores, with a letter or digit at both ends.")
+    return value
+
+
+Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=32), AfterValidator(_username)]
 
 
 class Body(BaseModel):
@@ -166,6 +187,7 @@ class Endpoint:
     status: int
     problems: tuple[int, ...]
     shared: bool
+    key: bool
     body: type[Body] | None
     params: type[Params] | None
     answer: Any
@@ -181,13 +203,15 @@ def _allowed(who: str) -> None:
         raise errors.Forbidden("Your account may not do this.")
 
 
-def _guard(who: str, view: Callable[..., Any] | None, status: int, problems: tuple[int, ...], shared: bool) -> Any:
+def _guard(
+    who: str, view: Callable[..., Any] | None, *, status: int = 200, problems: tuple[int, ...] = (), shared: bool = False, key: bool = False
+) -> Any:
     if view is None:
-        return lambda late: _guard(who, late, status, problems, shared)
+        return lambda late: _guard(who, late, status=status, problems=problems, shared=shared, key=key)
     hints = typing.get_type_hints(view)
     names = inspect.signature(view).parameters
     body, params = hints.get("body"), hints.get("params")
-    endpoint = Endpoint(who, status, problems, shared, body, params, hints.get("return"))
+    endpoint = Endpoint(who, status, problems, shared, key, body, params, hints.get("return"))
 
     @functools.wraps(view)
     def run(**path: Any) -> Response:
@@ -204,21 +228,28 @@ def _guard(who: str, view: Callable[..., Any] | None, status: int, problems: tup
     return run
 
 
-def anyone(view: Callable[..., Any] | None = None, *, status: int = 200, problems: tuple[int, ...] = (), shared: bool = False) -> Any:
-    """Anyone may call this route. `shared`: the answer is the same for everybody and may be kept with an ETag."""
-    return _guard("anyone", view, status, problems, shared)
+def anyone(view: Callable[..., Any] | None = None, **declared: Any) -> Any:
+    """Anyone may call this route.
+
+    Declared with every guard: `status` of a success, `problems` that the rules may answer beside those of the body, `shared` when
+    the answer is the same for everybody and may be kept with an ETag, `key` when an Idempotency-Key is demanded.
+    """
+    return _guard("anyone", view, **declared)
 
 
-def signed_in(view: Callable[..., Any] | None = None, *, status: int = 200, problems: tuple[int, ...] = ()) -> Any:
-    return _guard("signed_in", view, status, problems, False)
+def signed_in(view: Callable[..., Any] | None = None, **declared: Any) -> Any:
+    """Whoever is signed in may call this route."""
+    return _guard("signed_in", view, **declared)
 
 
-def staff(view: Callable[..., Any] | None = None, *, status: int = 200, problems: tuple[int, ...] = ()) -> Any:
-    return _guard("staff", view, status, problems, False)
+def staff(view: Callable[..., Any] | None = None, **declared: Any) -> Any:
+    """Staff and admins may call this route."""
+    return _guard("staff", view, **declared)
 
 
-def admin(view: Callable[..., Any] | None = None, *, status: int = 200, problems: tuple[int, ...] = ()) -> Any:
-    return _guard("admin", view, status, problems, False)
+def admin(view: Callable[..., Any] | None = None, **declared: Any) -> Any:
+    """Admins may call this route."""
+    return _guard("admin", view, **declared)
 
 
 # ---------------------------------------------------------------- sessions
@@ -232,6 +263,14 @@ def current_account() -> dict[str, Any] | None:
 def user_id() -> int | None:
     account = current_account()
     return account["id"] if account else None
+
+
+def account_id() -> int:
+    """The id of whoever is signed in, for routes that only they reach."""
+    account = current_account()
+    if account is None:
+        raise errors.SignInRequired()
+    return typing.cast(int, account["id"])
 
 
 def begin_session(user: int) -> None:

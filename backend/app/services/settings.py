@@ -77,6 +77,12 @@ def public() -> Shop:
     }
 
 
+def currency() -> str:
+    """The shop's currency (ISO 4217)."""
+    with db.reading() as tx:
+        return str(shop(tx)["currency"])
+
+
 def setup_needed() -> bool:
     """Whether the owner has yet to name the shop and its first admin."""
     with db.reading() as tx:

@@ -1,0 +1,128 @@
+"""The API's own description (OpenAPI 3.1), made from what the routes declare: guard, body, parameters, answer, problems."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Flask
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import models_json_schema
+
+from .http import Endpoint
+
+TITLES = {
+    400: "Not JSON, or a header is missing",
+    401: "Not signed in",
+    403: "Not allowed, or a request from another site",
+    404: "Absent, or somebody else's",
+    409: "In conflict with the present state",
+    413: "Body too large",
+    415: "Body is not JSON",
+    422: "A rule about a field is broken",
+    429: "Too many tries; see Retry-After",
+    500: "A fault on our side",
+    503: "Busy; see Retry-After",
+}
+REF = "#/components/schemas/{model}"
+PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457 problem details",
+    "required": ["type", "title", "status", "detail", "code", "errors", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "errors": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+        "request_id": {"type": "string"},
+    },
+}
+
+
+def describe(app: Flask, name: str) -> dict[str, Any]:
+    """The OpenAPI document of every route under /api/v1."""
+    rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/v1")]
+    schemas: dict[str, Any] = {"Problem": PROBLEM}
+    paths: dict[str, Any] = {}
+    for rule in sorted(rules, key=lambda rule: rule.rule):
+        view = app.view_functions[rule.endpoint]
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            paths.setdefault(path, {})[method.lower()] = _operation(rule, view, method, view.endpoint, schemas)  # type: ignore[attr-defined]
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": f"{name} API", "version": "1", "description": "Money is integers in the currency's smallest unit; times are RFC 3339 UTC."},
+        "paths": paths,
+        "components": {"schemas": schemas, "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": "session"}}},
+    }
+
+
+def _operation(rule: Any, view: Any, method: str, endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": rule.endpoint.replace(".", "_"),
+        "tags": [rule.endpoint.split(".")[0]],
+        "summary": (view.__doc__ or "").strip().split("\n")[0],
+        "parameters": [*_path_parameters(rule), *_query_parameters(endpoint, schemas), *_key_parameter(endpoint)],
+        "responses": {str(endpoint.status): _success(endpoint, schemas), **_problems(endpoint, method)},
+        "x-who": endpoint.who,
+    }
+    if endpoint.body:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _model(endpoint.body, schemas)}}}
+    if endpoint.who != "anyone":
+        operation["security"] = [{"session": []}]
+    return operation
+
+
+def _path_parameters(rule: Any) -> list[dict[str, Any]]:
+    found = re.findall(r"<(?:(\w+):)?(\w+)>", rule.rule)
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "integer" if kind == "int" else "string"}} for kind, name in found]
+
+
+def _query_parameters(endpoint: Endpoint, schemas: dict[str, Any]) -> list[dict[str, Any]]:
+    if not endpoint.params:
+        return []
+    schema = endpoint.params.model_json_schema(ref_template=REF)
+    required = schema.get("required", [])
+    return [{"name": name, "in": "query", "required": name in required, "schema": one} for name, one in schema["properties"].items()]
+
+
+def _key_parameter(endpoint: Endpoint) -> list[dict[str, Any]]:
+    if not endpoint.key:
+        return []
+    description = "New for each order; the same key gives the same answer again."
+    schema = {"type": "string", "minLength": 1, "maxLength": 255}
+    return [{"name": "Idempotency-Key", "in": "header", "required": True, "description": description, "schema": schema}]
+
+
+def _success(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
+    if endpoint.status in (204, 302):
+        return {"description": "Done" if endpoint.status == 204 else "Elsewhere"}
+    schema = TypeAdapter(endpoint.answer).json_schema(ref_template=REF, mode="serialization")
+    schemas.update(schema.pop("$defs", {}))
+    if "title" in schema:
+        title = schema["title"]
+        schemas[title] = schema
+        schema = {"$ref": REF.format(model=title)}
+    return {"description": "Done", "content": {"application/json": {"schema": schema}}}
+
+
+def _problems(endpoint: Endpoint, method: str) -> dict[str, Any]:
+    wanted = set(endpoint.problems) | {500, 503}
+    if endpoint.who != "anyone":
+        wanted |= {401, 403}
+    if method != "GET":
+        wanted |= {403}
+    if endpoint.body:
+        wanted |= {400, 413, 415, 422}
+    if endpoint.params:
+        wanted |= {422}
+    reference = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
+    return {str(status): {"description": TITLES[status], "content": reference} for status in sorted(wanted)}
+
+
+def _model(model: type[BaseModel], schemas: dict[str, Any]) -> dict[str, Any]:
+    names, definitions = models_json_schema([(model, "validation")], ref_template=REF)
+    schemas.update(definitions.get("$defs", {}))
+    return dict(names[(model, "validation")])

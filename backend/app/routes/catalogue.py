@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from typing import Literal
+
+from flask import Blueprint, Response, redirect
+from pydantic import Field
+
+from ..http import Params, anyone
+from ..services import catalogue, settings
+from ..services.catalogue import CategoryList, ProductDetail, ProductList, Wish
+from ..services.settings import Shop
+
+bp = Blueprint("catalogue", __name__, url_prefix="/api/v1")
+
+
+class ProductParams(Params):
+    q: str = Field("", max_length=120)
+    category: str = Field("", max_length=120)
+    price_min: int | None = Field(None, ge=0, le=10**12)
+    price_max: int | None = Field(None, ge=0, le=10**12)
+    in_stock: bool = False
+    sort: Literal["", "relevance", "newest", "price_asc", "price_desc", "name"] = ""
+    limit: int = Field(24, ge=1, le=100)
+    after: str = Field("", max_length=500)
+
+
+@bp.get("/shop")
+@anyone(shared=True)
+def get_shop() -> Shop:
+    """Name, currency and abilities of the shop."""
+    return settings.public()
+
+
+@bp.get("/products")
+@anyone(shared=True, problems=(404, 422))
+def list_products(params: ProductParams) -> ProductList:
+    """A page of the catalogue, filtered, sorted and counted."""
+    return catalogue.list_products(Wish(**params.model_dump()), settings.currency())
+
+
+@bp.get("/products/<slug>")
+@anyone(shared=True, problems=(404,))
+def get_product(slug: str) -> ProductDetail:
+    """One product by its slug, with variants and pictures."""
+    return catalogue.get_product(slug, settings.currency())
+
+
+@bp.get("/products/<int:product_id>")
+@anyone(shared=True, status=302, problems=(404,))
+def get_product_by_id(product_id: int) -> Response:
+    """One product by its id: leads to its slug."""
+    return redirect(f"/api/v1/products/{catalogue.slug_of(product_id)}")  # type: ignore[return-value]
+
+
+@bp.get("/categories")
+@anyone(shared=True)
+def list_categories() -> CategoryList:
+    """All categories with the number of products in each."""
+    return catalogue.list_categories()

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from flask import Blueprint
+
+from ..errors import Unavailable
+from ..http import anyone
+from ..services import doctor
+
+bp = Blueprint("operations", __name__)
+
+
+@bp.get("/livez")
+@anyone
+def livez() -> dict[str, str]:
+    """This process answers."""
+    return {"status": "alive"}
+
+
+@bp.get("/readyz")
+@anyone(problems=(503,))
+def readyz() -> dict[str, str]:
+    """This process can serve shoppers: its database answers."""
+    if not doctor.database_answers():
+        raise Unavailable("The database does not answer.")
+    return {"status": "ready"}

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import html
+import re
+from pathlib import Path
+
+from flask import Blueprint, Response, current_app, request
+from werkzeug.exceptions import NotFound as NoFile
+from werkzeug.utils import safe_join
+
+from ..config import Settings
+from ..errors import NotFound
+from ..http import anyone, as_json
+from ..pages import THEMES, Asset, Page, Site, fill
+from ..services import catalogue, settings
+from ..services.catalogue import Wish
+
+bp = Blueprint("pages", __name__)
+FOR_EVER = "public, max-age=31536000, immutable"
+# What stands in an upload can do nothing in a browser but be shown.
+MEDIA_CSP = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+PLAIN_PAGES = {
+    "cart": "cart",
+    "checkout": "checkout",
+    "orders": "orders",
+    "orders/<number>": "order",
+    "login": "login",
+    "register": "register",
+    "verify": "verify",
+    "forgot-password": "forgot-password",
+    "reset-password": "reset-password",
+    "account": "account",
+    "setup": "setup",
+    "api/docs": "api-docs",
+}
+
+
+def site() -> Site:
+    if current_app.debug:
+        return Site()
+    return current_app.extensions["site"]  # type: ignore[no-any-return]
+
+
+def themed(name: str) -> Page:
+    theme = request.cookies.get("theme", "auto")
+    return site().pages[name][theme if theme in THEMES else "auto"]
+
+
+def send(content: bytes, status: int = 200) -> Response:
+    """A page: asked for anew each time, but sent again only when it changed."""
+    response = Response(content, status, mimetype="text/html")
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["Vary"] = "Cookie, Accept-Encoding"
+    if "gzip" in request.headers.get("Accept-Encoding", "") and status == 200:
+        response.set_data(gzip.compress(content, 5, mtime=0))
+        response.headers["Content-Encoding"] = "gzip"
+    response.set_etag(hashlib.blake2b(response.get_data(), digest_size=12).hexdigest())
+    return response.make_conditional(request)
+
+
+def shop_settings() -> Settings:
+    return current_app.config["SHOP"]  # type: ignore[no-any-return]
+
+
+@bp.get("/")
+@anyone
+def home() -> Response:
+    """The shop window and the catalogue, with the data of the first page of products."""
+    wish = Wish(
+        q=request.args.get("q", "")[:120],
+        category=request.args.get("category", "")[:120],
+        sort=request.args.get("sort", "") if request.args.get("sort", "") in ("relevance", *catalogue.SORTS) else "",
+    )
+    shop = settings.public()
+    try:
+        products = catalogue.list_products(wish, shop["currency"])
+    except NotFound:
+        return not_found()
+    categories = catalogue.list_categories()
+    chosen = next((one for one in categories["items"] if one["slug"] == wish.category), None)
+    title = f"{chosen['name']} · {shop['name']}" if chosen else f"Search: {wish.q} · {shop['name']}" if wish.q else shop["name"]
+    plain = not request.args or set(request.args) == {"category"}
+    head = _canonical(f"/?category={chosen['slug']}" if chosen else "/") if plain else '<meta name="robots" content="noindex">\n'
+    data = {"products": products, "categories": categories} if set(request.args) <= {"q", "category", "sort"} else {"categories": categories}
+    return send(fill(themed("index"), title=title, description=chosen["description"] if chosen else "", head=head, data=as_json(data)))
+
+
+@bp.get("/products/<slug>")
+@anyone
+def product(slug: str) -> Response:
+    """A product with its data."""
+    shop = settings.public()
+    try:
+        found = catalogue.get_product(slug, shop["currency"])
+    except NotFound:
+        return not_found()
+    description = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", found["description"]))).strip()[:160]
+    title = f"{found['title']} · {shop['name']}"
+    head = _canonical(f"/products/{slug}") + _preview(title, description, found["image"]["src"] if found["image"] else "")
+    return send(fill(themed("product"), title=title, description=description, head=head, data=as_json({"product": found})))
+
+
+def _canonical(path: str) -> str:
+    return f'<link rel="canonical" href="{html.escape(shop_settings().url + path)}">\n'
+
+
+def _preview(title: str, description: str, image: str) -> str:
+    fields = {"og:type": "product", "og:title": title, "og:description": description}
+    if image:
+        fields["og:image"] = shop_settings().url + image
+    return "".join(f'<meta property="{name}" content="{html.escape(value)}">\n' for name, value in fields.items())
+
+
+def plain_page(name: str) -> Response:
+    return send(fill(themed(name), head='<meta name="robots" content="noindex">\n'))
+
+
+def _serve(name: str) -> object:
+    @anyone
+    def show(**_: str) -> Response:
+        return plain_page(name)
+
+    return show
+
+
+for address, name in PLAIN_PAGES.items():
+    bp.add_url_rule(f"/{address}", endpoint=name, view_func=_serve(name))  # type: ignore[arg-type]
+
+
+@bp.get("/s/<version>/<path:name>")
+@anyone
+def static_file(version: str, name: str) -> Response:
+    """A stylesheet, module or picture of the pages. Its address holds the version of all, so it may be kept for ever."""
+    now = site()
+    found = now.assets.get(name)
+    if found is None:
+        raise NotFound()
+    return _send_asset(found, FOR_EVER if version == now.version else "no-cache")
+
+
+def _send_asset(found: Asset, cache: str) -> Response:
+    zipped = found.zipped is not None and "gzip" in request.headers.get("Accept-Encoding", "")
+    response = Response(found.zipped if zipped else found.content, content_type=found.type)
+    response.headers["Cache-Control"] = cache
+    if zipped:
+        response.headers["Content-Encoding"] = "gzip"
+    if found.zipped is not None:
+        response.headers["Vary"] = "Accept-Encoding"
+    response.set_etag(found.etag + ("z" if zipped else ""))
+    return response.make_conditional(request)
+
+
+@bp.get("/media/<path:name>")
+@anyone
+def media(name: str) -> Response:
+    """A picture of a product. Its name tells its content, so it may be kept for ever."""
+    path = safe_join(str(shop_settings().var / "uploads"), name)
+    if path is None or not Path(path).is_file() or Path(path).suffix not in (".svg", ".webp"):
+        raise NoFile()
+    content = Path(path).read_bytes()
+    response = Response(content, mimetype="image/svg+xml" if path.endswith(".svg") else "image/webp")
+    response.headers["Cache-Control"] = FOR_EVER
+    response.headers["Content-Security-Policy"] = MEDIA_CSP
+    if path.endswith(".svg") and "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.set_data(gzip.compress(content, 6, mtime=0))
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Vary"] = "Accept-Encoding"
+    return response
+
+
+@bp.get("/favicon.ico")
+@anyone
+def favicon() -> Response:
+    return _send_asset(site().assets["images/favicon.svg"], "public, max-age=86400")
+
+
+@bp.get("/robots.txt")
+@anyone
+def robots() -> Response:
+    """Search engines may read the catalogue."""
+    lines = ["User-agent: *", *(f"Disallow: /{path}" for path in ("cart", "checkout", "orders", "account", "api/")), ""]
+    return Response("\n".join(lines), mimetype="text/plain")
+
+
+def not_found() -> Response:
+    return send(fill(themed("404"), head='<meta name="robots" content="noindex">\n'), 404)
+
+
+@bp.get("/<path:anything>")
+@anyone
+def nowhere(anything: str) -> Response:
+    """Whatever has no page: a problem for scripts, a helpful page for people."""
+    if anything.startswith("api/"):
+        raise NotFound("There is nothing at this address.")
+    return not_found()

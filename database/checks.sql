@@ -1,0 +1,101 @@
+-- What must always be true of a shop's data. Each statement returns no row when it is; ./shop doctor runs them, and so does every test.
+
+-- check: stock_equals_movements
+-- A variant's stock is the sum of its movements.
+SELECT v.id AS variant_id, v.stock, COALESCE(SUM(m.quantity), 0) AS moved
+  FROM variants v
+  LEFT JOIN stock_movements m ON m.variant_id = v.id
+ GROUP BY v.id, v.stock
+HAVING v.stock <> COALESCE(SUM(m.quantity), 0);
+
+-- check: stock_not_negative
+-- Nothing is sold that is not there.
+SELECT id AS variant_id, stock FROM variants WHERE stock < 0;
+
+-- check: order_total_adds_up
+-- An order's total is its goods less discounts, plus delivery, plus tax where prices do not include it.
+SELECT id AS order_id, total_minor
+  FROM orders
+ WHERE total_minor <> subtotal_minor - discount_minor + shipping_minor + IF(tax_included, 0, tax_minor);
+
+-- check: order_due_adds_up
+-- What is due is the total less what a gift card paid.
+SELECT id AS order_id, due_minor FROM orders WHERE due_minor <> total_minor - gift_card_minor;
+
+-- check: order_lines_sum_to_subtotal
+-- The lines of an order sum to its value of goods, and no order is without lines.
+SELECT o.id AS order_id, o.subtotal_minor
+  FROM orders o
+  LEFT JOIN order_items i ON i.order_id = o.id
+ GROUP BY o.id, o.subtotal_minor
+HAVING COUNT(i.id) = 0 OR SUM(i.line_minor) <> o.subtotal_minor;
+
+-- check: line_taxes_within_tax
+-- The lines' taxes are a part of the order's tax; the rest is delivery's.
+SELECT o.id AS order_id, o.tax_minor
+  FROM orders o
+  JOIN order_items i ON i.order_id = o.id
+ GROUP BY o.id, o.tax_minor
+HAVING SUM(i.tax_minor) > o.tax_minor;
+
+-- check: order_moved_its_goods_once
+-- A living order took what its lines say; a cancelled or expired one gave all of it back.
+SELECT o.id AS order_id, o.status, COALESCE(SUM(m.quantity), 0) AS moved
+  FROM orders o
+  JOIN stock_movements m ON m.order_id = o.id
+ GROUP BY o.id, o.status
+HAVING (o.status IN ('cancelled', 'expired') AND SUM(m.quantity) <> 0)
+    OR (o.status NOT IN ('cancelled', 'expired') AND SUM(m.quantity) >= 0);
+
+-- check: line_moved_what_it_says
+-- No line of an order took more off the shelf than it sold.
+SELECT m.order_id, m.variant_id
+  FROM stock_movements m
+  JOIN (SELECT order_id, variant_id, SUM(quantity) AS quantity FROM order_items GROUP BY order_id, variant_id) i
+    ON i.order_id = m.order_id AND i.variant_id = m.variant_id
+ WHERE m.reason = 'order' AND -m.quantity <> i.quantity;
+
+-- check: placed_order_has_its_mail
+-- Every order told its buyer.
+SELECT o.id AS order_id
+  FROM orders o
+ WHERE NOT EXISTS (SELECT 1 FROM mails m WHERE m.order_id = o.id AND m.template = 'order_placed');
+
+-- check: order_events_begin_with_placed
+-- Every order's history begins with its placing, and tells of its end once.
+SELECT o.id AS order_id
+  FROM orders o
+ WHERE (SELECT COUNT(*) FROM order_events e WHERE e.order_id = o.id AND e.kind = 'placed') <> 1
+    OR (SELECT COUNT(*) FROM order_events e WHERE e.order_id = o.id AND e.kind IN ('cancelled', 'expired'))
+       <> IF(o.status IN ('cancelled', 'expired'), 1, 0);
+
+-- check: pending_order_has_a_deadline
+-- An order that waits for money holds its goods until a stated time, not for ever.
+SELECT id AS order_id FROM orders WHERE status = 'pending' AND pay_by IS NULL;
+
+-- check: one_order_for_each_key
+-- No idempotency key stands without its order, and no order has two.
+SELECT order_id, COUNT(*) AS times
+  FROM idempotency_keys
+ GROUP BY order_id
+HAVING order_id IS NULL OR COUNT(*) > 1;
+
+-- check: product_prices_match_variants
+-- A product's listed prices are those of its cheapest and dearest variant.
+SELECT p.id AS product_id
+  FROM products p
+  JOIN variants v ON v.product_id = p.id AND v.archived_at IS NULL
+ GROUP BY p.id, p.price_minor, p.price_max_minor
+HAVING MIN(v.price_minor) <> p.price_minor OR MAX(v.price_minor) <> p.price_max_minor;
+
+-- check: codes_used_in_time
+-- A code was used while it lived.
+SELECT id AS code_id FROM codes WHERE used_at > expires_at;
+
+-- check: one_code_used_for_each_challenge
+-- A challenge is met once.
+SELECT challenge_id FROM codes WHERE used_at IS NOT NULL GROUP BY challenge_id HAVING COUNT(*) > 1;
+
+-- check: sent_mails_hold_no_data
+-- A mail that was sent keeps nothing of what it said: it may have held a code.
+SELECT id AS mail_id FROM mails WHERE status = 'sent' AND data <> '';
