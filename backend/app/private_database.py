@@ -1,0 +1,400 @@
+"""A MariaDB of the shop's own under SHOP_VAR, and the address of the database in use, be it this one or that of DB_HOST.
+
+The folder `mysql` holds `data`, the server's log, and `access.json` (mode 0600) with the socket and the passwords of two accounts:
+the owner, who may change tables, and the app, which may only read and write rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from . import mariadb_program
+from .config import ROOT, Settings
+from .db import DRIVER_ERRORS, Address, connect, error_number
+from .lifeline import bound_program
+from .mariadb_program import DatabaseProblem, Program
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["DatabaseProblem", "PrivateDatabase", "address_of", "prepare_server"]
+
+DATABASE = "flaskcart"
+OWNER, APP = "flaskcart_owner", "flaskcart"
+COLLATION = "utf8mb4_unicode_520_ci"
+LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107  # bytes; a longer path cannot be bound
+PATIENCE = 300  # seconds for a server that recovers from a crash; a healthy one takes a fraction of one
+STOP_TIMEOUT = 60  # seconds
+
+OPTIONS = [
+    "--innodb-flush-log-at-trx-commit=1",
+    "--innodb-buffer-pool-size=64M",
+    "--innodb-log-file-size=48M",
+    "--innodb-log-buffer-size=4M",
+    "--key-buffer-size=1M",
+    "--aria-pagecache-buffer-size=2M",
+    "--performance-schema=OFF",
+    "--skip-log-bin",
+    "--skip-name-resolve",
+    f"--character-set-server={COLLATION.split('_')[0]}",
+    f"--collation-server={COLLATION}",
+]
+SERVING = ["--skip-networking", "--local-infile=OFF", "--max-connections=200", "--max-allowed-packet=64M", "--default-time-zone=+00:00"]
+
+GRANT_SQL = "GRANT ALL PRIVILEGES ON `{name}`.* TO '{user}'@'%';"
+OLDEST_MYSQL, OLDEST_MARIADB = (8, 0), (10, 6)
+
+
+class PrivateDatabase:
+    """The server of one SHOP_VAR. Start it from a thread that lives as long as it shall: on Linux it ends with that thread."""
+
+    def __init__(self, var: Path, say: Callable[[str], None] = lambda line: None) -> None:
+        self.folder = var / "mysql"
+        self.data = self.folder / "data"
+        self._homes = [ROOT / "var" / "mariadb", var / "mariadb"]
+        self._say = say
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock: BinaryIO | None = None
+
+    def start(self) -> None:
+        """Find or fetch the server, make its data directory if there is none, start it and wait until it answers.
+
+        Raises DatabaseProblem with a sentence for the person who started the shop.
+        """
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """The first half of start(): the server is on its way, and the caller may do other things meanwhile."""
+        if sys.platform == "win32":
+            raise DatabaseProblem("On Windows the shop needs a MySQL or MariaDB server of yours: set DB_HOST, DB_USER and DB_PASSWORD.")
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.chmod(0o700)
+        self._claim()
+        try:
+            program = mariadb_program.find(self._homes, self._say)
+            self._end_leftover()
+            access = self._access() or {}
+            access = {"socket": self._socket(access.get("socket", "")), OWNER: access.get(OWNER) or _password(), APP: access.get(APP) or _password()}
+            _write_private(self.folder / "access.json", json.dumps(access))
+            if not self.data.exists():
+                self._initialise(program)
+            self._spawn(program, access)
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait(self) -> None:
+        """The second half of start()."""
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the server as it likes to be ended, with everything written. Does nothing when it does not run."""
+        process, self._process = self._process, None
+        if process:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            self._forget()
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def address(self, *, owner: bool = False) -> Address:
+        """Where the server is and one of its two accounts, for any process of the same user. Raises DatabaseProblem before the first start."""
+        access = self._access()
+        if not access:
+            raise DatabaseProblem(f"There is no database in {self.folder} yet. Start the shop first: ./shop run")
+        user = OWNER if owner else APP
+        return Address(user=user, password=access[user], database=DATABASE, socket=access["socket"])
+
+    def _access(self) -> dict[str, str] | None:
+        try:
+            found: dict[str, str] = json.loads((self.folder / "access.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        return found
+
+    def _claim(self) -> None:
+        """Two servers on the same data wait for each other for 30 seconds and then fail; a lock says it at once and clearly."""
+        if self._lock:
+            return
+        lock = (self.folder / "lock").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise DatabaseProblem(f"Another process of the shop runs the database in {self.folder}.") from None
+        self._lock = lock
+
+    def _socket(self, known: str) -> str:
+        if len(os.fsencode(self.folder / "socket")) <= LONGEST_SOCKET:
+            return str(self.folder / "socket")
+        folder = Path(known).parent
+        if known and folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.geteuid():
+            return known
+        return str(Path(tempfile.mkdtemp(prefix="flaskcart-")) / "socket")
+
+    def _command(self, program: Program, *more: str) -> list[str]:
+        # MariaDB refuses to run as root unless told so.
+        user = ["--user=root"] if os.geteuid() == 0 else []
+        return [*program.command(), *user, f"--datadir={self.data}", *OPTIONS, *more]
+
+    def _initialise(self, program: Program) -> None:
+        """Fill a new directory beside and move it in place when it is whole: a start that was killed in the middle leaves no half of one."""
+        for leftover in self.folder.glob("new-*"):
+            shutil.rmtree(leftover)
+        self._say("Preparing the database")
+        fresh = Path(tempfile.mkdtemp(dir=self.folder, prefix="new-"))
+        script = "\n".join(
+            [
+                "CREATE DATABASE mysql;",
+                "USE mysql;",
+                "SET @auth_root_socket = NULL;",
+                program.system_tables(),
+                "DELETE FROM global_priv WHERE User <> 'mariadb.sys';",
+                "DELETE FROM proxies_priv;",
+                f"CREATE DATABASE {DATABASE} CHARACTER SET {COLLATION.split('_')[0]} COLLATE {COLLATION};",
+            ]
+        )
+        # Nobody loses a row here if the machine stops, so nothing need be forced to disk statement by statement.
+        command = [*self._command(program, "--bootstrap", "--innodb-flush-log-at-trx-commit=0", "--log-warnings=0"), f"--datadir={fresh}"]
+        with self._log() as log, tempfile.TemporaryFile() as sql:
+            sql.write(script.encode())
+            sql.seek(0)
+            done = bound_program(command, stdin=sql, stdout=log, stderr=log, env=program.environment(), start_new_session=True).wait()
+        if done:
+            raise DatabaseProblem(f"The database could not be prepared. {self._last_errors()}")
+        fresh.rename(self.data)
+
+    def _spawn(self, program: Program, access: dict[str, str]) -> None:
+        accounts = self.folder / "accounts.sql"
+        _write_private(accounts, _accounts(access))
+        command = self._command(program, *SERVING, f"--socket={access['socket']}", f"--pid-file={self.folder / 'mariadbd.pid'}", f"--init-file={accounts}")
+        with self._log() as log:
+            self._process = bound_program(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=program.environment(), start_new_session=True)
+        (self.folder / "pid").write_text(str(self._process.pid))
+
+    def _wait(self) -> None:
+        process, address = self._process, self.address()
+        assert process is not None
+        started = time.monotonic()
+        told = False
+        while process.poll() is None:
+            try:
+                connect(address).close()
+            except DRIVER_ERRORS as error:
+                waited = time.monotonic() - started
+                if waited > PATIENCE:
+                    raise DatabaseProblem(f"The database does not answer after {PATIENCE} seconds ({error}). Its log: {self.folder / 'server.log'}") from error
+                if waited > 5 and not told:
+                    self._say("The database takes its time; it may be recovering from a crash")
+                    told = True
+                time.sleep(0.02)
+            else:
+                (self.folder / "accounts.sql").unlink(missing_ok=True)
+                return
+        raise DatabaseProblem(f"The database did not start. {self._last_errors()}")
+
+    def _log(self) -> BinaryIO:
+        """The log of this start; that of the start before stays beside it."""
+        path = self.folder / "server.log"
+        if path.exists() and path.stat().st_size > 100_000:
+            path.replace(self.folder / "server.log.1")
+        return path.open("ab")
+
+    def _last_errors(self) -> str:
+        lines = (self.folder / "server.log").read_text(errors="replace").splitlines()[-40:]
+        errors = [line for line in lines if "ERROR" in line or "error while loading" in line or "denied" in line]
+        return "\n".join([*errors[-4:], f"The whole log: {self.folder / 'server.log'}"])
+
+    def _end_leftover(self) -> None:
+        """A server whose supervisor was killed may still be here, or on its way out; it must be gone before another opens the files."""
+        try:
+            pid = int((self.folder / "pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return
+        if self._is_ours(pid):
+            self._say("Waiting for the database of the former run to end")
+            os.kill(pid, signal.SIGTERM)
+            deadline = time.monotonic() + STOP_TIMEOUT
+            while self._is_ours(pid):
+                if time.monotonic() > deadline:
+                    os.kill(pid, signal.SIGKILL)
+                time.sleep(0.02)
+        self._forget()
+
+    def _forget(self) -> None:
+        (self.folder / "pid").unlink(missing_ok=True)
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether that process is a server on our data: after a reboot its number may be anybody's. A dead one nobody collected is none."""
+        if Path("/proc/self/cmdline").exists():
+            try:
+                command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            except OSError:
+                return False
+        else:
+            command = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, check=False).stdout
+        return os.fsencode(f"--datadir={self.data}") in command
+
+
+def address_of(settings: Settings, *, owner: bool = False) -> Address:
+    """The database that these settings mean. With DB_HOST there is one account for everything."""
+    if settings.db_host:
+        return Address(settings.db_user, settings.db_password, settings.db_name, settings.db_host, settings.db_port)
+    return PrivateDatabase(settings.var).address(owner=owner)
+
+
+def prepare_server(settings: Settings) -> None:
+    """See that the server of DB_HOST will do, and make the database on it if it is missing and that is allowed.
+
+    Raises DatabaseProblem with a sentence that says what to change.
+    """
+    address = address_of(settings)
+    connection = _connect(settings, Address(address.user, address.password, "", address.host, address.port))
+    try:
+        _check_version(connection, settings)
+        _make_database(connection, settings)
+        _check_rights(connection, settings)
+    finally:
+        connection.close()
+
+
+def _connect(settings: Settings, address: Address) -> Any:
+    where = f"{settings.db_host}:{settings.db_port}"
+    try:
+        return connect(address, statement_timeout=10)
+    except DRIVER_ERRORS as error:
+        number = error_number(error)
+        if number in (1045, 1698):
+            sentence = f"The database server at {where} does not accept DB_USER {settings.db_user} with this DB_PASSWORD."
+        elif number == 2005:
+            sentence = f"DB_HOST is {settings.db_host}, but no machine of that name is known."
+        elif number in (2002, 2003):
+            sentence = f"No database server answers at {where}. Is it running, and are DB_HOST and DB_PORT right?"
+        elif number in (1130, 1129):
+            sentence = f"The database server at {where} lets nobody in from this machine."
+        elif number in (1115, 1273):
+            sentence = f"The database server at {where} does not know {COLLATION}: it is too old. The shop needs MySQL 8.0 or MariaDB 10.6, or newer."
+        else:
+            sentence = f"The database server at {where} refuses the connection: {error}"
+        raise DatabaseProblem(sentence) from error
+
+
+def _check_version(connection: Any, settings: Settings) -> None:
+    version = str(_one(connection, "SELECT VERSION()"))
+    found = re.search(r"(\d+)\.(\d+)", version)
+    number = (int(found[1]), int(found[2])) if found else (0, 0)
+    name, oldest = ("MariaDB", OLDEST_MARIADB) if "mariadb" in version.lower() else ("MySQL", OLDEST_MYSQL)
+    if number < oldest:
+        raise DatabaseProblem(f"The server at {settings.db_host} is {name} {version}. The shop needs MySQL 8.0 or MariaDB 10.6, or newer.")
+
+
+def _make_database(connection: Any, settings: Settings) -> None:
+    quoted = settings.db_name.replace("`", "``")
+    create = f"CREATE DATABASE `{quoted}` CHARACTER SET utf8mb4 COLLATE {COLLATION}"
+    try:
+        _run(connection, f"USE `{quoted}`")
+        return
+    except DRIVER_ERRORS as error:
+        if error_number(error) not in (1044, 1049):
+            raise DatabaseProblem(f"The database {settings.db_name} cannot be used: {error}") from error
+    try:
+        _run(connection, create)
+        _run(connection, f"USE `{quoted}`")
+    except DRIVER_ERRORS as error:
+        grant = GRANT_SQL.format(name=quoted, user=settings.db_user)
+        raise DatabaseProblem(
+            f"{settings.db_user} has no database {settings.db_name} on {settings.db_host}, and may not make it."
+            f" As the server's administrator: {create}; {grant}"
+        ) from error
+
+
+def _check_rights(connection: Any, settings: Settings) -> None:
+    """Use each right once on a table of its own, since what GRANTs add up to through roles cannot be read reliably."""
+    probe = f"shop_rights_{secrets.token_hex(4)}"
+    statements = [
+        f"CREATE TABLE {probe} (id INT PRIMARY KEY, other INT, CONSTRAINT fk_{probe} FOREIGN KEY (other) REFERENCES {probe} (id))",
+        f"INSERT INTO {probe} (id) VALUES (1)",
+        f"UPDATE {probe} SET other = 1",
+        f"SELECT id FROM {probe}",
+        f"DELETE FROM {probe}",
+        f"ALTER TABLE {probe} ADD COLUMN more INT",
+        f"CREATE INDEX ix_more ON {probe} (more)",
+        f"DROP TABLE {probe}",
+    ]
+    for statement in statements:
+        try:
+            _run(connection, statement)
+        except DRIVER_ERRORS as error:
+            grant = GRANT_SQL.format(name=settings.db_name, user=settings.db_user)
+            raise DatabaseProblem(
+                f"{settings.db_user} may not do everything the shop needs in {settings.db_name} ({error}). As the server's administrator: {grant}"
+            ) from error
+
+
+def _one(connection: Any, sql: str) -> Any:
+    cursor = connection.cursor()
+    cursor.execute(sql)
+    (value,) = cursor.fetchone()
+    cursor.close()
+    return value
+
+
+def _run(connection: Any, sql: str) -> None:
+    cursor = connection.cursor()
+    cursor.execute(sql)
+    cursor.fetchall()
+    cursor.close()
+
+
+def _accounts(access: dict[str, str]) -> str:
+    """Run by the server at each start, so that lost passwords and changed rights are put right by starting again. One statement a line."""
+    rights = {OWNER: "ALL PRIVILEGES", APP: "SELECT, INSERT, UPDATE, DELETE"}
+    lines = []
+    for user, right in rights.items():
+        account = f"'{user}'@'localhost'"
+        lines += [
+            f"CREATE USER IF NOT EXISTS {account};",
+            f"ALTER USER {account} IDENTIFIED BY '{access[user]}';",
+            *(f"GRANT {right} ON `{name}`.* TO {account}{' WITH GRANT OPTION' * (user == OWNER)};" for name in (DATABASE, rf"{DATABASE}\_%")),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _password() -> str:
+    return secrets.token_hex(24)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Readable by this user only, and either the old or the new content however the process ends."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    with draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
