@@ -375,3 +375,7 @@ CREATE TABLE jobs (
     last_result   VARCHAR(500)      NOT NULL DEFAULT '',
     PRIMARY KEY (name)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- The versions this file stands for, so that a schema loaded by hand is known as such.
+INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
+    ('0001_baseline', 'fbd5c4c61c002618666c5c9656fbb2df7ef00778b9c536555d5aea6485d2410a', UTC_TIMESTAMP(6));

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-import mysql.connector
 import orjson
-from flask import Flask
-from flask_cors import CORS
 
-from . import db, http, openapi, security
-from .config import Settings
-from .db import Address
-from .pages import Site
-from .routes import accounts, admin, cart, catalogue, checkout, mailbox, operations, orders, pages
-from .services import settings as shop_settings
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from .config import Settings
+    from .db import Address
+
+ROUTES = ("accounts", "admin", "cart", "catalogue", "checkout", "operations", "orders", "pages")
 
 
 class JsonLines(logging.Formatter):
@@ -44,13 +44,21 @@ def start_logging(settings: Settings) -> None:
     logger.handlers[:] = [to_file, to_screen]
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    if not mysql.connector.HAVE_CEXT:
-        logger.warning("The database driver's C extension did not load: everything works, at twice the cost.")
 
 
 def create_app(settings: Settings, address: Address) -> Flask:
     """The WSGI application for one process. The database must have its schema; nothing is connected before the first request."""
+    # Imported here, so that the supervisor and the command line, which need this package but no app, start at once.
+    import mysql.connector
+    from flask import Flask
+    from flask_cors import CORS
+
+    from . import db, http, security
+    from .pages import Site
+
     start_logging(settings)
+    if not mysql.connector.HAVE_CEXT:
+        logging.getLogger("shop").warning("The database driver's C extension did not load: everything works, at twice the cost.")
     security.use_key(settings.secret_key)
     db.open(address, size=settings.threads + 1)
     app = Flask(__name__, static_folder=None)
@@ -60,17 +68,6 @@ def create_app(settings: Settings, address: Address) -> Flask:
     http.install(app, settings)
     if settings.cors_origins:
         CORS(app, resources={"/api/*": {}}, origins=list(settings.cors_origins), supports_credentials=True, vary_header=True)
-    for module in (accounts, admin, cart, catalogue, checkout, operations, orders, pages):
-        app.register_blueprint(module.bp)
-    if settings.development_mailbox:
-        app.register_blueprint(mailbox.bp)
-    _describe(app)
+    for name in ROUTES + (("mailbox",) if settings.development_mailbox else ()):
+        app.register_blueprint(importlib.import_module(f".routes.{name}", __package__).bp)
     return app
-
-
-def _describe(app: Flask) -> None:
-    @app.get("/api/v1/openapi.json")
-    @http.anyone(shared=True)
-    def openapi_document() -> dict[str, object]:
-        """This description."""
-        return openapi.describe(app, str(shop_settings.public()["name"]))

@@ -267,7 +267,7 @@ class Query:
 
     def __init__(self, noun: str, name: str, kind: str, sql: str) -> None:
         self.name, self.kind, self.sql = f"{noun}.{name}", kind, sql
-        self._pieces = re.split(r"(?<![:\w]):([a-z_]+)\b", sql)
+        self._pieces = re.split(r"(?<![:\w]):([a-z][a-z0-9_]*)\b", sql)
         self.params = self._pieces[1::2]
         self._known = frozenset(self.params)
         self._fixed = "%s".join(self._pieces[::2])

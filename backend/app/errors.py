@@ -12,9 +12,7 @@ class ShopError(Exception):
     code = "error"
     title = "Something went wrong"
 
-    def __init__(
-        self, detail: str = "", *, code: str = "", errors: dict[str, list[str]] | None = None, retry_after: int | None = None, **extra: Any
-    ) -> None:
+    def __init__(self, detail: str = "", *, code: str = "", errors: dict[str, list[str]] | None = None, retry_after: int | None = None, **extra: Any) -> None:
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.code = code or type(self).code

@@ -27,6 +27,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from . import errors
 from .config import Settings
 from .services import sessions
+from .services.sessions import Account
 
 log = logging.getLogger("shop.http")
 M = typing.TypeVar("M", bound=BaseModel)
@@ -42,30 +43,12 @@ CSP = (
 # ---------------------------------------------------------------- typed bodies
 
 
-def _one_line(value: str) -> str:
-    if any(ord(character) < 32 or ord(character) == 127 for character in value):
-        raise ValueError("Must be one line without control characters.")
-    return value
-
-
-def _prose(value: str) -> str:
-    if any(ord(character) < 32 and character not in "\r\n\t" or ord(character) == 127 for character in value):
-        raise ValueError("Must not contain control characters.")
-    return value
-
-
-def line(most: int, *, least: int = 1) -> Any:
-    """The type of a single line of text: trimmed, bounded, free of control characters (CR and LF would forge mail headers)."""
-    return Annotated[str, StringConstraints(strip_whitespace=True, min_length=least, max_length=most), AfterValidator(_one_line)]
-
-
-def prose(most: int, *, least: int = 1) -> Any:
-    """The type of a text of several lines."""
-    return Annotated[str, StringConstraints(strip_whitespace=True, min_length=least, max_length=most), AfterValidator(_prose)]
-
-
+# A single line: trimmed, without control characters (CR and LF would forge mail headers). Bounds are given with Field().
+Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")]
+# A text of several lines.
+Prose = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
 # A password is taken as typed: no trimming, any character but controls (NIST SP 800-63B-4, 3.1.1.2).
-Secret = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_one_line)]
+Secret = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 def _email(value: str) -> str:
@@ -75,7 +58,7 @@ def _email(value: str) -> str:
         raise ValueError("Enter an e-mail address like name@example.com.") from None
 
 
-Email = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254), AfterValidator(_one_line), AfterValidator(_email)]
+Email = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254), AfterValidator(_email)]
 
 
 def _username(value: str) -> str:
@@ -85,6 +68,15 @@ def _username(value: str) -> str:
 
 
 Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=32), AfterValidator(_username)]
+
+
+def _country(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{2}", value):
+        raise ValueError("Use the two-letter code of a country, such as BE.")
+    return value
+
+
+CountryCode = Annotated[str, AfterValidator(_country)]
 
 
 class Body(BaseModel):
@@ -120,7 +112,7 @@ SENTENCES = {
     "greater_than": "Must be more than {gt}.",
     "less_than_equal": "Must be {le} or less.",
     "literal_error": "Must be one of {expected}.",
-    "string_pattern_mismatch": "This does not look right.",
+    "string_pattern_mismatch": "Contains characters that are not allowed here.",
 }
 
 
@@ -203,61 +195,60 @@ def _allowed(who: str) -> None:
         raise errors.Forbidden("Your account may not do this.")
 
 
-def _guard(
-    who: str, view: Callable[..., Any] | None, *, status: int = 200, problems: tuple[int, ...] = (), shared: bool = False, key: bool = False
-) -> Any:
-    if view is None:
-        return lambda late: _guard(who, late, status=status, problems=problems, shared=shared, key=key)
-    hints = typing.get_type_hints(view)
-    names = inspect.signature(view).parameters
-    body, params = hints.get("body"), hints.get("params")
-    endpoint = Endpoint(who, status, problems, shared, key, body, params, hints.get("return"))
-
-    @functools.wraps(view)
-    def run(**path: Any) -> Response:
-        _allowed(who)
-        if params:
-            path["params"] = _read_params(params)
-        if body:
-            path["body"] = _read_body(body)
-        result = view(**path)
-        return result if isinstance(result, Response) else answer(result, status, shared=shared)
-
-    assert ("body" in names) == (body is not None) and ("params" in names) == (params is not None), f"{view.__name__}: annotate body and params"
-    run.endpoint = endpoint  # type: ignore[attr-defined]
-    return run
+View = Callable[..., Any]
+Guarded = Callable[..., Response]
+Guarding = Callable[[View], Guarded]
 
 
-def anyone(view: Callable[..., Any] | None = None, **declared: Any) -> Any:
-    """Anyone may call this route.
+class Guard:
+    """Declares who may call a route, with `status` of a success, `problems` that its rules may answer beside those of the body, `shared`
+    when the answer is the same for everybody and may be kept with an ETag, and `key` when an Idempotency-Key is demanded.
 
-    Declared with every guard: `status` of a success, `problems` that the rules may answer beside those of the body, `shared` when
-    the answer is the same for everybody and may be kept with an ETag, `key` when an Idempotency-Key is demanded.
+    The body, the query string and the shape of the answer are read off the view's annotations (`body`, `params`, return).
     """
-    return _guard("anyone", view, **declared)
+
+    def __init__(self, who: str) -> None:
+        self.who = who
+
+    @typing.overload
+    def __call__(self, view: View, /) -> Guarded: ...
+    @typing.overload
+    def __call__(self, view: None = None, /, *, status: int = 200, problems: tuple[int, ...] = (), shared: bool = False, key: bool = False) -> Guarding: ...
+    def __call__(self, view: View | None = None, /, **declared: Any) -> Guarded | Guarding:
+        return self._guarded(view) if view else lambda late: self._guarded(late, **declared)
+
+    def _guarded(self, view: View, *, status: int = 200, problems: tuple[int, ...] = (), shared: bool = False, key: bool = False) -> Guarded:
+        hints = typing.get_type_hints(view)
+        body, params = hints.get("body"), hints.get("params")
+        names = inspect.signature(view).parameters
+        assert ("body" in names) == (body is not None) and ("params" in names) == (params is not None), f"{view.__name__}: annotate body and params"
+
+        @functools.wraps(view)
+        def run(**path: Any) -> Response:
+            _allowed(self.who)
+            if params:
+                path["params"] = _read_params(params)
+            if body:
+                path["body"] = _read_body(body)
+            result = view(**path)
+            return result if isinstance(result, Response) else answer(result, status, shared=shared)
+
+        run.endpoint = Endpoint(self.who, status, problems, shared, key, body, params, hints.get("return"))  # type: ignore[attr-defined]
+        return run
 
 
-def signed_in(view: Callable[..., Any] | None = None, **declared: Any) -> Any:
-    """Whoever is signed in may call this route."""
-    return _guard("signed_in", view, **declared)
-
-
-def staff(view: Callable[..., Any] | None = None, **declared: Any) -> Any:
-    """Staff and admins may call this route."""
-    return _guard("staff", view, **declared)
-
-
-def admin(view: Callable[..., Any] | None = None, **declared: Any) -> Any:
-    """Admins may call this route."""
-    return _guard("admin", view, **declared)
+anyone = Guard("anyone")
+signed_in = Guard("signed_in")
+staff = Guard("staff")
+admin = Guard("admin")
 
 
 # ---------------------------------------------------------------- sessions
 
 
-def current_account() -> dict[str, Any] | None:
-    """Who is signed in: id, username, email, role …, as of this request; or None."""
-    return g.get("account")
+def current_account() -> Account | None:
+    """Who is signed in as of this request, or None."""
+    return typing.cast("Account | None", g.get("account"))
 
 
 def user_id() -> int | None:
@@ -270,7 +261,7 @@ def account_id() -> int:
     account = current_account()
     if account is None:
         raise errors.SignInRequired()
-    return typing.cast(int, account["id"])
+    return account["id"]
 
 
 def begin_session(user: int) -> None:
@@ -296,13 +287,13 @@ def guest_token(*, create: bool = False) -> str | None:
     return token
 
 
-class DatabaseSessions(ServerSideSessionInterface):
+class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]  # Flask-Session has no types
     """Flask-Session over the table `sessions`: the id is hashed at rest and the row is joined with its user's role and state."""
 
     def __init__(self, app: Flask) -> None:
         super().__init__(app, key_prefix="", sid_length=32)
 
-    def open_session(self, app: Flask, request: Request) -> ServerSideSession:  # type: ignore[override]
+    def open_session(self, app: Flask, request: Request) -> ServerSideSession:
         if not request.path.startswith("/api/"):
             return self.session_class(sid=self._generate_sid(self.sid_length), permanent=True)
         return super().open_session(app, request)
@@ -335,14 +326,20 @@ def as_json(value: Any) -> bytes:
     return orjson.dumps(value, default=_plain, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS)
 
 
+def send_header(name: str, value: str) -> None:
+    """Add a header to the answer that the view is about to give."""
+    g.setdefault("headers", {})[name] = value
+
+
 def answer(value: Any, status: int = 200, *, shared: bool = False) -> Response:
     response = Response(status=status) if value is None else Response(as_json(value), status, mimetype="application/json")
     if value is None:
         del response.headers["Content-Type"]
+    response.headers.extend(g.get("headers", {}))
     if shared:
         response.headers["Cache-Control"] = "no-cache"
         response.set_etag(hashlib.blake2b(response.get_data(), digest_size=12).hexdigest())
-        return response.make_conditional(request)
+        response.make_conditional(request)
     return response
 
 
@@ -494,5 +491,3 @@ def install(app: Flask, settings: Settings) -> None:
     app.register_error_handler(errors.ShopError, _refused)
     app.register_error_handler(HTTPException, _from_werkzeug)
     app.register_error_handler(Exception, _unexpected)
-
-

@@ -51,4 +51,5 @@ def parse(text: str, currency: str) -> int:
     digits = CURRENCIES[currency]
     if not (whole.isascii() and whole.isdigit()) or (part and not (part.isascii() and part.isdigit())) or len(part.rstrip("0")) > digits:
         raise ValueError(f"{text!r} is not an amount")
-    return int(whole) * 10**digits + int(part.rstrip("0").ljust(digits, "0") or 0)
+    scale: int = 10**digits
+    return int(whole) * scale + int(part.rstrip("0").ljust(digits, "0") or 0)

@@ -47,10 +47,10 @@ def describe(app: Flask, name: str) -> dict[str, Any]:
     schemas: dict[str, Any] = {"Problem": PROBLEM}
     paths: dict[str, Any] = {}
     for rule in sorted(rules, key=lambda rule: rule.rule):
-        view = app.view_functions[rule.endpoint]
+        view: Any = app.view_functions[rule.endpoint]
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            paths.setdefault(path, {})[method.lower()] = _operation(rule, view, method, view.endpoint, schemas)  # type: ignore[attr-defined]
+            paths.setdefault(path, {})[method.lower()] = _operation(rule, view, method, view.endpoint, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": f"{name} API", "version": "1", "description": "Money is integers in the currency's smallest unit; times are RFC 3339 UTC."},

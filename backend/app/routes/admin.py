@@ -1,26 +1,32 @@
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated
 
 from flask import Blueprint, current_app
+from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
-from .. import config, http
-from ..http import Body, Email, Secret, Username, anyone, line
+from .. import http
+from ..config import CURRENCIES
+from ..http import Body, CountryCode, Email, Line, Secret, Username, anyone
 from ..services import setup
 from ..services.sessions import Account
-from .checkout import CountryCode
 
 bp = Blueprint("admin", __name__, url_prefix="/api/v1")
-Currency = Literal[tuple(config.CURRENCIES)]  # type: ignore[valid-type]
+
+
+def _known(currency: str) -> str:
+    if currency not in CURRENCIES:
+        raise ValueError("Use one of " + " ".join(CURRENCIES) + ".")
+    return currency
 
 
 class Seller(Body):
-    name: line(120)  # type: ignore[valid-type]
-    line1: line(160)  # type: ignore[valid-type]
-    line2: line(160, least=0) = ""  # type: ignore[valid-type]
-    city: line(120)  # type: ignore[valid-type]
-    postcode: line(20)  # type: ignore[valid-type]
+    name: Line = Field(min_length=1, max_length=120)
+    line1: Line = Field(min_length=1, max_length=160)
+    line2: Line = Field("", max_length=160)
+    city: Line = Field(min_length=1, max_length=120)
+    postcode: Line = Field(min_length=1, max_length=20)
     country: CountryCode
     email: Email
 
@@ -32,10 +38,10 @@ class FirstAdmin(Body):
 
 
 class Setup(Body):
-    token: line(64)  # type: ignore[valid-type]
-    name: line(80)  # type: ignore[valid-type]
+    token: Line = Field(min_length=1, max_length=64)
+    name: Line = Field(min_length=1, max_length=80)
     seller: Seller
-    currency: Currency
+    currency: Annotated[str, AfterValidator(_known)]
     admin: FirstAdmin
     remove_demo: bool = False
 

@@ -1,30 +1,29 @@
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from flask import Blueprint, Response, request
-from pydantic import Field, StringConstraints
+from flask import Blueprint, request
+from pydantic import Field
 
 from ..errors import BadRequest
-from ..http import Body, Email, anyone, answer, line, prose
+from ..http import Body, CountryCode, Email, Line, Prose, anyone, send_header
 from ..services import checkout
 from ..services.checkout import Quote
 from ..services.orders import Order
 from .cart import buyer
 
 bp = Blueprint("checkout", __name__, url_prefix="/api/v1")
-CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
 
 class Address(Body):
-    name: line(120)  # type: ignore[valid-type]
-    line1: line(160)  # type: ignore[valid-type]
-    line2: line(160, least=0) = ""  # type: ignore[valid-type]
-    city: line(120)  # type: ignore[valid-type]
-    region: line(120, least=0) = ""  # type: ignore[valid-type]
-    postcode: line(20)  # type: ignore[valid-type]
+    name: Line = Field(min_length=1, max_length=120)
+    line1: Line = Field(min_length=1, max_length=160)
+    line2: Line = Field("", max_length=160)
+    city: Line = Field(min_length=1, max_length=120)
+    region: Line = Field("", max_length=120)
+    postcode: Line = Field(min_length=1, max_length=20)
     country: CountryCode
-    phone: line(32, least=0) = ""  # type: ignore[valid-type]
+    phone: Line = Field("", max_length=32)
 
 
 class PartAddress(Body):
@@ -35,15 +34,15 @@ class PartAddress(Body):
 
 class QuoteRequest(Body):
     address: PartAddress | None = None
-    shipping_method: line(32) | None = None  # type: ignore[valid-type]
+    shipping_method: Line | None = Field(None, max_length=32)
 
 
 class OrderRequest(Body):
     email: Email | None = None
     address: Address
-    shipping_method: line(32)  # type: ignore[valid-type]
-    payment_method: line(32)  # type: ignore[valid-type]
-    note: prose(1000, least=0) = ""  # type: ignore[valid-type]
+    shipping_method: Line = Field(min_length=1, max_length=32)
+    payment_method: Line = Field(min_length=1, max_length=32)
+    note: Prose = Field("", max_length=1000)
     expected_due_minor: int | None = Field(None, ge=0, le=10**15)
     cart_version: int | None = Field(None, ge=0, le=2**32)
 
@@ -64,7 +63,10 @@ def quote(body: QuoteRequest) -> Quote:
 def place(body: OrderRequest) -> Order:
     """Order what is in the cart. The same Idempotency-Key gives the same order again."""
     order, repeated = checkout.place(buyer(), idempotency_key(), body.plain())
-    return _with_location(answer(order, 201), order["number"], repeated)  # type: ignore[return-value]
+    send_header("Location", f"/api/v1/orders/{order['number']}")
+    if repeated:
+        send_header("Idempotent-Replayed", "true")
+    return order
 
 
 def idempotency_key() -> str:
@@ -73,10 +75,3 @@ def idempotency_key() -> str:
     if not 1 <= len(key) <= 255 or not key.isprintable():
         raise BadRequest("Send an Idempotency-Key header of 1 to 255 characters, new for each order.", code="idempotency_key_needed")
     return key
-
-
-def _with_location(response: Response, number: str, repeated: bool) -> Response:
-    response.headers["Location"] = f"/api/v1/orders/{number}"
-    if repeated:
-        response.headers["Idempotent-Replayed"] = "true"
-    return response

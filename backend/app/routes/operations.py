@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from flask import Blueprint
+from flask import Blueprint, current_app
 
+from .. import openapi
 from ..errors import Unavailable
 from ..http import anyone
-from ..services import doctor
+from ..services import doctor, settings
 
 bp = Blueprint("operations", __name__)
 
@@ -23,3 +24,10 @@ def readyz() -> dict[str, str]:
     if not doctor.database_answers():
         raise Unavailable("The database does not answer.")
     return {"status": "ready"}
+
+
+@bp.get("/api/v1/openapi.json")
+@anyone(shared=True)
+def openapi_document() -> dict[str, object]:
+    """This description of the API (OpenAPI 3.1)."""
+    return openapi.describe(current_app, settings.public()["name"])

@@ -4,11 +4,12 @@ import gzip
 import hashlib
 import html
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import NotFound as NoFile
-from werkzeug.utils import safe_join
+from werkzeug.security import safe_join
 
 from ..config import Settings
 from ..errors import NotFound
@@ -57,7 +58,8 @@ def send(content: bytes, status: int = 200) -> Response:
         response.set_data(gzip.compress(content, 5, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
     response.set_etag(hashlib.blake2b(response.get_data(), digest_size=12).hexdigest())
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def shop_settings() -> Settings:
@@ -117,7 +119,7 @@ def plain_page(name: str) -> Response:
     return send(fill(themed(name), head='<meta name="robots" content="noindex">\n'))
 
 
-def _serve(name: str) -> object:
+def _serve(name: str) -> Callable[..., Response]:
     @anyone
     def show(**_: str) -> Response:
         return plain_page(name)
@@ -126,7 +128,7 @@ def _serve(name: str) -> object:
 
 
 for address, name in PLAIN_PAGES.items():
-    bp.add_url_rule(f"/{address}", endpoint=name, view_func=_serve(name))  # type: ignore[arg-type]
+    bp.add_url_rule(f"/{address}", endpoint=name, view_func=_serve(name))
 
 
 @bp.get("/s/<version>/<path:name>")
@@ -149,7 +151,8 @@ def _send_asset(found: Asset, cache: str) -> Response:
     if found.zipped is not None:
         response.headers["Vary"] = "Accept-Encoding"
     response.set_etag(found.etag + ("z" if zipped else ""))
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 @bp.get("/media/<path:name>")

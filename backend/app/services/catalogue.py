@@ -20,7 +20,9 @@ SORTS = ("newest", "price_asc", "price_desc", "name")
 SORT_FIELDS = {"newest": "created_at", "price_asc": "price_minor", "price_desc": "price_minor", "name": "title"}
 MOST_MATCHES = 2400  # how deep a search by relevance may be paged
 # InnoDB's own stop words find nothing when they are demanded.
-STOP_WORDS = frozenset("a about an are as at be by com de en for from how i in is it la of on or that the this to was what when where who will with und www".split())
+STOP_WORDS = frozenset(
+    "a about an are as at be by com de en for from how i in is it la of on or that the this to was what when where who will with und www".split()
+)
 
 
 class Image(TypedDict):

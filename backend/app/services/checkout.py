@@ -110,15 +110,13 @@ def place(buyer: Buyer, key: str, request: Request) -> tuple[orders.Order, bool]
     """
     body_hash = hashlib.sha256(orjson.dumps(asdict(request), option=orjson.OPT_SORT_KEYS)).hexdigest()
     try:
-        number = db.transaction(_place, buyer, key, body_hash, request)
-        repeated = False
+        return orders.get(db.transaction(_place, buyer, key, body_hash, request), trusted=True), False
     except ShopError:
         # Whatever stood in the way, a cart emptied or moved on above all, may be this very request's own earlier success.
-        number = _number_for(buyer, key, body_hash)
-        if number is None:
+        earlier = _number_for(buyer, key, body_hash)
+        if earlier is None:
             raise
-        repeated = True
-    return orders.get(number, trusted=True), repeated
+        return orders.get(earlier, trusted=True), True
 
 
 def _number_for(buyer: Buyer, key: str, body_hash: str) -> str | None:

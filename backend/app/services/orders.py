@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import hmac
 from datetime import datetime
-from typing import Any
+from typing import Any, NotRequired
 
 import orjson
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from .. import db, money, security
 from ..db import Row, Tx, q
@@ -204,9 +204,7 @@ def _mail_data(row: Row, items: list[Row], shop: dict[str, Any]) -> dict[str, An
         "number": row["number"],
         "name": row["name"],
         "path": _path(row),
-        "items": [
-            {"title": item["title"], "options": item["options"], "quantity": item["quantity"], "line": amount(item["line_minor"])} for item in items
-        ],
+        "items": [{"title": item["title"], "options": item["options"], "quantity": item["quantity"], "line": amount(item["line_minor"])} for item in items],
         "totals": [{"label": step["text"], "amount": amount(step["amount_minor"])} for step in orjson.loads(row["explanation"])],
         "address": _address_lines(row),
         "payment_note": _instructions(row, shop),

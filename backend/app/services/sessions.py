@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import orjson
+from typing_extensions import TypedDict
 
 from .. import db
 from ..db import Row, Tx, q
 from ..security import hash_token
+
+
+class Account(TypedDict):
+    """Who is signed in, as requests and pages see it."""
+
+    id: int
+    username: str
+    email: str
+    first_name: str
+    last_name: str
+    phone: str
+    role: str
+    created_at: datetime
+
 
 COOKIE_DAYS = 90
 IDLE_DAYS = {"guest": 90, "customer": 30}
@@ -47,9 +63,7 @@ def save(sid: str, data: dict[str, Any], *, ip: str, user_agent: str) -> None:
 
 def _save(tx: Tx, sid: str, data: dict[str, Any], user_id: int | None, ip: str, user_agent: str) -> None:
     idle_days = IDLE_DAYS["customer" if user_id else "guest"]
-    q.sessions.save(
-        tx, token_hash=hash_token(sid), user_id=user_id, data=orjson.dumps(data).decode(), ip=ip, user_agent=user_agent, idle_days=idle_days
-    )
+    q.sessions.save(tx, token_hash=hash_token(sid), user_id=user_id, data=orjson.dumps(data).decode(), ip=ip, user_agent=user_agent, idle_days=idle_days)
 
 
 def end(sid: str) -> None:

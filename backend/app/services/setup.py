@@ -21,7 +21,7 @@ def set_up(var: Path, *, token: str, name: str, seller: dict[str, str], currency
 
 
 def _set_up(tx: Tx, password_hash: str, name: str, seller: dict[str, Any], currency: str, admin: dict[str, str], remove_demo: bool) -> int:
-    user_id = accounts.add_first_admin(tx, username=admin["username"], email=admin["email"], password_hash=password_hash)
+    user_id: int = accounts.add_first_admin(tx, username=admin["username"], email=admin["email"], password_hash=password_hash)
     for key, value in (("name", name), ("seller", seller), ("currency", currency), ("setup_done", True)):
         settings.put(tx, key, value)
     if remove_demo:

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import factories
+import pytest
+from factories import Thing, User
+from flask import Flask
+from flask.testing import FlaskClient
+from pydantic import TypeAdapter
+from werkzeug.test import TestResponse
+
+from app import create_app, db, migrations
+from app.config import Settings
+from app.http import Endpoint
+from app.openapi import _problems
+from app.private_database import PrivateDatabase
+from app.services import doctor, settings
+
+PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "errors", "request_id"}
+
+
+class ShopClient(FlaskClient):
+    """A browser without pages. Each answer is held to what its route declares: shape of a success, shape and status of a refusal."""
+
+    def as_(self, account: User) -> ShopClient:
+        self.set_cookie("session", factories.cookie_of(account))
+        return self
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        answer = super().open(*args, **kwargs)
+        if answer.request.path.startswith("/api/"):
+            self._hold_to_declaration(answer)
+        return answer
+
+    def order(self, key: str = "", **more: Any) -> TestResponse:
+        return self.post("/api/v1/orders", json=factories.order_body(**more), headers={"Idempotency-Key": key or uuid.uuid4().hex})
+
+    def add(self, variant_id: int, quantity: int = 1) -> TestResponse:
+        return self.post("/api/v1/cart/items", json={"variant_id": variant_id, "quantity": quantity})
+
+    def _hold_to_declaration(self, answer: TestResponse) -> None:
+        method, path = answer.request.method, answer.request.path
+        if answer.status_code >= 400:
+            assert answer.mimetype == "application/problem+json", (method, path, answer.status_code, answer.data[:300])
+            assert answer.json.keys() >= PROBLEM_MEMBERS
+            assert answer.json["status"] == answer.status_code != 500
+        endpoint = self._endpoint(method, path)
+        if endpoint is None or answer.status_code == 304:
+            return
+        if answer.status_code < 400:
+            assert answer.status_code == endpoint.status
+            if answer.status_code not in (204, 302):
+                TypeAdapter(endpoint.answer).validate_json(answer.data, extra="forbid")
+        else:
+            assert str(answer.status_code) in _problems(endpoint, method), f"{method} {path} does not declare {answer.status_code}"
+
+    def _endpoint(self, method: str, path: str) -> Endpoint | None:
+        adapter = self.application.url_map.bind("localhost")
+        if not adapter.test(path, method):
+            return None
+        view = self.application.view_functions[adapter.match(path, method)[0]]
+        endpoint: Endpoint = view.endpoint  # type: ignore[attr-defined]
+        return endpoint
+
+
+@pytest.fixture(scope="session")
+def var() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="shop-test-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server(var: Path) -> Iterator[PrivateDatabase]:
+    """A real database server of the tests' own."""
+    database = PrivateDatabase(var, print)
+    database.start()
+    migrations.migrate(database.address(owner=True))
+    yield database
+    db.close()
+    database.stop()
+
+
+@pytest.fixture(scope="session")
+def app_settings(var: Path) -> Settings:
+    return Settings(var=var, secret_key="for tests only, 0123456789abcdef", port=5099, threads=24)
+
+
+@pytest.fixture(scope="session")
+def app(server: PrivateDatabase, app_settings: Settings) -> Flask:
+    made = create_app(app_settings, server.address())
+    made.test_client_class = ShopClient
+    return made
+
+
+@pytest.fixture(scope="session")
+def owner_connection(server: PrivateDatabase) -> Iterator[Any]:
+    connection = db.connect(server.address(owner=True))
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def shop(app: Flask, owner_connection: Any) -> Iterator[Flask]:
+    """The app over an empty database. When the test is done every invariant must hold."""
+    settings.take_first_values(app.config["SHOP"])
+    yield app
+    try:
+        broken = {name: rows for name, _, rows in doctor.examine() if rows}
+        assert not broken
+    finally:
+        empty(owner_connection)
+
+
+def empty(connection: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name <> 'schema_migrations'")
+    names = [row[0] for row in cursor.fetchall()]
+    cursor.execute("SET FOREIGN_KEY_CHECKS = 0")
+    for name in names:
+        cursor.execute(f"DELETE FROM {name}")
+    cursor.execute("SET FOREIGN_KEY_CHECKS = 1")
+    cursor.close()
+
+
+@pytest.fixture
+def client(shop: Flask) -> ShopClient:
+    return shop.test_client()  # type: ignore[return-value]
+
+
+@pytest.fixture
+def new_client(shop: Flask) -> Callable[[], ShopClient]:
+    """Makes another browser."""
+    return shop.test_client  # type: ignore[return-value]
+
+
+@pytest.fixture
+def alice(shop: Flask) -> User:
+    """A buyer."""
+    return factories.user("alice")
+
+
+@pytest.fixture
+def bob(shop: Flask) -> User:
+    """A stranger to Alice."""
+    return factories.user("bob")
+
+
+@pytest.fixture
+def ada(shop: Flask) -> User:
+    """The shop's admin."""
+    return factories.user("ada", role="admin")
+
+
+@pytest.fixture
+def mug(shop: Flask) -> Thing:
+    return factories.product("Stoneware mug", stock=5, price_minor=1800)
