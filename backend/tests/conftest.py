@@ -161,3 +161,18 @@ def ada(shop: Flask) -> User:
 @pytest.fixture
 def mug(shop: Flask) -> Thing:
     return factories.product("Stoneware mug", stock=5, price_minor=1800)
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Counts the statements that were sent to the database so far."""
+    sent = 0
+    execute = db.Tx.execute
+
+    def counted(self: db.Tx, sql: str, params: tuple[Any, ...] = ()) -> Any:
+        nonlocal sent
+        sent += 1
+        return execute(self, sql, params)
+
+    monkeypatch.setattr(db.Tx, "execute", counted)
+    return lambda: sent

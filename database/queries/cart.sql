@@ -64,9 +64,6 @@ DELETE FROM cart_items WHERE cart_id = :cart_id AND id = :item_id;
 -- name: clear -> count
 DELETE FROM cart_items WHERE cart_id = :cart_id;
 
--- name: note_prices_seen -> count
-UPDATE cart_items i JOIN variants v ON v.id = i.variant_id SET i.seen_price_minor = v.price_minor WHERE i.cart_id = :cart_id;
-
 -- name: delete -> count
 DELETE FROM carts WHERE id = :cart_id;
 

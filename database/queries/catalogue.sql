@@ -139,9 +139,6 @@ SELECT product_id FROM variants WHERE id = :variant_id;
 -- Sold or not, a demo product is put away, not deleted: an order may still name it.
 UPDATE products SET archived_at = UTC_TIMESTAMP(6), version = version + 1 WHERE demo AND archived_at IS NULL;
 
--- name: count_demo -> value
-SELECT COUNT(*) FROM products WHERE demo AND archived_at IS NULL;
-
 -- name: detach_demo_categories -> count
 UPDATE products p JOIN categories c ON c.id = p.category_id SET p.category_id = NULL WHERE c.demo AND p.archived_at IS NOT NULL;
 

@@ -177,6 +177,12 @@ def _merge_guest(tx: Tx, guest: Buyer, user: Buyer) -> list[str]:
     return notices
 
 
+def forget_stale() -> int:
+    """A guest's cart lives as long as the guest's cookie. Gives the number of carts dropped."""
+    with db.reading() as tx:
+        return int(q.cart.delete_stale(tx))
+
+
 def _put(tx: Tx, cart_id: int, variant: Row, quantity: int) -> None:
     if quantity > MOST_OF_ONE:
         raise Invalid(quantity=f"At most {MOST_OF_ONE} of one thing.")
