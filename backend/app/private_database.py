@@ -116,6 +116,8 @@ class PrivateDatabase:
                 process.wait()
             self._forget()
         if self._lock:
+            # Forked children have the file open too, so closing it here would not give the lock back.
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
             self._lock.close()
             self._lock = None
 

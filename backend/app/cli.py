@@ -1,0 +1,167 @@
+"""What ./shop calls: run, migrate, seed, doctor, create-admin, worker."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from . import lock, migrations, security, server
+from .config import BadSetting, Settings
+from .db import DRIVER_ERRORS, Address, connect
+from .errors import ShopError
+from .lock import Busy, Lock
+from .private_database import DatabaseProblem, PrivateDatabase, address_of, prepare_server
+from .server import StartProblem, say
+
+PATIENCE = 60.0  # seconds for a shop that is just starting, or for another command to end
+
+Command = Callable[[Settings, argparse.Namespace], int]
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command and give its exit code. What the user can put right is said in one sentence, without a traceback."""
+    if arguments and arguments[0].startswith("--d"):
+        arguments = ["run", *arguments]
+    options = _parser().parse_args(arguments)
+    command: Command = options.command
+    try:
+        return command(server.read_settings(), options)
+    except (BadSetting, StartProblem, DatabaseProblem, migrations.MigrationProblem, lock.Busy) as problem:
+        print(problem, file=sys.stderr)
+    except ShopError as problem:
+        said = [f"{field}: {sentence}" for field, sentences in problem.errors.items() for sentence in sentences]
+        print("\n".join(said or [problem.detail]), file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="./shop", description="Every setting is described in .env.example.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    run = commands.add_parser("run", help="open the shop")
+    run.add_argument("--debug", action="store_true", help="one worker, which reads changed files anew")
+    run.set_defaults(command=_run)
+    commands.add_parser("migrate", help="bring the database to this version").set_defaults(command=_migrate)
+    commands.add_parser("seed", help="load the demo catalogue").set_defaults(command=_seed)
+    commands.add_parser("doctor", help="examine the data").set_defaults(command=_doctor)
+    commands.add_parser("worker", help="run the background jobs").set_defaults(command=_worker)
+    admin = commands.add_parser("create-admin", help="give somebody the keys; the password is asked for, or read from standard input")
+    admin.add_argument("--username", required=True)
+    admin.add_argument("--email", required=True)
+    admin.set_defaults(command=_create_admin)
+    return parser
+
+
+def _run(settings: Settings, options: argparse.Namespace) -> int:
+    return server.run(settings, debug=options.debug)
+
+
+def _migrate(settings: Settings, options: argparse.Namespace) -> int:
+    with _database(settings, "./shop migrate"):
+        _bring_up_to_date(settings)
+    say("The database is at this version.")
+    return 0
+
+
+def _seed(settings: Settings, options: argparse.Namespace) -> int:
+    with _services(settings, "./shop seed"):
+        if server.seed(settings):
+            say("The demo catalogue is in the shop.")
+            return 0
+    say("The shop has goods already; the demo is for an empty one.")
+    return 1
+
+
+def _doctor(settings: Settings, options: argparse.Namespace) -> int:
+    from .services import doctor
+
+    broken = 0
+    with _services(settings, "./shop doctor"):
+        for name, words, rows in doctor.examine():
+            say(f"{'broken' if rows else 'held  '}  {name}: {words}")
+            for row in rows:
+                say(f"          {', '.join(f'{column} {value}' for column, value in row.items())}")
+            broken += bool(rows)
+    say("All invariants are held." if not broken else f"{broken} broken.")
+    return 1 if broken else 0
+
+
+def _create_admin(settings: Settings, options: argparse.Namespace) -> int:
+    from .services import accounts
+
+    password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    with _services(settings, "./shop create-admin"):
+        accounts.create_admin(options.username, options.email, password)
+    say(f"{options.username} is an admin now and can sign in at {settings.url}/login")
+    return 0
+
+
+def _worker(settings: Settings, options: argparse.Namespace) -> int:
+    with _database(settings, "./shop worker"):
+        _bring_up_to_date(settings)
+        say("Working. To stop: Ctrl-C")
+        server.work()
+    return 0
+
+
+def _bring_up_to_date(settings: Settings) -> None:
+    migrations.migrate(address_of(settings, owner=True), say)
+
+
+@contextlib.contextmanager
+def _services(settings: Settings, command: str) -> Iterator[None]:
+    """A database at this version, open for the services."""
+    with _database(settings, command):
+        _bring_up_to_date(settings)
+        security.use_key(settings.secret_key)
+        with server.opened(settings):
+            yield
+
+
+@contextlib.contextmanager
+def _database(settings: Settings, command: str) -> Iterator[None]:
+    """The database of a shop that runs, or one started for this command and stopped after it."""
+    if settings.db_host:
+        prepare_server(settings)
+        yield
+        return
+    held = _hold(settings, command)
+    if held is None:
+        yield
+        return
+    database = PrivateDatabase(settings.var, say)
+    try:
+        database.start()
+        yield
+    finally:
+        database.stop()
+        held.release()
+
+
+def _hold(settings: Settings, command: str) -> Lock | None:
+    """The lock of SHOP_VAR, or nothing where a running shop has it and its database answers. Another command is waited for."""
+    held, deadline = Lock(settings.var), time.monotonic() + PATIENCE
+    while True:
+        try:
+            held.take(command)
+            return held
+        except Busy as busy:
+            if busy.holder.command in ("./shop run", "./shop worker") and _answers(settings):
+                return None
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
+def _answers(settings: Settings) -> bool:
+    try:
+        address: Address = address_of(settings)
+        connect(address).close()
+    except (DatabaseProblem, *DRIVER_ERRORS):
+        return False
+    return True

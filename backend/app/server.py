@@ -1,0 +1,465 @@
+"""What ./shop run does: database, migrations, demo, then the web workers and the job worker, supervised until somebody says stop."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import importlib
+import multiprocessing
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, cast
+
+from dotenv import dotenv_values
+from granian import Granian
+from granian._granian import SocketHolder
+from granian.constants import HTTPModes, Interfaces, RuntimeModes
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+
+from . import db, lifeline, migrations
+from .config import ROOT, Settings
+from .lock import Busy, Lock
+from .private_database import DatabaseProblem, PrivateDatabase, address_of, prepare_server
+
+BACKLOG = 1024
+DRAIN = 25.0  # seconds that requests in flight may take when a worker is told to go
+START_TIMEOUT = 60.0  # seconds a worker may take until it serves
+SETTLED = 10.0  # a process that lived so many seconds did not fail at its start
+SLOWEST_RESTART = 10.0  # seconds
+TICK = 0.25  # seconds between looks at what cannot be waited for: the database, changed files
+JOB_CONNECTIONS = 2
+
+
+class StartProblem(Exception):
+    """The shop cannot open. The message is a sentence for whoever started it."""
+
+
+def say(line: str = "") -> None:
+    # Who reads may be gone; a shop does not close for that.
+    with contextlib.suppress(OSError):
+        print(line, flush=True)
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of the environment and of .env (the environment wins), with the secret key that the shop keeps if none is set."""
+    from_file = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None}
+    settings = Settings.from_env({**from_file, **environment})
+    return settings if settings.secret_key else replace(settings, secret_key=_kept_secret(settings.var))
+
+
+def run(settings: Settings, *, debug: bool = False) -> int:
+    """Open the shop and stay until SIGTERM or Ctrl-C; gives the exit code. Call it from the main thread."""
+    if sys.platform == "linux":
+        # Forked children share the memory of what is imported here.
+        multiprocessing.set_start_method("fork", force=True)
+    if debug and not settings.loopback:
+        raise StartProblem("--debug is for this machine only: HOST must be a loopback address.")
+    lock = Lock(settings.var)
+    try:
+        lock.take("./shop run", settings.url)
+    except Busy as busy:
+        pid, at = busy.holder.pid, f", at {busy.holder.url}" if busy.holder.url else ""
+        raise StartProblem(f"{busy.holder.command} is running already on {settings.var} (process {pid}{at}). To stop it: kill {pid}") from None
+    database = None if settings.db_host else PrivateDatabase(settings.var, say)
+    try:
+        with _listener(settings) as listener:
+            prepare(settings, database)
+            return Supervisor(settings, listener, database, debug).run()
+    finally:
+        if database:
+            database.stop()
+        lock.release()
+
+
+def prepare(settings: Settings, database: PrivateDatabase | None) -> None:
+    """Bring up the database, its tables and, in a fresh shop, its first values and goods."""
+    if database:
+        database.start()
+    else:
+        prepare_server(settings)
+    fresh = migrations.migrate(address_of(settings, owner=True), say)
+    fill = settings.var / "fill"
+    if fresh and (settings.demo or (settings.demo is None and database)):
+        # Kept until the goods are there, in case this is killed on the way.
+        fill.touch()
+    with opened(settings):
+        from .services import settings as choices
+
+        choices.take_first_values(settings)
+        if fill.exists():
+            seed(settings)
+            fill.unlink()
+
+
+def seed(settings: Settings) -> bool:
+    """Load the demo catalogue unless the shop has goods already; needs an open database."""
+    from .services import catalogue, demo
+
+    if catalogue.list_products(catalogue.Wish(limit=1), settings.currency)["total"]:
+        return False
+    demo.load(settings.var / "uploads", say)
+    return True
+
+
+@contextlib.contextmanager
+def opened(settings: Settings) -> Iterator[None]:
+    """The services' database, for this process and this block."""
+    db.open(address_of(settings), size=1)
+    try:
+        yield
+    finally:
+        db.close()
+
+
+def _kept_secret(var: Path) -> str:
+    path = var / "secret_key"
+    if not path.exists():
+        var.mkdir(parents=True, exist_ok=True)
+        draft = var / f"secret_key.{os.getpid()}"
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32))
+        # The first of several that start at once wins; a link never replaces.
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path.read_text().strip()
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Bound once here and shared by all workers, so that no connection is lost when one of them goes."""
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        if sys.platform != "win32":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen(BACKLOG)
+    except socket.gaierror:
+        raise StartProblem(f"HOST is {settings.host}, which is no address.") from None
+    except OSError as error:
+        sentences = {
+            errno.EADDRINUSE: f"Port {settings.port} is taken by another program. Choose another one: PORT={settings.port + 1} ./shop run",
+            errno.EADDRNOTAVAIL: f"HOST is {settings.host}, which is no address of this machine.",
+            errno.EACCES: f"Port {settings.port} is not open to ordinary users. Choose one above 1023.",
+        }
+        raise StartProblem(sentences.get(error.errno or 0, f"The shop cannot listen at {settings.host}:{settings.port}: {error}")) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+# What runs in the children
+
+
+def _become_child(new_code: bool) -> None:
+    lifeline.bind_this_process()
+    signal.set_wakeup_fd(-1)
+    # Until the worker has its own, a signal simply ends it; those of the terminal are the supervisor's business.
+    for number in (signal.SIGTERM, *((signal.SIGHUP,) if sys.platform != "win32" else ())):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform != "win32":
+        os.setpgid(0, 0)
+    if new_code:
+        # A forked child has the supervisor's modules; one that replaces another shall read the files as they are now.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "app"]:
+            del sys.modules[name]
+
+
+def _application(new_code: bool, ready: Connection) -> Any:
+    """A worker's WSGI application."""
+    _become_child(new_code)
+    settings = importlib.import_module("app.server").read_settings()
+    address = importlib.import_module("app.private_database").address_of(settings)
+    application = importlib.import_module("app").create_app(settings, address)
+    ready.send_bytes(b"ready")
+    return application
+
+
+def _job_worker(new_code: bool, ready: Connection) -> None:
+    _become_child(new_code)
+    ready.send_bytes(b"ready")
+    importlib.import_module("app.server").work()
+
+
+def work() -> None:
+    """Do background jobs until SIGTERM or Ctrl-C; what is under way is finished."""
+    from . import security, start_logging
+    from .services import jobs
+
+    settings = read_settings()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: stop.set())
+    start_logging(settings)
+    security.use_key(settings.secret_key)
+    db.open(address_of(settings), size=JOB_CONNECTIONS)
+    try:
+        jobs.run_forever(settings, stop)
+    finally:
+        db.close()
+
+
+# What runs in the supervisor
+
+
+@dataclass
+class Child:
+    """One place in the supervisor's table, and the process that fills it now."""
+
+    name: str
+    make: Callable[[bool, Connection], BaseProcess]
+    process: BaseProcess | None = None
+    ready: Connection | None = None
+    serving: bool = False
+    started: float = 0.0
+    failures: int = 0
+    restart_at: float = 0.0
+
+    def start(self, *, new_code: bool = False) -> None:
+        self.ready, announce = multiprocessing.Pipe(duplex=False)
+        self.process = self.make(new_code, announce)
+        self.process.start()
+        announce.close()
+        self.serving, self.started = False, time.monotonic()
+
+    def note_ready(self) -> None:
+        if self.ready and not self.serving and self.ready.poll():
+            self.serving = True
+            self.ready.close()
+            self.ready = None
+
+    def waitables(self) -> list[Any]:
+        return [thing for thing in (self.process and self.process.sentinel, self.ready) if thing is not None]
+
+
+@dataclass
+class Supervisor:
+    """Keeps the children alive, replaces them on SIGHUP, and ends them before itself.
+
+    It has one thread and makes every child from it: on Linux a child ends with the thread that made it.
+    """
+
+    settings: Settings
+    listener: socket.socket
+    database: PrivateDatabase | None
+    debug: bool
+    children: list[Child] = field(default_factory=list)
+    leaving: list[BaseProcess] = field(default_factory=list)
+    stopping: bool = False
+    reloading: bool = False
+    opened: bool = False
+
+    def __post_init__(self) -> None:
+        self.granian = _granian(self.settings, self.listener)
+        count = 1 if self.debug or sys.platform == "win32" else self.settings.workers or os.cpu_count() or 1
+        self.web = [Child(f"web worker {number}", partial(self._make_web_worker, number)) for number in range(1, count + 1)]
+        self.children = [*self.web, Child("job worker", self._make_job_worker)]
+        self.database_retry = 0.0
+        self.at_terminal = sys.stdin is not None and sys.stdin.isatty()
+
+    def run(self) -> int:
+        wake, wakened = socket.socketpair()
+        for end in (wake, wakened):
+            end.setblocking(False)
+        signal.set_wakeup_fd(wakened.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        if sys.platform != "win32":
+            signal.signal(signal.SIGHUP, self._on_hangup)
+        watched = _Files() if self.debug else None
+        gc.collect()
+        gc.freeze()
+        try:
+            for child in self.children:
+                child.start()
+            while not self.stopping:
+                wait([wake, *(thing for child in self.children for thing in child.waitables())], TICK)
+                with contextlib.suppress(BlockingIOError):
+                    wake.recv(4096)
+                self._tend()
+                if self.reloading or (watched and watched.changed()):
+                    self.reloading = False
+                    self._replace_all()
+            return 0
+        finally:
+            signal.set_wakeup_fd(-1)
+            self._end_all()
+
+    def _on_stop(self, *_: Any) -> None:
+        self.stopping = True
+
+    def _on_hangup(self, *_: Any) -> None:
+        # A terminal that is closed says the same as somebody who wants new workers; only the first leaves no terminal.
+        if self.at_terminal and not _has_terminal():
+            self.stopping = True
+        self.reloading = True
+
+    def _make_web_worker(self, number: int, new_code: bool, announce: Connection) -> BaseProcess:
+        worker = self.granian._spawn_worker(number - 1, self.granian._spawn_wsgi_worker, partial(_application, new_code, announce))
+        return cast(BaseProcess, worker.inner)
+
+    def _make_job_worker(self, new_code: bool, announce: Connection) -> BaseProcess:
+        return multiprocessing.Process(target=_job_worker, args=(new_code, announce), name="job-worker")
+
+    def _tend(self) -> None:
+        for child in self.children:
+            child.note_ready()
+            if child.process and not child.process.is_alive():
+                self._note_death(child)
+            if child.process is None and time.monotonic() >= child.restart_at and not self.stopping:
+                child.start(new_code=self.opened)
+        if not self.opened and any(child.serving for child in self.web):
+            self.opened = True
+            _banner(self.settings, self.database)
+        self._tend_database()
+        self.leaving = [process for process in self.leaving if process.is_alive()]
+
+    def _note_death(self, child: Child) -> None:
+        code = child.process.exitcode if child.process else None
+        child.process, child.ready = None, None
+        if not self.opened and not self.debug and child in self.web:
+            raise StartProblem("The shop could not open; the lines above say why.")
+        child.failures = 1 if time.monotonic() - child.started > SETTLED else child.failures + 1
+        pause = 0.0 if child.failures == 1 else min(0.25 * 2**child.failures, SLOWEST_RESTART)
+        child.restart_at = time.monotonic() + pause
+        say(f"The {child.name} ended unexpectedly ({_how(code)}); another takes its place")
+
+    def _tend_database(self) -> None:
+        if self.database is None or self.database.running() or time.monotonic() < self.database_retry:
+            return
+        say("The database ended unexpectedly; starting it again")
+        self.database_retry = time.monotonic() + 2
+        try:
+            self.database.stop()
+            # It is not waited for: whoever needs it is told to come back until it has recovered.
+            self.database.launch()
+        except (DatabaseProblem, OSError) as problem:
+            say(str(problem))
+
+    def _replace_all(self) -> None:
+        """One after the other, each only when its successor serves."""
+        say("Replacing the workers")
+        for child in self.children:
+            successor = replace(child, failures=0)
+            successor.start(new_code=True)
+            deadline = time.monotonic() + START_TIMEOUT
+            while not successor.serving and not self.stopping and time.monotonic() < deadline and successor.process and successor.process.is_alive():
+                wait(successor.waitables(), TICK)
+                successor.note_ready()
+            former, replacement = child.process, successor.process
+            if successor.serving:
+                child.process, child.ready, child.serving, child.started, child.failures = replacement, None, True, successor.started, 0
+                self._dismiss(former)
+            else:
+                self._dismiss(replacement)
+                say(f"The new {child.name} does not start; the former one stays")
+                return
+
+    def _dismiss(self, process: BaseProcess | None) -> None:
+        if process and process.is_alive():
+            process.terminate()
+            self.leaving.append(process)
+
+    def _end_all(self) -> None:
+        """Requests in flight and the job at hand are finished first; the database is still there meanwhile."""
+        self.listener.close()
+        for child in self.children:
+            self._dismiss(child.process)
+        deadline = time.monotonic() + DRAIN
+        for process in self.leaving:
+            process.join(max(0.0, deadline - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+
+def _granian(settings: Settings, listener: socket.socket) -> Any:
+    """Granian as a maker of worker processes. Its own supervisor is not used.
+
+    That one gives each worker a listening socket of its own on Linux, where connections in the queue of a leaving worker are
+    reset, and it gives up when a worker crashes twice in five seconds. So its workers are handed the one listening socket here.
+    """
+    granian: Any = Granian(
+        "app",
+        interface=Interfaces.WSGI,
+        blocking_threads=settings.threads,
+        backlog=BACKLOG,
+        backpressure=BACKLOG,
+        runtime_mode=RuntimeModes.mt,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=15_000),
+        websockets=False,
+        log_level=LogLevels.error,
+    )
+    holder: Any = SocketHolder
+    granian._ssp, granian._shd, granian._sso = None, holder(listener.fileno(), False, BACKLOG), listener
+    return granian
+
+
+def _banner(settings: Settings, database: PrivateDatabase | None) -> None:
+    from .services import settings as choices
+
+    with opened(settings):
+        name, setup = choices.public()["name"], choices.setup_needed()
+    say()
+    say(f"  {name} is open:  {settings.url}")
+    say()
+    if setup:
+        say(f"  Make it yours:  {settings.url}/setup?token={choices.setup_token(settings.var)}")
+    data = f"{settings.var} (database, pictures, logs)" if database else f"{settings.db_name} on {settings.db_host}; pictures and logs in {settings.var}"
+    say(f"  Data:           {data}")
+    read_at = f", to be read at {settings.url}/dev/mail" if settings.development_mailbox else ""
+    mails = f"sent through {settings.mail_host}" if settings.mail_host else f"{settings.var / 'mail'}{read_at}"
+    say(f"  Mails:          {mails}")
+    say(f"  To stop:        Ctrl-C, or kill {os.getpid()}")
+    say()
+
+
+def _how(code: int | None) -> str:
+    if code is not None and code < 0:
+        return signal.Signals(-code).name
+    return f"exit code {code}"
+
+
+def _has_terminal() -> bool:
+    try:
+        os.tcgetpgrp(0)
+    except OSError:
+        return False
+    return True
+
+
+class _Files:
+    """Tells when a file that the workers read at their start has changed."""
+
+    FOLDERS = ("backend/app", "database/queries", "frontend")
+
+    def __init__(self) -> None:
+        self._seen = self._look()
+        self._next = 0.0
+
+    def changed(self) -> bool:
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + 2 * TICK
+        now = self._look()
+        changed, self._seen = now != self._seen, now
+        return changed
+
+    def _look(self) -> frozenset[tuple[str, int]]:
+        paths = [Path(folder) / name for top in self.FOLDERS for folder, _, names in os.walk(ROOT / top) for name in names]
+        return frozenset((str(path), path.stat().st_mtime_ns) for path in paths if path.suffix != ".pyc" and path.exists())
