@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from flask import Blueprint, Response, redirect
+from flask import Blueprint, Response, current_app, redirect
 from pydantic import Field
 
 from ..http import Params, anyone
@@ -28,7 +28,9 @@ class ProductParams(Params):
 @anyone(shared=True)
 def get_shop() -> Shop:
     """Name, currency and abilities of the shop."""
-    return settings.public()
+    shop = settings.public()
+    shop["features"]["mailbox"] = current_app.config["SHOP"].development_mailbox
+    return shop
 
 
 @bp.get("/products")
