@@ -1,0 +1,217 @@
+import { api, firstData, shop } from "../lib/api.js";
+import { append, html, icon, render } from "../lib/html.js";
+import { digitsOf, money, number, plural } from "../lib/format.js";
+import { cardSkeletons, productCard, productPicture } from "../components/product-card.js";
+import { emptyState, failedPart, loadInto } from "../components/states.js";
+import { quickAdd } from "../components/quick-add.js";
+
+const FILTERS = ["q", "category", "price_min", "price_max", "in_stock", "sort"];
+const EAGER = 4;
+
+const part = (name) => document.querySelector(`[data-${name}]`);
+const results = part("results");
+const more = part("more");
+const tools = part("tools");
+
+let wish = read();
+let categories = [];
+let currency = "";
+let asked; // aborts the request that a newer one made pointless
+
+/** The filters are the address and nothing else; prices stand there in minor units, as in the API. */
+function read() {
+  const query = new URLSearchParams(location.search);
+  return Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? ""]));
+}
+
+function addressOf(changes) {
+  const query = new URLSearchParams(Object.entries({ ...wish, ...changes }).filter(([, value]) => value));
+  return query.size ? `/?${query}` : "/";
+}
+
+const isHome = () => FILTERS.every((name) => !wish[name]);
+
+// ---- what is shown
+
+function showHead(total) {
+  const category = categories.find((one) => one.slug === wish.category);
+  const home = isHome();
+  document.documentElement.dataset.view = home ? "home" : "list";
+  const words = wish.q ? `“${wish.q}”${category ? ` in ${category.name}` : ""}` : category?.name ?? (wish.sort === "newest" || home ? "New in" : "All products");
+  const level = home ? "h2" : "h1";
+  const title = part("title");
+  if (title.localName !== level) {
+    const other = document.createElement(level);
+    for (const { name, value } of title.attributes) other.setAttribute(name, value);
+    title.replaceWith(other);
+  }
+  part("title").textContent = words;
+  part("lead").hidden = !category?.description || Boolean(wish.q);
+  part("lead").textContent = category?.description ?? "";
+  part("total").textContent = total === undefined ? "" : plural(total, "product");
+}
+
+function showRail() {
+  render(part("rail"), html`${categories.map((one) => html`<li class="category-tile">
+    <span class="category-tile__picture">${productPicture(one.image, { alt: "" })}</span>
+    <a class="category-tile__link" href="/?category=${one.slug}" data-go>${one.name}</a>
+    <span class="category-tile__count">${plural(one.product_count, "product")}</span>
+  </li>`)}`);
+}
+
+function showCategoryFilter(counts) {
+  const count = new Map(counts.map((one) => [one.slug, one.count]));
+  const chip = (slug, name, found) => html`<a class="chip" href="${addressOf({ category: slug })}" data-go ${wish.category === slug && html`aria-current="true"`}>${name}
+    ${found !== undefined && html`<span class="chip__count"><span class="visually-hidden">, </span>${number(found)}</span>`}</a>`;
+  const listed = categories.filter((one) => count.has(one.slug) || one.slug === wish.category);
+  render(part("categories-filter"), html`<nav class="category-strip" aria-label="Categories">${chip("", "All", undefined)}${listed.map((one) => chip(one.slug, one.name, count.get(one.slug) ?? 0))}</nav>`);
+  part("categories-filter").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest", container: "nearest" });
+}
+
+function chosenFilters() {
+  const chosen = [];
+  if (wish.q) chosen.push({ label: `Search: ${wish.q}`, without: { q: "", sort: wish.sort === "relevance" ? "" : wish.sort } });
+  if (wish.price_min) chosen.push({ label: `From ${money(wish.price_min, currency)}`, without: { price_min: "" } });
+  if (wish.price_max) chosen.push({ label: `Up to ${money(wish.price_max, currency)}`, without: { price_max: "" } });
+  if (wish.in_stock) chosen.push({ label: "In stock", without: { in_stock: "" } });
+  return chosen;
+}
+
+function showChips() {
+  const chosen = chosenFilters();
+  part("chips").hidden = chosen.length === 0;
+  render(part("chips"), html`${chosen.map(({ label, without }) => html`<a class="chip" href="${addressOf(without)}" data-go>${label} ${icon("close")}<span class="visually-hidden">, remove</span></a>`)}
+    ${chosen.length > 0 && html`<a class="small" href="/?sort=newest" data-go>Clear all</a>`}`);
+}
+
+function showControls() {
+  const { sort, price_min: low, price_max: high, in_stock: inStock } = tools.elements;
+  const major = (minor) => (minor ? String(minor / 10 ** digitsOf(currency || "EUR")) : "");
+  tools.querySelector("[data-search-only]").hidden = !wish.q;
+  sort.value = wish.sort || (wish.q ? "relevance" : "newest");
+  low.value = major(wish.price_min);
+  high.value = major(wish.price_max);
+  inStock.checked = wish.in_stock === "true";
+  for (const box of document.querySelectorAll("[data-search] input")) box.value = wish.q;
+}
+
+const cards = (items, eager = 0) => items.map((product, i) => productCard(product, { currency, eager: i < eager, first: false }));
+
+function nothing() {
+  const category = categories.find((one) => one.slug === wish.category);
+  const narrowed = wish.price_min || wish.price_max || wish.in_stock;
+  const actions = [
+    ...(narrowed ? [{ label: "Remove the filters", href: addressOf({ price_min: "", price_max: "", in_stock: "" }) }] : []),
+    ...(wish.q && category ? [{ label: "Search everywhere", href: addressOf({ category: "" }) }] : []),
+    { label: "See all products", href: "/?sort=newest" },
+  ];
+  return emptyState({
+    title: wish.q ? `Nothing found for “${wish.q}”` : "Nothing here yet",
+    text: wish.q ? "Perhaps a shorter word or another spelling finds it." : narrowed ? "No product fits all of these filters." : "New things arrive soon.",
+    image: "empty-search.svg",
+    actions: actions.slice(0, 2),
+  });
+}
+
+function showList(list) {
+  currency = list.currency;
+  showHead(list.total);
+  showCategoryFilter(list.facets.categories);
+  showChips();
+  showControls();
+  render(results, list.items.length ? html`<ul class="product-grid" data-grid>${cards(list.items, EAGER)}</ul>` : nothing());
+  showMore(list, list.items.length);
+}
+
+// ---- more of it
+
+/** Where the reader is in the list goes into the history entry, so that Back shows as much as there was. */
+function showMore({ next, total }, shown) {
+  history.replaceState({ ...history.state, shown }, "");
+  if (!next) return render(more, total > shown || shown > 24 ? html`<p class="soft">That was everything.</p>` : html``);
+  render(more, html`<p class="soft small">${number(shown)} of ${number(total)} shown</p><a class="button button--quiet" href="${addressOf({ after: next })}" data-load>Show more</a>`);
+  more.querySelector("[data-load]").addEventListener("click", (event) => { event.preventDefault(); loadMore(next, shown, event.currentTarget); });
+}
+
+async function loadMore(after, shown, button) {
+  if (button.ariaBusy === "true") return;
+  button.ariaBusy = "true";
+  try {
+    const list = await api.get("/products", { params: { ...wish, after } });
+    const first = append(part("grid"), html`${cards(list.items)}`);
+    first?.querySelector("a").focus({ preventScroll: true });
+    showMore(list, shown + list.items.length);
+  } catch (error) {
+    if (error.status === undefined) throw error;
+    render(more, failedPart(error, "The next products could not be loaded"));
+    more.querySelector("[data-retry]").addEventListener("click", ({ currentTarget }) => loadMore(after, shown, currentTarget));
+  }
+}
+
+// ---- going about
+
+async function fetchList(signal) {
+  const wanted = Math.min(history.state?.shown ?? 24, 96);
+  const params = { ...wish, after: new URLSearchParams(location.search).get("after"), limit: wanted > 24 ? wanted : undefined };
+  const [list, all] = await Promise.all([
+    api.get("/products", { params, signal }),
+    categories.length ? { items: categories } : api.get("/categories", { signal }),
+  ]);
+  categories = all.items;
+  return list;
+}
+
+function load() {
+  asked?.abort();
+  asked = new AbortController();
+  const { signal } = asked;
+  render(more, html``);
+  showHead();
+  return loadInto(results, {
+    load: () => fetchList(signal),
+    skeleton: cardSkeletons(8),
+    show: (list) => { if (!part("rail").children.length) showRail(); showList(list); },
+    failed: (error) => error.status === 404 ? emptyState({
+      title: "There is no such category", text: "It may have been renamed.", actions: [{ label: "See all products", href: "/?sort=newest" }],
+    }) : undefined,
+  });
+}
+
+async function go(address, { scroll = true } = {}) {
+  if (address !== location.pathname + location.search) history.pushState({}, "", address);
+  wish = read();
+  await load();
+  document.title = isHome() ? document.title : `${part("title").textContent} · ${(await shop().catch(() => ({ name: "FlaskCart" }))).name}`;
+  if (scroll) (isHome() ? document.documentElement : part("catalogue")).scrollIntoView();
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-go], .empty-state a[href^='/?']");
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  go(link.getAttribute("href"));
+});
+
+tools.addEventListener("submit", (event) => {
+  event.preventDefault();
+  tools.querySelector("[data-menu]").open = false;
+  const { sort, price_min: low, price_max: high, in_stock: inStock } = tools.elements;
+  const minor = (text) => { const value = parseFloat(text.replace(",", ".")); return value >= 0 ? String(Math.round(value * 10 ** digitsOf(currency || "EUR"))) : ""; };
+  go(addressOf({ sort: sort.value === "relevance" ? "" : sort.value, price_min: minor(low.value), price_max: minor(high.value), in_stock: inStock.checked ? "true" : "" }), { scroll: false });
+});
+tools.elements.sort.addEventListener("change", () => tools.requestSubmit());
+
+part("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const q = event.target.elements.q.value.trim();
+  if (q) go(`/?${new URLSearchParams({ q })}`);
+});
+
+window.addEventListener("popstate", () => go(location.pathname + location.search, { scroll: false }));
+quickAdd(document);
+
+const data = firstData();
+categories = data?.categories?.items ?? [];
+if (categories.length) showRail();
+if (data?.products && !(history.state?.shown > 24)) showList(data.products);
+else load();
