@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import re
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+
+import pytest
+
+from app.config import CURRENCIES, ROOT, BadSetting, Settings
+
+GOOD_KEY = "K7s0vQx2_9fLmZp4TtWc8RbYhD3nGjAe"
+NAMES = [one.metadata["name"] for one in fields(Settings)]
+
+BAD = [
+    ("SHOP_URL", "shop.example"),
+    ("SHOP_URL", "ftp://shop.example"),
+    ("SHOP_URL", "https://shop.example/path"),
+    ("SHOP_URL", "https://shop.example?x=1"),
+    ("SHOP_URL", "https://"),
+    ("SHOP_ENV", "prod"),
+    ("SHOP_ENV", "Production"),
+    ("PORT", "0"),
+    ("PORT", "65536"),
+    ("PORT", "80.5"),
+    ("PORT", "-1"),
+    ("PORT", "٨٠"),
+    ("PORT", "1" * 400),
+    ("WORKERS", "many"),
+    ("WORKERS", "257"),
+    ("THREADS", "0"),
+    ("THREADS", "65"),
+    ("SECRET_KEY", "short"),
+    ("SECRET_KEY", "x" * 64),
+    ("SECRET_KEY", "abcabcabc" * 8),
+    ("LIMITS", "no"),
+    ("SHOP_DEMO", "yes"),
+    ("CURRENCY", "eur"),
+    ("CURRENCY", "XXX"),
+    ("DB_PORT", "mysql"),
+    ("MAIL_PORT", "smtp"),
+    ("MAIL_TLS", "ssl"),
+    ("CORS_ORIGINS", "*"),
+    ("CORS_ORIGINS", "null"),
+    ("CORS_ORIGINS", "https://ok.example, nonsense"),
+    ("TRUSTED_PROXIES", "proxy.example"),
+    ("TRUSTED_PROXIES", "10.0.0.1/8"),
+    ("TRUSTED_PROXIES", "10.0.0.0/33"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_bad_value_refuses_to_start_and_says_which(name: str, value: str) -> None:
+    with pytest.raises(BadSetting, match=rf"^{name} must be "):
+        Settings.from_env({name: value})
+
+
+def test_the_refusal_of_a_secret_does_not_repeat_it() -> None:
+    with pytest.raises(BadSetting) as refused:
+        Settings.from_env({"SECRET_KEY": "hunter2hunter2"})
+    assert "hunter2" not in str(refused.value)
+    assert refused.value.__suppress_context__
+
+
+def test_an_empty_environment_gives_a_shop_of_this_machine_alone() -> None:
+    settings = Settings.from_env({})
+    assert settings == Settings()
+    assert (settings.url, settings.host, settings.port) == ("http://127.0.0.1:5000", "127.0.0.1", 5000)
+    assert (settings.production, settings.https, settings.loopback, settings.limits) == (False, False, True, True)
+    assert (settings.db_host, settings.secret_key, settings.cors_origins, settings.trusted_proxies) == ("", "", (), ())
+    assert settings.var == ROOT / "var"
+
+
+def test_an_empty_value_counts_as_unset() -> None:
+    assert Settings.from_env(dict.fromkeys(NAMES, " ")) == Settings()
+
+
+def test_a_name_of_somebody_else_is_left_alone() -> None:
+    assert Settings.from_env({"PATH": "/bin", "DB_HOSTNAME": "x"}) == Settings()
+
+
+def test_every_setting_is_read() -> None:
+    given = {
+        "SHOP_URL": "https://shop.example/",
+        "SHOP_ENV": "production",
+        "HOST": "0.0.0.0",
+        "PORT": "8080",
+        "WORKERS": "3",
+        "THREADS": "8",
+        "SHOP_VAR": "/srv/shop",
+        "SECRET_KEY": GOOD_KEY,
+        "LIMITS": "on",
+        "SHOP_DEMO": "0",
+        "SHOP_NAME": "Hearth & Field",
+        "CURRENCY": "JPY",
+        "DB_HOST": "db.internal",
+        "DB_PORT": "3307",
+        "DB_USER": "u",
+        "DB_PASSWORD": "p w",
+        "DB_NAME": "n",
+        "MAIL_HOST": "mail.example",
+        "MAIL_PORT": "465",
+        "MAIL_USER": "mu",
+        "MAIL_PASSWORD": "mp",
+        "MAIL_TLS": "tls",
+        "MAIL_FROM": "shop@example.com",
+        "CORS_ORIGINS": "https://a.example, https://b.example:8443",
+        "TRUSTED_PROXIES": "10.0.0.0/8 192.0.2.7",
+    }
+    assert given.keys() == set(NAMES)
+    settings = Settings.from_env(given)
+    default = Settings()
+    unread = [one.metadata["name"] for one in fields(Settings) if getattr(settings, one.name) == getattr(default, one.name) and one.name != "limits"]
+    assert unread == []
+    assert settings.url == "https://shop.example"
+    assert settings.https
+    assert settings.var == Path("/srv/shop")
+    assert settings.demo is False
+    assert settings.cors_origins == ("https://a.example", "https://b.example:8443")
+    assert settings.trusted_proxies == ("10.0.0.0/8", "192.0.2.7/32")
+
+
+@pytest.mark.parametrize(("host", "url"), [("localhost", "http://localhost:5000"), ("::1", "http://[::1]:5000"), ("127.0.0.2", "http://127.0.0.2:5000")])
+def test_the_shops_address_follows_host_and_port(host: str, url: str) -> None:
+    assert Settings.from_env({"HOST": host}).url == url
+
+
+def test_a_relative_folder_is_below_the_project() -> None:
+    assert Settings.from_env({"SHOP_VAR": "var/second"}).var == ROOT / "var" / "second"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "shop.example", "127.0.0.1.example"])
+def test_limits_cannot_be_turned_off_where_others_can_reach_the_shop(host: str) -> None:
+    with pytest.raises(BadSetting, match="LIMITS=off"):
+        Settings.from_env({"LIMITS": "off", "HOST": host})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
+def test_limits_can_be_turned_off_on_this_machine(host: str) -> None:
+    assert Settings.from_env({"LIMITS": "off", "HOST": host}).limits is False
+
+
+@pytest.mark.parametrize("more", [{"MAIL_HOST": "mail.example"}, {"TRUSTED_PROXIES": "127.0.0.1"}, {"HOST": "0.0.0.0"}])
+def test_mails_can_be_read_in_the_browser_only_where_nobody_else_can(more: dict[str, str]) -> None:
+    assert Settings.from_env({}).development_mailbox
+    assert not Settings.from_env(more).development_mailbox
+
+
+def test_settings_do_not_change_after_the_start() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Settings().port = 1  # type: ignore[misc]
+
+
+def test_every_currency_knows_its_digits() -> None:
+    assert all(re.fullmatch(r"[A-Z]{3}", code) and digits in (0, 2, 3) for code, digits in CURRENCIES.items())
+
+
+def test_every_setting_is_described_with_its_default() -> None:
+    described = dict(re.findall(r"^(?:# ?)?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert set(NAMES) - described.keys() == set()
+    assert Settings.from_env({name: value for name, value in described.items() if name in NAMES and value and name in _DEFAULTED}) == Settings()
+
+
+_DEFAULTED = {
+    "SHOP_ENV",
+    "HOST",
+    "PORT",
+    "WORKERS",
+    "THREADS",
+    "SHOP_VAR",
+    "LIMITS",
+    "SHOP_NAME",
+    "CURRENCY",
+    "DB_PORT",
+    "DB_USER",
+    "DB_NAME",
+    "MAIL_PORT",
+    "MAIL_TLS",
+}
