@@ -230,6 +230,15 @@ def test_another_buyers_key_is_another_key(client: ShopClient, new_client: Calla
     assert stranger.order("key-1", email="guest@example.com").json["number"] != first["number"]
 
 
+def test_a_guests_key_goes_with_the_guest_who_signs_in(alice: User, mug: Thing) -> None:
+    guest = Buyer(guest_token="a guest's secret")
+    cart.add(guest, variant_id=mug.variant, product_id=None, quantity=1)
+    first, _ = checkout.place(guest, "key-1", REQUEST)
+    cart.merge_guest("a guest's secret", alice.id)
+
+    assert checkout.place(Buyer(alice.id), "key-1", REQUEST) == (first, True)
+
+
 def test_a_refused_attempt_leaves_the_key_free(client: ShopClient, mug: Thing) -> None:
     client.add(mug.variant)
     assert client.order("key-1", email="guest@example.com", expected_due_minor=1).status_code == 409

@@ -39,6 +39,10 @@ SELECT k.body_hash, o.id, o.number
   JOIN orders o ON o.id = k.order_id
  WHERE k.scope = :scope AND k.request_key = :request_key;
 
+-- name: move_keys -> count
+-- A guest who signs in and sends an order again, not knowing that it had gone through, gets that order.
+UPDATE IGNORE idempotency_keys SET scope = :scope WHERE scope = :former;
+
 -- name: delete_old_keys -> count
 DELETE FROM idempotency_keys WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL 30 DAY ORDER BY created_at LIMIT 1000;
 

@@ -158,6 +158,7 @@ def _merge_guest(tx: Tx, guest: Buyer, user: Buyer) -> list[str]:
     theirs, lines = load(tx, guest)
     if theirs is None:
         return []
+    q.orders.move_keys(tx, former=guest.scope, scope=user.scope)
     notices: list[str] = []
     if lines:
         cart_id = _take_cart(tx, user)
