@@ -303,13 +303,15 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]  # Fla
         if found is None:
             return None
         g.account = found["account"]
+        g.known_session = store_id
         return typing.cast(dict[str, Any], found["data"])
 
     def _delete_session(self, store_id: str) -> None:
         sessions.end(store_id)
 
     def _upsert_session(self, session_lifetime: timedelta, session: ServerSideSession, store_id: str) -> None:
-        sessions.save(store_id, dict(session), ip=request.remote_addr or "", user_agent=request.user_agent.string)
+        known = g.get("known_session") == store_id
+        sessions.save(store_id, dict(session), ip=request.remote_addr or "", user_agent=request.user_agent.string, known=known)
 
 
 # ---------------------------------------------------------------- answers

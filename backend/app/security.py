@@ -1,4 +1,4 @@
-"""Hashes of passwords, codes and tokens. Pure functions of werkzeug and the standard library; no SQL, no Flask."""
+"""Hashes of passwords, codes and tokens. Werkzeug and the standard library only; no SQL, no Flask."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ PASSWORD_METHOD = "scrypt:32768:8:3"
 # A hash takes 32 MiB and a core; a flood of sign-ins waits here instead of taking the machine.
 _hashing = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-
 
 _key = b""
 
@@ -38,8 +37,8 @@ def hash_password(password: str) -> str:
         return generate_password_hash(password, method=PASSWORD_METHOD)
 
 
-# What a sign-in with an unknown name is checked against, so that it takes as long as any other.
-NOBODY = hash_password(secrets.token_urlsafe(16))
+# What a sign-in with an unknown name is checked against, so that it takes as long as any other. No password has this hash.
+NOBODY = f"{PASSWORD_METHOD}${'0' * 16}${'0' * 128}"
 
 
 def check_password(stored: str | None, password: str) -> bool:
@@ -49,6 +48,7 @@ def check_password(stored: str | None, password: str) -> bool:
 
 
 def needs_rehash(stored: str) -> bool:
+    """Whether the hash was made with other parameters than today's."""
     return not stored.startswith(PASSWORD_METHOD + "$")
 
 
@@ -66,9 +66,14 @@ def new_code(digits: int) -> str:
     return f"{secrets.randbelow(10**digits):0{digits}d}"
 
 
-def hash_code(secret_key: str, purpose: str, challenge: str, code: str) -> str:
-    """A short code is kept as an HMAC bound to what it is for, so that a stolen table cannot be searched."""
-    return hmac.new(secret_key.encode(), f"{purpose}\n{challenge}\n{code}".encode(), hashlib.sha256).hexdigest()
+def hash_code(purpose: str, challenge: str, code: str) -> str:
+    """A short code is kept as a keyed hash bound to what it is for, so that a stolen table cannot be searched."""
+    return sign(f"code for {purpose}", f"{challenge}\n{code}").hex()
+
+
+def unmatchable() -> str:
+    """Stands where a code's hash would, when there is no code: nothing that can be typed has this hash."""
+    return secrets.token_hex(32)
 
 
 def readable(length: int) -> str:
