@@ -6,6 +6,7 @@ the owner, who may change tables, and the app, which may only read and write row
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -37,6 +38,7 @@ COLLATION = "utf8mb4_unicode_520_ci"
 LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107  # bytes; a longer path cannot be bound
 PATIENCE = 300  # seconds for a server that recovers from a crash; a healthy one takes a fraction of one
 STOP_TIMEOUT = 60  # seconds
+LONG_LOG = 1_000_000  # bytes
 
 OPTIONS = [
     "--innodb-flush-log-at-trx-commit=1",
@@ -67,6 +69,7 @@ class PrivateDatabase:
         self._say = say
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: BinaryIO | None = None
+        self._log_start = 0
 
     def start(self) -> None:
         """Find or fetch the server, make its data directory if there is none, start it and wait until it answers.
@@ -159,10 +162,21 @@ class PrivateDatabase:
             return known
         return str(Path(tempfile.mkdtemp(prefix="flaskcart-")) / "socket")
 
-    def _command(self, program: Program, *more: str) -> list[str]:
+    def _command(self, program: Program, data: Path, *more: str) -> list[str]:
         # MariaDB refuses to run as root unless told so.
         user = ["--user=root"] if os.geteuid() == 0 else []
-        return [*program.command(), *user, f"--datadir={self.data}", *OPTIONS, *more]
+        return [*program.command(), *user, f"--datadir={data}", *OPTIONS, *more]
+
+    def _launch(self, program: Program, command: list[str], stdin: BinaryIO | int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+        """Start the server. Its words go to the log; that of former starts stays beside it once it has grown."""
+        path = self.folder / "server.log"
+        if path.exists() and path.stat().st_size > LONG_LOG:
+            path.replace(self.folder / "server.log.1")
+        with path.open("ab") as log:
+            self._log_start = log.tell()
+            process = bound_program(command, stdin=stdin, stdout=log, stderr=log, env=program.environment(), start_new_session=True)
+        (self.folder / "pid").write_text(str(process.pid))
+        return process
 
     def _initialise(self, program: Program) -> None:
         """Fill a new directory beside and move it in place when it is whole: a start that was killed in the middle leaves no half of one."""
@@ -182,22 +196,20 @@ class PrivateDatabase:
             ]
         )
         # Nobody loses a row here if the machine stops, so nothing need be forced to disk statement by statement.
-        command = [*self._command(program, "--bootstrap", "--innodb-flush-log-at-trx-commit=0", "--log-warnings=0"), f"--datadir={fresh}"]
-        with self._log() as log, tempfile.TemporaryFile() as sql:
+        command = self._command(program, fresh, "--bootstrap", "--innodb-flush-log-at-trx-commit=0", "--log-warnings=0")
+        with tempfile.TemporaryFile() as sql:
             sql.write(script.encode())
             sql.seek(0)
-            done = bound_program(command, stdin=sql, stdout=log, stderr=log, env=program.environment(), start_new_session=True).wait()
-        if done:
-            raise DatabaseProblem(f"The database could not be prepared. {self._last_errors()}")
+            process = self._launch(program, command, sql)
+        if process.wait():
+            raise DatabaseProblem(f"The database could not be prepared. {self._first_errors()}")
         fresh.rename(self.data)
 
     def _spawn(self, program: Program, access: dict[str, str]) -> None:
         accounts = self.folder / "accounts.sql"
         _write_private(accounts, _accounts(access))
-        command = self._command(program, *SERVING, f"--socket={access['socket']}", f"--pid-file={self.folder / 'mariadbd.pid'}", f"--init-file={accounts}")
-        with self._log() as log:
-            self._process = bound_program(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=program.environment(), start_new_session=True)
-        (self.folder / "pid").write_text(str(self._process.pid))
+        places = [f"--socket={access['socket']}", f"--pid-file={self.folder / 'mariadbd.pid'}", f"--init-file={accounts}"]
+        self._process = self._launch(program, self._command(program, self.data, *SERVING, *places))
 
     def _wait(self) -> None:
         process, address = self._process, self.address()
@@ -218,19 +230,15 @@ class PrivateDatabase:
             else:
                 (self.folder / "accounts.sql").unlink(missing_ok=True)
                 return
-        raise DatabaseProblem(f"The database did not start. {self._last_errors()}")
+        raise DatabaseProblem(f"The database did not start. {self._first_errors()}")
 
-    def _log(self) -> BinaryIO:
-        """The log of this start; that of the start before stays beside it."""
-        path = self.folder / "server.log"
-        if path.exists() and path.stat().st_size > 100_000:
-            path.replace(self.folder / "server.log.1")
-        return path.open("ab")
-
-    def _last_errors(self) -> str:
-        lines = (self.folder / "server.log").read_text(errors="replace").splitlines()[-40:]
-        errors = [line for line in lines if "ERROR" in line or "error while loading" in line or "denied" in line]
-        return "\n".join([*errors[-4:], f"The whole log: {self.folder / 'server.log'}"])
+    def _first_errors(self) -> str:
+        """What the server said first against starting; what follows are consequences."""
+        with (self.folder / "server.log").open("rb") as log:
+            log.seek(self._log_start)
+            lines = log.read().decode(errors="replace").splitlines()
+        errors = [line for line in lines if "ERROR" in line or "error while loading" in line]
+        return "\n".join([*errors[:3], f"The whole log: {self.folder / 'server.log'}"])
 
     def _end_leftover(self) -> None:
         """A server whose supervisor was killed may still be here, or on its way out; it must be gone before another opens the files."""
@@ -238,11 +246,12 @@ class PrivateDatabase:
             pid = int((self.folder / "pid").read_text())
         except (FileNotFoundError, ValueError):
             return
-        if self._is_ours(pid):
+        if command := self._our_server(pid):
             self._say("Waiting for the database of the former run to end")
-            os.kill(pid, signal.SIGTERM)
+            # One that was only preparing a directory has nothing to lose, and does not listen.
+            os.kill(pid, signal.SIGKILL if b"--bootstrap" in command else signal.SIGTERM)
             deadline = time.monotonic() + STOP_TIMEOUT
-            while self._is_ours(pid):
+            while self._our_server(pid):
                 if time.monotonic() > deadline:
                     os.kill(pid, signal.SIGKILL)
                 time.sleep(0.02)
@@ -251,16 +260,16 @@ class PrivateDatabase:
     def _forget(self) -> None:
         (self.folder / "pid").unlink(missing_ok=True)
 
-    def _is_ours(self, pid: int) -> bool:
-        """Whether that process is a server on our data: after a reboot its number may be anybody's. A dead one nobody collected is none."""
+    def _our_server(self, pid: int) -> bytes | None:
+        """The command line of that process if it is a server on our data: after a reboot its number may be anybody's, and a dead one has none."""
         if Path("/proc/self/cmdline").exists():
             try:
                 command = Path(f"/proc/{pid}/cmdline").read_bytes()
             except OSError:
-                return False
+                return None
         else:
             command = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, check=False).stdout
-        return os.fsencode(f"--datadir={self.data}") in command
+        return command if os.fsencode(f"--datadir={self.folder}{os.sep}") in command else None
 
 
 def address_of(settings: Settings, *, owner: bool = False) -> Address:
@@ -341,21 +350,23 @@ def _check_rights(connection: Any, settings: Settings) -> None:
     statements = [
         f"CREATE TABLE {probe} (id INT PRIMARY KEY, other INT, CONSTRAINT fk_{probe} FOREIGN KEY (other) REFERENCES {probe} (id))",
         f"INSERT INTO {probe} (id) VALUES (1)",
-        f"UPDATE {probe} SET other = 1",
+        f"UPDATE {probe} SET other = NULL",
         f"SELECT id FROM {probe}",
         f"DELETE FROM {probe}",
         f"ALTER TABLE {probe} ADD COLUMN more INT",
         f"CREATE INDEX ix_more ON {probe} (more)",
         f"DROP TABLE {probe}",
     ]
-    for statement in statements:
-        try:
+    try:
+        for statement in statements:
             _run(connection, statement)
-        except DRIVER_ERRORS as error:
-            grant = GRANT_SQL.format(name=settings.db_name, user=settings.db_user)
-            raise DatabaseProblem(
-                f"{settings.db_user} may not do everything the shop needs in {settings.db_name} ({error}). As the server's administrator: {grant}"
-            ) from error
+    except DRIVER_ERRORS as error:
+        with contextlib.suppress(*DRIVER_ERRORS):
+            _run(connection, f"DROP TABLE IF EXISTS {probe}")
+        grant = GRANT_SQL.format(name=settings.db_name, user=settings.db_user)
+        raise DatabaseProblem(
+            f"{settings.db_user} may not do everything the shop needs in {settings.db_name} ({error}). As the server's administrator: {grant}"
+        ) from error
 
 
 def _one(connection: Any, sql: str) -> Any:
