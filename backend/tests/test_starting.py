@@ -1,0 +1,368 @@
+"""The shop as a user starts it: real processes, real signals."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.config import ROOT, Settings
+from app.lock import Busy, Lock
+
+PATIENCE = 60  # seconds; only a hanging shop takes so long
+
+
+def until(true: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (value := true()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return value
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def processes() -> dict[int, int]:
+    """The parent of each living process."""
+    if not Path("/proc/self/stat").exists():
+        lines = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout.splitlines()
+        return {int(pid): int(parent) for pid, parent, state in (line.split() for line in lines) if "Z" not in state}
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if state != "Z":
+            found[int(path.parent.name)] = int(parent)
+    return found
+
+
+class Shop:
+    """One shop in a folder of its own, and what its console says."""
+
+    def __init__(self, var: Path, *arguments: str, root: Path = ROOT, **environment: str) -> None:
+        self.var, self.root = var, root
+        self.environment = {name: value for name, value in os.environ.items() if name not in {one.metadata["name"] for one in fields(Settings)}}
+        self.environment |= {"SHOP_VAR": str(var), "PORT": str(free_port()), "LIMITS": "off", **environment}
+        self.url = f"http://127.0.0.1:{self.environment['PORT']}"
+        self.arguments = arguments
+        self.output = var.with_name(f"{var.name}.output")
+
+    def start(self) -> Shop:
+        with self.output.open("w") as output:
+            command = [sys.executable, str(self.root / "backend" / "run.py"), *self.arguments]
+            self.process = subprocess.Popen(command, env=self.environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+        until(lambda: self.process.poll() is not None or " is open:" in self.said())
+        assert self.process.poll() is None, self.said()
+        return self
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def get(self, path: str) -> int:
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=5) as answer:
+                answer.read()
+                return int(answer.status)
+        except urllib.error.HTTPError as refusal:
+            return refusal.code
+
+    def command(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(self.root / "backend" / "run.py"), *words]
+        return subprocess.run(command, env=self.environment, input=given, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    def children(self) -> list[int]:
+        return sorted(pid for pid, parent in processes().items() if parent == self.process.pid)
+
+    def database(self) -> int:
+        return int((self.var / "mysql" / "pid").read_text())
+
+    def workers(self) -> list[int]:
+        """The web workers and, the last, the job worker."""
+        return [pid for pid in self.children() if pid != self.database()]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a shop that was opened once, to be copied."""
+    var = tmp_path_factory.mktemp("seed") / "var"
+    shop = Shop(var, WORKERS="2").start()
+    assert shop.stop() == 0
+    return var
+
+
+@pytest.fixture
+def new_shop(seed: Path, tmp_path: Path) -> Iterator[Callable[..., Shop]]:
+    made: list[Shop] = []
+
+    def make(*arguments: str, name: str = "var", **more: Any) -> Shop:
+        var = tmp_path / name
+        if not var.exists():
+            shutil.copytree(seed, var)
+        made.append(Shop(var, *arguments, **{"WORKERS": "2", **more}))
+        return made[-1].start()
+
+    yield make
+    for shop in made:
+        if shop.process.poll() is None:
+            shop.stop()
+
+
+def test_a_first_start_says_what_there_is_and_serves_the_catalogue(seed: Path, tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "var").start()
+    try:
+        assert shop.get("/") == shop.get("/api/v1/products") == shop.get("/readyz") == 200
+        assert re.search(rf"Make it yours: +{shop.url}/setup\?token=\S{{20,}}", shop.said())
+        assert str(shop.var / "mail") in shop.said()
+        assert f"kill {shop.process.pid}" in shop.said()
+        for secret in ("secret_key", "setup_token"):
+            assert stat.S_IMODE((shop.var / secret).stat().st_mode) == 0o600
+    finally:
+        assert shop.stop() == 0
+    assert shop.command("seed").returncode == 1
+
+
+def test_a_second_start_is_quick_and_keeps_the_secret(new_shop: Any) -> None:
+    shop = new_shop()
+    secret = (shop.var / "secret_key").read_text()
+    assert shop.stop() == 0
+    began = time.monotonic()
+
+    shop.start()
+
+    assert time.monotonic() - began < 8
+    assert (shop.var / "secret_key").read_text() == secret
+    assert shop.get("/") == 200
+
+
+def test_a_second_run_on_the_same_folder_is_told_who_has_it(new_shop: Any) -> None:
+    shop = new_shop()
+
+    second = shop.command("run")
+
+    assert second.returncode == 1
+    assert f"process {shop.process.pid}, at {shop.url}" in second.stderr
+    assert shop.get("/") == 200
+
+
+def test_two_shops_run_side_by_side(new_shop: Any) -> None:
+    first, second = new_shop(), new_shop(name="other")
+
+    assert (first.get("/"), second.get("/")) == (200, 200)
+    assert first.stop() == 0
+    assert second.get("/readyz") == 200
+
+
+def test_a_taken_port_is_told_in_one_sentence(seed: Path, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        answer = Shop(tmp_path / "var", PORT=str(port)).command("run")
+
+    assert (answer.returncode, answer.stderr) == (1, f"Port {port} is taken by another program. Choose another one: PORT={port + 1} ./shop run\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PORT", "http", "PORT must be a whole number"),
+        ("SECRET_KEY", "secret", "SECRET_KEY must be at least 32 random characters"),
+        ("HOST", "192.0.2.1", "HOST is 192.0.2.1, which is no address of this machine."),
+        ("DB_HOST", "127.0.0.1", "No database server answers at 127.0.0.1:"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told_in_one_sentence(name: str, value: str, sentence: str, tmp_path: Path) -> None:
+    answer = Shop(tmp_path / "var", **{"LIMITS": "on", "DB_PORT": str(free_port()), name: value}).command("run")
+
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(sentence)
+    assert answer.stderr.count("\n") == 1
+
+
+def test_killed_workers_and_a_killed_database_are_replaced(new_shop: Any) -> None:
+    shop = new_shop()
+    before = shop.children()
+    assert len(before) == 4
+
+    for pid in shop.workers():
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: len(shop.children()) == 4 and not set(before[1:]) & set(shop.workers()))
+    until(lambda: shop.get("/readyz") == 200)
+    os.kill(shop.database(), signal.SIGKILL)
+    began = time.monotonic()
+    until(lambda: before[0] not in shop.children() and len(shop.children()) == 4)
+    until(lambda: shop.get("/readyz") == 200)
+
+    assert time.monotonic() - began < 10
+
+
+def test_nothing_outlives_a_killed_supervisor_and_the_next_start_just_works(new_shop: Any) -> None:
+    shop = new_shop()
+    children = shop.children()
+
+    shop.process.kill()
+    shop.process.wait()
+    shop.start()
+
+    assert not set(children) & processes().keys()
+    assert shop.get("/") == 200
+
+
+def test_a_shop_whose_every_process_was_killed_opens_again(new_shop: Any) -> None:
+    shop = new_shop()
+    for pid in [shop.process.pid, *shop.children()]:
+        os.kill(pid, signal.SIGKILL)
+    shop.process.wait()
+
+    shop.start()
+
+    assert shop.get("/readyz") == 200
+
+
+def test_sigterm_finishes_the_request_in_flight_and_leaves_nothing_behind(new_shop: Any) -> None:
+    shop = new_shop()
+    children = shop.children()
+    body = b'{"email": "nobody@example.com"}'
+    with socket.create_connection(("127.0.0.1", int(shop.environment["PORT"])), timeout=PATIENCE) as line:
+        head = f"POST /api/v1/auth/forgot HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        line.sendall(head.encode() + body[:5])
+        time.sleep(0.3)
+        shop.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        line.sendall(body[5:])
+        answer = line.recv(4096)
+
+    assert answer.startswith(b"HTTP/1.1 202"), answer
+    assert shop.process.wait(30) == 0
+    assert not set(children) & processes().keys()
+    assert not (shop.var / "mysql" / "pid").exists()
+
+
+def test_sighup_replaces_every_worker_and_loses_no_request(new_shop: Any) -> None:
+    shop = new_shop()
+    before = shop.workers()
+    answers: list[int] = []
+    done = threading.Event()
+
+    def shop_around() -> None:
+        while not done.is_set():
+            answers.append(shop.get("/api/v1/products?limit=1"))
+
+    shoppers = [threading.Thread(target=shop_around) for _ in range(4)]
+    for shopper in shoppers:
+        shopper.start()
+    shop.process.send_signal(signal.SIGHUP)
+    until(lambda: len(shop.workers()) == 3 and not set(before) & set(shop.workers()))
+    done.set()
+    for shopper in shoppers:
+        shopper.join()
+
+    assert set(answers) == {200}
+    assert len(answers) > 10
+
+
+def test_commands_join_a_running_shop(new_shop: Any) -> None:
+    shop = new_shop()
+
+    admin = shop.command("create-admin", "--username", "ada", "--email", "ada@example.com", given="a long and private sentence\n")
+    again = shop.command("create-admin", "--username", "ada", "--email", "ada@example.com", given="a long and private sentence\n")
+    weak = shop.command("create-admin", "--username", "eve", "--email", "eve@example.com", given="password\n")
+    doctor = shop.command("doctor")
+
+    assert (admin.returncode, again.returncode, weak.returncode) == (0, 1, 1), (admin, again, weak)
+    assert "Traceback" not in again.stderr + weak.stderr
+    assert doctor.returncode == 0, doctor
+    assert "All invariants are held." in doctor.stdout
+    assert shop.get("/") == 200
+
+
+def test_commands_without_a_shop_start_a_database_and_stop_it(new_shop: Any) -> None:
+    shop = new_shop()
+    assert shop.stop() == 0
+
+    assert shop.command("migrate").returncode == 0
+    assert shop.command("doctor").returncode == 0
+
+    assert not (shop.var / "mysql" / "pid").exists()
+    Lock(shop.var).take("a test")
+
+
+def test_a_broken_invariant_is_named_and_the_exit_code_says_so(new_shop: Any) -> None:
+    from app import db
+    from app.private_database import PrivateDatabase
+
+    shop = new_shop()
+    connection = db.connect(PrivateDatabase(shop.var).address())
+    connection.cursor().execute("UPDATE variants SET stock = stock + 1 LIMIT 1")
+    connection.close()
+
+    answer = shop.command("doctor")
+
+    assert answer.returncode == 1
+    assert re.search(r"^broken +\w*stock", answer.stdout, re.MULTILINE), answer.stdout
+
+
+def test_debug_reads_changed_files_anew(seed: Path, new_shop: Any, tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    for folder in ("backend", "database", "frontend"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "pictures", "tests"))
+    shop = new_shop("--debug", root=root)
+    assert shop.get("/api/v1/brand-new") == 404
+
+    operations = root / "backend" / "app" / "routes" / "operations.py"
+    operations.write_text(operations.read_text() + '\n\n@bp.get("/api/v1/brand-new")\n@anyone\ndef brand_new() -> dict[str, str]:\n    return {}\n')
+
+    until(lambda: shop.get("/api/v1/brand-new") == 200)
+
+
+def test_debug_stays_on_this_machine(tmp_path: Path) -> None:
+    answer = Shop(tmp_path / "var", HOST="0.0.0.0", LIMITS="on").command("run", "--debug")
+
+    assert (answer.returncode, answer.stderr) == (1, "--debug is for this machine only: HOST must be a loopback address.\n")
+
+
+def test_the_lock_has_one_holder_at_a_time(tmp_path: Path) -> None:
+    first, second = Lock(tmp_path), Lock(tmp_path)
+    first.take("./shop run", "http://127.0.0.1:1")
+
+    with pytest.raises(Busy) as refusal:
+        second.take("./shop run")
+    first.release()
+    second.take("./shop run")
+
+    assert (refusal.value.holder.pid, refusal.value.holder.url) == (os.getpid(), "http://127.0.0.1:1")
+
+
+def test_every_setting_is_described_with_its_default() -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    described = dict(re.findall(r"^# .+\n#?([A-Z_]+)=(.*)$", text, flags=re.MULTILINE))
+    known = {one.metadata["name"] for one in fields(Settings)}
+
+    assert described.keys() == known
+    assert re.findall(r"^#([A-Z_]+)=", text, flags=re.MULTILINE) == ["DB_HOST"]
+    assert Settings.from_env({name: value for name, value in described.items() if name != "DB_HOST"}) == Settings()
