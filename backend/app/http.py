@@ -426,17 +426,23 @@ def _trust_proxies(networks: tuple[str, ...]) -> Callable[[], None]:
     """X-Forwarded-For and -Proto count only when a trusted proxy sent them; the client is the last address that is no proxy's."""
     trusted = [ipaddress.ip_network(network) for network in networks]
 
-    def is_proxy(text: str) -> bool:
+    def is_address(text: str) -> bool:
         try:
-            address = ipaddress.ip_address(text)
+            ipaddress.ip_address(text)
         except ValueError:
             return False
-        return any(address in network for network in trusted)
+        # A scope (fe80::1%eth0) may hold any text.
+        return "%" not in text
+
+    def is_proxy(text: str) -> bool:
+        return is_address(text) and any(ipaddress.ip_address(text) in network for network in trusted)
 
     def look() -> None:
         if not is_proxy(request.remote_addr or ""):
             return
         for hop in reversed([part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]):
+            if not is_address(hop):
+                break
             request.environ["REMOTE_ADDR"] = hop
             request.remote_addr = hop
             if not is_proxy(hop):

@@ -117,7 +117,7 @@ def _problems(endpoint: Endpoint, method: str) -> dict[str, Any]:
     if endpoint.body:
         wanted |= {400, 413, 415, 422}
     if endpoint.params:
-        wanted |= {422}
+        wanted |= {400, 422}
     reference = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
     return {str(status): {"description": TITLES[status], "content": reference} for status in sorted(wanted)}
 

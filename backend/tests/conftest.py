@@ -34,7 +34,7 @@ class ShopClient(FlaskClient):
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         answer = super().open(*args, **kwargs)
-        if answer.request.path.startswith("/api/"):
+        if answer.request.path.startswith("/api/v1/"):
             self._hold_to_declaration(answer)
         return answer
 

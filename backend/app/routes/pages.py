@@ -5,15 +5,13 @@ import hashlib
 import html
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 from flask import Blueprint, Response, current_app, request
-from werkzeug.exceptions import NotFound as NoFile
-from werkzeug.security import safe_join
+from werkzeug.exceptions import HTTPException
 
 from ..config import Settings
 from ..errors import NotFound
-from ..http import anyone, as_json
+from ..http import anyone, as_json, problem
 from ..pages import THEMES, Asset, Page, Site, fill
 from ..services import catalogue, settings
 from ..services.catalogue import Wish
@@ -22,6 +20,8 @@ bp = Blueprint("pages", __name__)
 FOR_EVER = "public, max-age=31536000, immutable"
 # What stands in an upload can do nothing in a browser but be shown.
 MEDIA_CSP = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+# Names are the shop's own, so whatever is no such name, a way out of the folder above all, is no picture.
+MEDIA_NAME = re.compile(r"[a-z0-9][a-z0-9/-]{0,180}\.(svg|webp)")
 PLAIN_PAGES = {
     "cart": "cart",
     "checkout": "checkout",
@@ -100,7 +100,7 @@ def product(slug: str) -> Response:
         return not_found()
     description = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", found["description"]))).strip()[:160]
     title = f"{found['title']} · {shop['name']}"
-    head = _canonical(f"/products/{slug}") + _preview(title, description, found["image"]["src"] if found["image"] else "")
+    head = _canonical(f"/products/{found['slug']}") + _preview(title, description, found["image"]["src"] if found["image"] else "")
     return send(fill(themed("product"), title=title, description=description, head=head, data=as_json({"product": found})))
 
 
@@ -159,14 +159,14 @@ def _send_asset(found: Asset, cache: str) -> Response:
 @anyone
 def media(name: str) -> Response:
     """A picture of a product. Its name tells its content, so it may be kept for ever."""
-    path = safe_join(str(shop_settings().var / "uploads"), name)
-    if path is None or not Path(path).is_file() or Path(path).suffix not in (".svg", ".webp"):
-        raise NoFile()
-    content = Path(path).read_bytes()
-    response = Response(content, mimetype="image/svg+xml" if path.endswith(".svg") else "image/webp")
+    path = shop_settings().var / "uploads" / name
+    if not MEDIA_NAME.fullmatch(name) or not path.is_file():
+        raise NotFound()
+    content = path.read_bytes()
+    response = Response(content, mimetype="image/svg+xml" if name.endswith(".svg") else "image/webp")
     response.headers["Cache-Control"] = FOR_EVER
     response.headers["Content-Security-Policy"] = MEDIA_CSP
-    if path.endswith(".svg") and "gzip" in request.headers.get("Accept-Encoding", ""):
+    if name.endswith(".svg") and "gzip" in request.headers.get("Accept-Encoding", ""):
         response.set_data(gzip.compress(content, 6, mtime=0))
         response.headers["Content-Encoding"] = "gzip"
         response.headers["Vary"] = "Accept-Encoding"
@@ -191,10 +191,7 @@ def not_found() -> Response:
     return send(fill(themed("404"), head='<meta name="robots" content="noindex">\n'), 404)
 
 
-@bp.get("/<path:anything>")
-@anyone
-def nowhere(anything: str) -> Response:
-    """Whatever has no page: a problem for scripts, a helpful page for people."""
-    if anything.startswith("api/"):
-        raise NotFound("There is nothing at this address.")
-    return not_found()
+@bp.app_errorhandler(404)
+def nowhere(error: HTTPException) -> Response:
+    """Whatever has no route: a problem for scripts, a helpful page for people. As a route it would hide the methods of all others."""
+    return problem(NotFound("There is nothing at this address.")) if request.path.startswith("/api/") else not_found()

@@ -192,7 +192,7 @@ def _page(tx: Tx, sort: str, filters: Row, wish: Wish) -> tuple[list[Row], str |
 
 
 def _filters(tx: Tx, wish: Wish) -> Row:
-    ids = [row["id"] for row in q.catalogue.list_category_tree(tx, slug=wish.category)] if wish.category else []
+    ids = [row["id"] for row in q.catalogue.list_category_tree(tx, slug=wish.category)] if _may_be_slug(wish.category) else []
     if wish.category and not ids:
         raise NotFound("There is no such category.")
     words, prefix = _search_terms(wish.q)
@@ -268,7 +268,7 @@ def _offset(after: str) -> int:
 def get_product(slug: str, currency: str) -> ProductDetail:
     """One product with everything its page shows, in three statements. Raises NotFound when it is absent, unpublished or archived."""
     with db.reading() as tx:
-        row = q.catalogue.get_product(tx, slug=slug)
+        row = q.catalogue.get_product(tx, slug=slug) if _may_be_slug(slug) else None
         if row is None:
             raise NotFound("There is no such product.")
         variants = q.catalogue.list_variants(tx, product_id=row["id"])
@@ -282,6 +282,11 @@ def get_product(slug: str, currency: str) -> ProductDetail:
         "options": [{"name": name, "values": _distinct(variant[f"option{i}"] for variant in variants)} for i, name in enumerate(names, 1)],
         "variants": [_variant(variant, names, by_id) for variant in variants],
     }
+
+
+def _may_be_slug(text: str) -> bool:
+    """Slugs are ASCII; to compare them with anything else is an error to the database, not a no."""
+    return bool(text) and text.isascii()
 
 
 def slug_of(product_id: int) -> str:

@@ -232,7 +232,8 @@ def _instructions(row: Row, shop: dict[str, Any]) -> str:
 
 
 def _own(tx: Tx, number: str, user_id: int | None, token: str | None, trusted: bool) -> Row:
-    row: Row | None = q.orders.get(tx, number=number)
+    # Numbers are ASCII; to compare them with anything else is an error to the database, not a no.
+    row: Row | None = q.orders.get(tx, number=number) if number.isascii() else None
     if row is None:
         raise NotFound("There is no such order.")
     mine = user_id is not None and row["user_id"] == user_id
