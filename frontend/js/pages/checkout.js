@@ -1,0 +1,218 @@
+import { api, session, shop, signInAddress } from "../lib/api.js";
+import { handle, showProblems, showRefusal } from "../lib/form.js";
+import { html, icon, render } from "../lib/html.js";
+import { money } from "../lib/format.js";
+import { amounts, lineArithmetic, summaryLines } from "../components/order-amounts.js";
+import { emptyState, failedPart, failedState, loadInto } from "../components/states.js";
+
+const PAYMENT_NOTES = {
+  cash_on_delivery: "Pay the driver when the parcel is in your hands.",
+  bank_transfer: "We hold the goods for you and send them when the money is there.",
+};
+
+const page = document.querySelector("[data-checkout-page]");
+const form = document.querySelector("[data-form]");
+const part = (name) => document.querySelector(`[data-${name}]`);
+
+let quote;
+let asked;
+
+// ---- what is remembered in this tab: the fields, the attempt and the last order
+
+const stored = (name) => JSON.parse(sessionStorage.getItem(name) ?? "null");
+const store = (name, value) => sessionStorage.setItem(name, JSON.stringify(value));
+
+function keepFields() {
+  store("checkout-fields", [...form.elements].filter((field) => field.name && field.type !== "radio").map((field) => [field.name, field.value]));
+}
+
+function restoreFields() {
+  for (const [name, value] of stored("checkout-fields") ?? []) {
+    const field = form.elements[name];
+    if (field && value) field.value = value;
+  }
+}
+
+/** One key for one attempt: the same order sent again, by a second press or after a reload, is the same order. */
+function attemptFor(body) {
+  const text = JSON.stringify(body);
+  const former = stored("checkout-attempt");
+  const attempt = former?.text === text ? former : { key: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, text };
+  store("checkout-attempt", attempt);
+  return attempt;
+}
+
+const orderAddress = ({ number, token }) => `/orders/${number}${token ? `?token=${encodeURIComponent(token)}` : ""}`;
+
+function goToOrder(order) {
+  sessionStorage.removeItem("checkout-attempt");
+  sessionStorage.removeItem("checkout-fields");
+  store("last-order", { number: order.number, address: orderAddress(order) });
+  location.assign(orderAddress(order));
+}
+
+// ---- the quote
+
+const chosen = (name) => form.querySelector(`input[name="${name}"]:checked`)?.value;
+
+const quoteRequest = () => ({
+  ...(form.elements["address.country"].value && { address: { country: form.elements["address.country"].value } }),
+  ...(chosen("shipping_method") && { shipping_method: chosen("shipping_method") }),
+});
+
+const choice = ({ name, code, title, note, end, checked }) => html`<label class="choice">
+  <input class="choice__input" type="radio" name="${name}" value="${code}" id="${name}-${code}" required ${checked && html`checked`}>
+  <span class="choice__text">${title}${note && html`<span class="choice__note">${note}</span>`}</span>${end && html`<span class="choice__end">${end}</span>`}</label>`;
+
+function showChoices() {
+  const way = quote.shipping_method;
+  const pay = chosen("payment_method") ?? quote.payment_methods[0]?.code;
+  const focused = document.activeElement?.id;
+  render(part("shipping"), html`${quote.shipping_methods.map((one) => choice({
+    name: "shipping_method", code: one.code, title: one.name, note: `${one.days} working days`, end: one.price_minor ? money(one.price_minor, quote.currency) : "Free", checked: one.code === way,
+  }))}`);
+  render(part("payment"), html`${quote.payment_methods.map((one) => choice({
+    name: "payment_method", code: one.code, title: one.name, note: PAYMENT_NOTES[one.code], checked: one.code === pay,
+  }))}`);
+  if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
+}
+
+const summary = () => html`${summaryLines(quote.lines, quote.currency)}
+  <div class="amounts--lined">${amounts(quote)}</div>
+  <details class="disclosure"><summary class="disclosure__summary small">How this total is made up ${icon("chevron-down")}</summary>
+    <div class="disclosure__body stack stack--tight">${lineArithmetic(quote.lines, quote.currency)}
+      <p class="small soft">${quote.prices_include_tax ? "Prices include tax; the tax is shown, not added." : "Tax is added to the prices."} Nothing is added later.</p></div></details>
+  <p class="small"><a href="/cart">Change the cart</a></p>`;
+
+function showDue() {
+  const due = money(quote.due_minor, quote.currency);
+  for (const place of document.querySelectorAll("[data-due]")) place.textContent = due;
+  return due;
+}
+
+function showQuote(now, { tell = false } = {}) {
+  const before = quote?.due_minor;
+  quote = now;
+  if (!quote.lines.length) return showEmpty();
+  showChoices();
+  for (const name of ["summary", "summary-small"]) render(part(name), summary());
+  const due = showDue();
+  if (tell && before !== quote.due_minor) part("told").textContent = `The total is now ${due}.`;
+  const missing = quote.requirements.filter(({ code }) => code === "out_of_stock");
+  render(part("problem"), missing.length > 0 && html`<div class="alert alert--warning" role="alert">${icon("warning")}<div class="alert__text">
+    ${missing.map(({ message }) => html`<p class="alert__title">${message}</p>`)}<p><a href="/cart">Change the cart</a> to go on.</p></div></div>`);
+}
+
+function showEmpty() {
+  const last = stored("last-order");
+  render(page, html`<div class="page-head"><h1>Checkout</h1></div>${emptyState({
+    title: "There is nothing to check out", text: "Your cart is empty.", image: "empty-cart.svg",
+    actions: [...(last ? [{ label: "See your order", href: last.address }] : []), { label: "See what is new", href: "/?sort=newest" }],
+  })}`);
+}
+
+async function requote() {
+  asked?.abort();
+  asked = new AbortController();
+  for (const one of document.querySelectorAll("[data-amounts]")) one.setAttribute("aria-busy", "true");
+  await loadInto(part("problem"), {
+    load: () => api.post("/checkout/quote", quoteRequest(), { signal: asked.signal }),
+    show: (now) => showQuote(now, { tell: true }),
+    failed: (error) => failedPart(error, "The total could not be reckoned anew"),
+  });
+}
+
+// ---- the order
+
+function body(values) {
+  return {
+    ...(values.email && { email: values.email }),
+    address: values.address,
+    shipping_method: values.shipping_method,
+    payment_method: values.payment_method,
+    expected_due_minor: quote.due_minor,
+    cart_version: quote.cart_version,
+  };
+}
+
+function place(values) {
+  const attempt = attemptFor(body(values));
+  return api.post("/orders", JSON.parse(attempt.text), { key: attempt.key });
+}
+
+function showChange(error) {
+  const before = money(quote.due_minor, quote.currency);
+  showQuote(error.body.quote);
+  const now = money(quote.due_minor, quote.currency);
+  showProblems(form, [{ message: before === now ? "Your cart was changed in the meantime. Please look at the summary and place the order again."
+    : `The total changed from ${before} to ${now} in the meantime. Please look at the summary and place the order again.` }]);
+}
+
+function refused(error) {
+  if (error.status > 0) sessionStorage.removeItem("checkout-attempt");
+  if (error.code === "quote_changed") showChange(error);
+  else if (error.code === "cart_empty") afterEmpty();
+  else if (error.code === "cart_changed" || error.code === "out_of_stock") requote().then(() => showRefusal(form, error));
+  else return false;
+  return true;
+}
+
+/** An empty cart may be the work of an order whose answer never came: asking again under its key finds it, and orders nothing twice. */
+async function afterEmpty() {
+  const attempt = stored("checkout-attempt");
+  if (attempt) {
+    try {
+      return goToOrder(await api.post("/orders", JSON.parse(attempt.text), { key: attempt.key }));
+    } catch (error) {
+      if (error.status === undefined) throw error;
+      if (error.status > 0) sessionStorage.removeItem("checkout-attempt");
+    }
+  }
+  const last = stored("last-order");
+  if (last) location.replace(last.address);
+  else showEmpty();
+}
+
+// ---- arriving
+
+function showCountries({ shipping_countries: countries }) {
+  const field = form.elements["address.country"];
+  const kept = field.value;
+  render(field, html`<option value="">Choose a country</option>${countries.map(({ code, name }) => html`<option value="${code}">${name}</option>`)}`);
+  const here = new Intl.Locale(navigator.language).region;
+  field.value = kept || (countries.some(({ code }) => code === here) ? here : "");
+}
+
+function showWho({ user }) {
+  if (!user) return;
+  part("guest").hidden = true;
+  part("member").hidden = false;
+  part("member").textContent = `Signed in as ${user.username}. The confirmation goes to ${user.email}.`;
+  part("email").hidden = true;
+  form.elements.email.disabled = true;
+  form.elements["address.name"].value ||= [user.first_name, user.last_name].filter(Boolean).join(" ");
+  form.elements["address.phone"].value ||= user.phone ?? "";
+}
+
+async function arrive() {
+  part("guest").querySelector("a").href = signInAddress("/checkout");
+  try {
+    const [found, who, first] = await Promise.all([shop(), session(), api.post("/checkout/quote")]);
+    if (!first.lines.length) return await afterEmpty();
+    showCountries(found);
+    restoreFields();
+    showWho(who);
+    showQuote(first);
+    if (form.elements["address.country"].value) requote();
+  } catch (error) {
+    if (error.status === undefined) throw error;
+    render(part("checkout"), failedState(error, "The checkout could not be loaded"));
+    part("checkout").querySelector("[data-retry]").addEventListener("click", () => location.reload());
+  }
+}
+
+handle(form, { send: place, done: goToOrder, refused });
+form.addEventListener("input", keepFields);
+form.addEventListener("change", ({ target }) => { if (["address.country", "shipping_method"].includes(target.name)) requote(); });
+window.addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
+arrive();
