@@ -22,7 +22,8 @@ SELECT CAST(COALESCE(SUM(i.quantity), 0) AS SIGNED)
  WHERE c.user_id = :user_id OR c.token_hash = :token_hash;
 
 -- name: add -> id
--- Two first clicks at once make one cart: the second finds the first one's row.
+-- Two first clicks at once make one cart: the second finds the first one's row. Only for who has none: ON DUPLICATE KEY
+-- locks gaps even under READ COMMITTED, and neighbours would deadlock on them.
 INSERT INTO carts (user_id, token_hash, updated_at)
 VALUES (:user_id, :token_hash, UTC_TIMESTAMP(6))
     ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id);
@@ -53,10 +54,12 @@ SELECT quantity FROM cart_items WHERE cart_id = :cart_id AND variant_id = :varia
 -- name: count_lines -> value
 SELECT COUNT(*) FROM cart_items WHERE cart_id = :cart_id;
 
--- name: put_item -> count
+-- name: add_item -> id
 INSERT INTO cart_items (cart_id, variant_id, quantity, seen_price_minor)
-VALUES (:cart_id, :variant_id, :quantity, :price_minor)
-    ON DUPLICATE KEY UPDATE quantity = VALUES(quantity), seen_price_minor = VALUES(seen_price_minor);
+VALUES (:cart_id, :variant_id, :quantity, :price_minor);
+
+-- name: change_item -> count
+UPDATE cart_items SET quantity = :quantity, seen_price_minor = :price_minor WHERE cart_id = :cart_id AND variant_id = :variant_id;
 
 -- name: remove_item -> count
 DELETE FROM cart_items WHERE cart_id = :cart_id AND id = :item_id;

@@ -29,9 +29,8 @@ VALUES (:order_id, :kind, :actor_id, UTC_TIMESTAMP(6));
 
 -- name: add_key -> count
 -- Zero rows: the buyer used this key before. A request in flight with the same key is waited for here.
-INSERT INTO idempotency_keys (scope, request_key, body_hash, order_id, created_at)
-VALUES (:scope, :request_key, :body_hash, :order_id, UTC_TIMESTAMP(6))
-    ON DUPLICATE KEY UPDATE created_at = created_at;
+INSERT IGNORE INTO idempotency_keys (scope, request_key, body_hash, order_id, created_at)
+VALUES (:scope, :request_key, :body_hash, :order_id, UTC_TIMESTAMP(6));
 
 -- name: get_by_key -> row
 SELECT k.body_hash, o.id, o.number

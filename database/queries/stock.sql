@@ -6,6 +6,13 @@ STRAIGHT_JOIN variants v ON v.id = wanted.variant_id
    SET v.stock = v.stock - wanted.quantity
  WHERE v.tracked AND v.archived_at IS NULL AND v.stock >= wanted.quantity;
 
+-- name: list_now -> rows
+SELECT v.id AS variant_id, v.stock, v.tracked, p.listed AND v.archived_at IS NULL AS buyable
+  FROM variants v
+  JOIN products p ON p.id = v.product_id
+ WHERE v.id IN (:variant_ids)
+ LIMIT 100;
+
 -- name: put_back -> count
 -- What an order took, it took by movements, so their sum is what goes back: nothing for untracked variants.
 UPDATE (SELECT variant_id, CAST(-SUM(quantity) AS SIGNED) AS quantity

@@ -110,7 +110,8 @@ def _add(tx: Tx, buyer: Buyer, variant_id: int | None, product_id: int | None, q
     present = q.cart.get_quantity(tx, cart_id=cart_id, variant_id=variant["id"]) or 0
     if not present and q.cart.count_lines(tx, cart_id=cart_id) >= MOST_LINES:
         raise Conflict(f"A cart holds at most {MOST_LINES} different things.")
-    _put(tx, cart_id, variant, present + quantity)
+    _check_quantity(variant, present + quantity)
+    _put(tx, cart_id, variant, present + quantity, present=bool(present))
 
 
 def change(buyer: Buyer, item_id: int, quantity: int) -> Cart:
@@ -127,7 +128,9 @@ def _change(tx: Tx, buyer: Buyer, item_id: int, quantity: int) -> None:
     if quantity == 0:
         q.cart.remove_item(tx, cart_id=cart_id, item_id=item_id)
     else:
-        _put(tx, cart_id, _variant(tx, item["variant_id"]), quantity)
+        variant = _variant(tx, item["variant_id"])
+        _check_quantity(variant, quantity)
+        _put(tx, cart_id, variant, quantity, present=True)
 
 
 def remove(buyer: Buyer, item_id: int) -> Cart:
@@ -171,7 +174,7 @@ def _merge_guest(tx: Tx, guest: Buyer, user: Buyer) -> list[str]:
                 notices.append(f"{line['title']}: only {after} of {before + line['quantity']} fit into your cart.")
             if after > before and (before or len(present) < MOST_LINES):
                 present[line["variant_id"]] = after
-                q.cart.put_item(tx, cart_id=cart_id, variant_id=line["variant_id"], quantity=after, price_minor=line["price_minor"])
+                _put(tx, cart_id, {"id": line["variant_id"], "price_minor": line["price_minor"]}, after, present=bool(before))
         if len(present) > len(lines) or any(present.get(line["variant_id"]) != line["quantity"] for line in lines):
             notices.insert(0, "The things you chose before signing in were added to your cart.")
     q.cart.delete(tx, cart_id=theirs["id"])
@@ -184,12 +187,19 @@ def forget_stale() -> int:
         return int(q.cart.delete_stale(tx))
 
 
-def _put(tx: Tx, cart_id: int, variant: Row, quantity: int) -> None:
+def _check_quantity(variant: Row, quantity: int) -> None:
     if quantity > MOST_OF_ONE:
         raise Invalid(quantity=f"At most {MOST_OF_ONE} of one thing.")
     if variant["tracked"] and variant["stock"] < quantity:
         raise OutOfStock([{"variant_id": variant["id"], "title": variant["title"], "wanted": quantity, "stock": variant["stock"]}])
-    q.cart.put_item(tx, cart_id=cart_id, variant_id=variant["id"], quantity=quantity, price_minor=variant["price_minor"])
+
+
+def _put(tx: Tx, cart_id: int, variant: Row, quantity: int, *, present: bool) -> None:
+    line = {"cart_id": cart_id, "variant_id": variant["id"], "quantity": quantity, "price_minor": variant["price_minor"]}
+    if present:
+        q.cart.change_item(tx, **line)
+    else:
+        q.cart.add_item(tx, **line)
 
 
 def _variant(tx: Tx, variant_id: int) -> Row:
@@ -209,7 +219,9 @@ def _only_variant(tx: Tx, product_id: int | None) -> int:
 
 
 def _take_cart(tx: Tx, buyer: Buyer) -> int:
-    cart_id: int = q.cart.add(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
+    """The cart's id, with its row taken: whatever follows in this transaction is alone with the cart."""
+    cart = q.cart.get(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
+    cart_id: int = cart["id"] if cart else q.cart.add(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
     q.cart.touch(tx, cart_id=cart_id)
     return cart_id
 

@@ -140,12 +140,13 @@ def _place(tx: Tx, buyer: Buyer, key: str, body_hash: str, request: Request) -> 
     order_id = _add_order(tx, number, basket, request, buyer)
     if not q.orders.add_key(tx, scope=buyer.scope, request_key=key, body_hash=body_hash, order_id=order_id):
         raise Conflict("This request was answered before.")
-    if not stock.take(tx, basket.rows):
-        raise _out_of_stock(tx, buyer)
-    q.orders.add_items(tx, order_id=order_id, items=orjson.dumps(_items(basket)).decode())
-    q.stock.note_taken(tx, order_id=order_id, actor_id=buyer.user_id)
     q.orders.add_event(tx, order_id=order_id, kind="placed", actor_id=buyer.user_id)
     q.cart.clear(tx, cart_id=basket.cart["id"])
+    # The shelf comes last of what others wait for: whoever holds a variant's row needs nothing that a waiting cart holds.
+    if not stock.take(tx, basket.rows):
+        raise _out_of_stock(tx, basket.rows)
+    q.orders.add_items(tx, order_id=order_id, items=orjson.dumps(_items(basket)).decode())
+    q.stock.note_taken(tx, order_id=order_id, actor_id=buyer.user_id)
     orders.announce(tx, order_id, "order_placed")
     if basket.shop["seller"]["email"]:
         mail.enqueue(tx, "owner_new_order", basket.shop["seller"]["email"], {"number": number}, order_id=order_id)
@@ -183,9 +184,9 @@ def _check(basket: _Basket, request: Request, buyer: Buyer) -> None:
         raise Conflict("The order changed since you saw it. Please look at it again.", code="quote_changed", quote=_as_quote(basket, request.address.country))
 
 
-def _out_of_stock(tx: Tx, buyer: Buyer) -> ShopError:
-    _, rows = cart.load(tx, buyer)
-    short = [line for row in rows if (line := cart.shortage(row))]
+def _out_of_stock(tx: Tx, rows: list[Row]) -> ShopError:
+    now = {row["variant_id"]: row for row in q.stock.list_now(tx, variant_ids=[row["variant_id"] for row in rows])}
+    short = [line for row in rows if (line := cart.shortage(row | now.get(row["variant_id"], {"buyable": 0})))]
     return OutOfStock(short) if short else Conflict("Something in your cart changed a moment ago. Please try again.", code="cart_changed")
 
 
