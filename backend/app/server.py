@@ -75,9 +75,9 @@ def run(settings: Settings, *, debug: bool = False) -> int:
         raise StartProblem(f"{busy.holder.command} is running already on {settings.var} (process {pid}{at}). To stop it: kill {pid}") from None
     database = None if settings.db_host else PrivateDatabase(settings.var, say)
     try:
-        with _listener(settings) as listener:
-            prepare(settings, database)
-            return Supervisor(settings, listener, database, debug).run()
+        listeners = _listen(settings, 1 if debug else _workers(settings))
+        prepare(settings, database)
+        return Supervisor(settings, listeners, database, debug).run()
     finally:
         if database:
             database.stop()
@@ -138,15 +138,23 @@ def _kept_secret(var: Path) -> str:
     return path.read_text().strip()
 
 
-def _listener(settings: Settings) -> socket.socket:
-    """Bound once here and shared by all workers, so that no connection is lost when one of them goes."""
+def _workers(settings: Settings) -> int:
+    # Granian serves with one worker on Windows.
+    return 1 if sys.platform == "win32" else settings.workers or os.cpu_count() or 1
+
+
+def _listen(settings: Settings, workers: int) -> list[socket.socket]:
+    """A listening socket for each worker. They are made here and stay here, so that what waits in the queue of a worker that goes is its successor's.
+
+    On Linux the kernel spreads connections over sockets that share a port, which a single shared one would not; elsewhere they are one.
+    """
     try:
-        family, kind, protocol, _, where = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        if sys.platform != "win32":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(where)
-        listener.listen(BACKLOG)
+        family, _, _, _, where = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        if sys.platform != "linux":
+            return [_bound(family, where)] * workers
+        # Sockets that share a port would share it with another shop too; one that does not tells whether the port is free.
+        _bound(family, where).close()
+        return [_bound(family, where, shared=True) for _ in range(workers)]
     except socket.gaierror:
         raise StartProblem(f"HOST is {settings.host}, which is no address.") from None
     except OSError as error:
@@ -156,6 +164,16 @@ def _listener(settings: Settings) -> socket.socket:
             errno.EACCES: f"Port {settings.port} is not open to ordinary users. Choose one above 1023.",
         }
         raise StartProblem(sentences.get(error.errno or 0, f"The shop cannot listen at {settings.host}:{settings.port}: {error}")) from None
+
+
+def _bound(family: socket.AddressFamily, where: Any, *, shared: bool = False) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if sys.platform != "win32":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(where)
+    listener.listen(BACKLOG)
     listener.set_inheritable(True)
     return listener
 
@@ -254,7 +272,7 @@ class Supervisor:
     """
 
     settings: Settings
-    listener: socket.socket
+    listeners: list[socket.socket]
     database: PrivateDatabase | None
     debug: bool
     children: list[Child] = field(default_factory=list)
@@ -264,9 +282,7 @@ class Supervisor:
     opened: bool = False
 
     def __post_init__(self) -> None:
-        self.granian = _granian(self.settings, self.listener)
-        count = 1 if self.debug or sys.platform == "win32" else self.settings.workers or os.cpu_count() or 1
-        self.web = [Child(f"web worker {number}", partial(self._make_web_worker, number)) for number in range(1, count + 1)]
+        self.web = [Child(f"web worker {number}", partial(self._make_web_worker, listener)) for number, listener in enumerate(self.listeners, 1)]
         self.children = [*self.web, Child("job worker", self._make_job_worker)]
         self.database_retry = 0.0
         self.at_terminal = sys.stdin is not None and sys.stdin.isatty()
@@ -308,8 +324,9 @@ class Supervisor:
             self.stopping = True
         self.reloading = True
 
-    def _make_web_worker(self, number: int, new_code: bool, announce: Connection) -> BaseProcess:
-        worker = self.granian._spawn_worker(number - 1, self.granian._spawn_wsgi_worker, partial(_application, new_code, announce))
+    def _make_web_worker(self, listener: socket.socket, new_code: bool, announce: Connection) -> BaseProcess:
+        granian = _granian(self.settings, listener)
+        worker = granian._spawn_worker(0, granian._spawn_wsgi_worker, partial(_application, new_code, announce))
         return cast(BaseProcess, worker.inner)
 
     def _make_job_worker(self, new_code: bool, announce: Connection) -> BaseProcess:
@@ -376,7 +393,8 @@ class Supervisor:
 
     def _end_all(self) -> None:
         """Requests in flight and the job at hand are finished first; the database is still there meanwhile."""
-        self.listener.close()
+        for listener in self.listeners:
+            listener.close()
         for child in self.children:
             self._dismiss(child.process)
         deadline = time.monotonic() + DRAIN
@@ -390,8 +408,8 @@ class Supervisor:
 def _granian(settings: Settings, listener: socket.socket) -> Any:
     """Granian as a maker of worker processes. Its own supervisor is not used.
 
-    That one gives each worker a listening socket of its own on Linux, where connections in the queue of a leaving worker are
-    reset, and it gives up when a worker crashes twice in five seconds. So its workers are handed the one listening socket here.
+    That one lets each worker bind its own socket on Linux, so that connections in the queue of a leaving worker are reset, and
+    it gives up when a worker crashes twice in five seconds. So a worker is handed its listening socket here.
     """
     granian: Any = Granian(
         "app",
