@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask import Blueprint, current_app
+from pydantic import AfterValidator, Field, StringConstraints
+from typing_extensions import TypedDict
+
+from .. import http
+from ..http import Body, Email, Line, Secret, Username, anyone
+from ..services import accounts, cart, sessions
+from ..services.accounts import Challenge
+from ..services.sessions import Account
+
+bp = Blueprint("accounts", __name__, url_prefix="/api/v1/auth")
+
+
+def _digits(value: str) -> str:
+    code = "".join(value.split())
+    if not (code.isascii() and code.isdigit() and 6 <= len(code) <= 8):
+        raise ValueError("Enter the digits from the mail.")
+    return code
+
+
+Code = Annotated[str, StringConstraints(max_length=32), AfterValidator(_digits)]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class SignUp(Body):
+    username: Username
+    email: Email
+    password: Secret
+
+
+class Confirmation(Body):
+    challenge: Token
+    otp: Code
+
+
+class Again(Body):
+    challenge: Token
+
+
+class SignIn(Body):
+    identifier: Line = Field(min_length=1, max_length=254)
+    password: Secret
+
+
+class Forgotten(Body):
+    email: Email
+
+
+class NewPassword(Body):
+    challenge: Token
+    otp: Code
+    new_password: Secret
+
+
+class Welcome(TypedDict):
+    user: Account | None
+    notices: list[str]
+
+
+class Session(TypedDict):
+    user: Account | None
+    cart_count: int
+
+
+def _limits() -> bool:
+    return bool(current_app.config["SHOP"].limits)
+
+
+def _begin(user_id: int) -> Welcome:
+    """A new session for the user, with what the guest had put into the cart."""
+    notices = cart.merge_guest(http.guest_token(), user_id)
+    http.begin_session(user_id)
+    return {"user": http.current_account(), "notices": notices + sessions.notices_of_sign_in(user_id)}
+
+
+@bp.post("/register")
+@anyone(status=202, problems=(429,))
+def register(body: SignUp) -> Challenge:
+    """Begin a sign-up: a code goes to the address. The answer is the same whether or not the address has an account."""
+    return accounts.register(body.username, body.email, body.password, limits=_limits())
+
+
+@bp.post("/verify")
+@anyone(status=201, problems=(409,))
+def verify(body: Confirmation) -> Welcome:
+    """Finish a sign-up with the code from the mail; the new account is signed in."""
+    return _begin(accounts.verify(body.challenge, body.otp))
+
+
+@bp.post("/resend")
+@anyone(status=202, problems=(429,))
+def resend(body: Again) -> Challenge:
+    """Mail another code for the same challenge. Former codes stay good."""
+    accounts.resend(body.challenge, limits=_limits())
+    return {"challenge": body.challenge}
+
+
+@bp.post("/login")
+@anyone(problems=(401,))
+def login(body: SignIn) -> Welcome:
+    """Sign in with username or e-mail address. A guest's cart comes along."""
+    return _begin(accounts.sign_in(body.identifier, body.password))
+
+
+@bp.post("/logout")
+@anyone(status=204)
+def logout() -> None:
+    """End this session."""
+    http.end_session()
+
+
+@bp.get("/session")
+@anyone
+def session() -> Session:
+    """Who is signed in, and how much the cart holds."""
+    return {"user": http.current_account(), "cart_count": cart.count(http.user_id(), http.guest_token())}
+
+
+@bp.post("/forgot")
+@anyone(status=202, problems=(429,))
+def forgot(body: Forgotten) -> Challenge:
+    """Ask for a new password: a code goes to the address if it has an account. The answer is the same if not."""
+    return accounts.forgot(body.email, limits=_limits())
+
+
+@bp.post("/reset")
+@anyone(status=204)
+def reset(body: NewPassword) -> None:
+    """Set a new password with the code from the mail. Every session of the account ends."""
+    accounts.reset(body.challenge, body.otp, body.new_password)

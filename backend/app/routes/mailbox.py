@@ -1,0 +1,52 @@
+"""The mails of a shop without a mail server, readable in the browser on the machine where it runs, and nowhere else."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, current_app, render_template, request
+
+from ..errors import NotFound
+from ..http import anyone
+from ..services import mail
+
+bp = Blueprint("mailbox", __name__, url_prefix="/dev/mail", template_folder="../mails")
+
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+# A mail brings its own styles, and nothing else: no script, no picture from elsewhere. Its links open the shop, not the frame.
+MAIL_CSP = (
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self';"
+    " sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"
+)
+
+
+@bp.before_request
+def only_here() -> None:
+    """A name that was made to point here, or a proxy that forwards strangers, finds nothing."""
+    forwarded = any(name.lower().removeprefix("x-").startswith("forwarded") for name, _ in request.headers)
+    if forwarded or urlsplit(f"//{request.host}").hostname not in LOOPBACK:
+        raise NotFound()
+
+
+@bp.get("")
+@anyone
+def list_mails() -> Response:
+    """All mails, newest first."""
+    return Response(render_template("mailbox.html", mails=mail.list_written(current_app.config["SHOP"].var)))
+
+
+@bp.get("/<name>")
+@anyone
+def show_mail(name: str) -> Response:
+    """One mail: its text, and its HTML in a frame."""
+    return Response(render_template("mailbox_mail.html", mail=mail.read_written(current_app.config["SHOP"].var, name)))
+
+
+@bp.get("/<name>/html")
+@anyone
+def show_html(name: str) -> Response:
+    """The HTML part alone."""
+    content = mail.read_written(current_app.config["SHOP"].var, name)["html"].replace("<head>", '<head><base target="_top">', 1)
+    response = Response(content)
+    response.headers["Content-Security-Policy"] = MAIL_CSP
+    return response

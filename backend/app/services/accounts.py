@@ -1,0 +1,367 @@
+"""Who may call themselves a customer: sign-up by a code from the mail, sign-in, forgotten passwords.
+
+Nothing here tells whether an address is known: for a known and an unknown one the same rows are written and the same answer
+is given. What differs is only what lands in the mailbox of the address.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any, Literal
+
+from email_validator import EmailNotValidError, validate_email
+from typing_extensions import TypedDict
+from zxcvbn import zxcvbn
+
+from .. import db, security
+from ..db import Row, Tx, q
+from ..errors import BadCredentials, Conflict, Forbidden, Invalid, TooMany
+from . import mail, sessions, settings
+
+Purpose = Literal["register", "reset"]
+
+DIGITS: dict[Purpose, int] = {"register": 6, "reset": 8}
+CODE_MINUTES = 15
+MOST_TRIES = 5
+RESEND_SECONDS = 60
+CODES_AN_HOUR = 5
+
+SHORTEST, LONGEST = 8, 128
+ESTIMATED = 72  # characters of a password that the estimator can look at
+# As many guesses as eight random characters take; what needs fewer is a pattern or a list's entry.
+GUESSES = 10**8
+
+
+class Challenge(TypedDict):
+    challenge: str
+
+
+def username_key(username: str) -> str:
+    """What makes two usernames the same."""
+    return username.lower()
+
+
+def email_key(email: str) -> str:
+    """What makes two addresses the same."""
+    return unicodedata.normalize("NFC", email).lower()
+
+
+# ---------------------------------------------------------------- passwords
+
+
+def check_password_rules(password: str, *, username: str = "", email: str = "", shop_name: str, field: str = "password") -> None:
+    """Raise Invalid with the reason on `field` for a password that is short, guessable, or holds a name (ASVS 5.0, 6.2)."""
+    reason = _why_not(password, username, email, shop_name)
+    if reason:
+        raise Invalid(fields={field: [reason]})
+
+
+def _why_not(password: str, username: str, email: str, shop_name: str) -> str:
+    if len(password) < SHORTEST:
+        return f"Use at least {SHORTEST} characters; 15 or more are better."
+    if len(password) > LONGEST:
+        return f"Use at most {LONGEST} characters."
+    mailbox = email.partition("@")[0]
+    names = {"your username": username, "your e-mail address": mailbox if len(mailbox) > 3 else email, "the shop's name": shop_name}
+    for name, value in names.items():
+        # A shop called "Zo" shall not forbid every "zone".
+        if len(value) > 2 and _squeezed(value) in _squeezed(password):
+            return f"Leave {name} out of the password."
+    estimate = zxcvbn(password[:ESTIMATED], user_inputs=[value for value in (username, mailbox, shop_name) if value])
+    if estimate["guesses"] < GUESSES:
+        warning = estimate["feedback"]["warning"].rstrip(".") or "This is easy to guess"
+        return f"{warning}. Try a few uncommon words together."
+    return ""
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.casefold().split())
+
+
+# ---------------------------------------------------------------- sign-up
+
+
+def register(username: str, email: str, password: str, *, limits: bool) -> Challenge:
+    """Begin a sign-up and mail its code; nothing exists until verify(). The owner of a known address gets a mail that says so.
+
+    Raises Invalid for a taken username or a poor password, TooMany for more than five codes an hour to one address.
+    """
+    with db.reading() as tx:
+        shop = settings.shop(tx)
+        _refuse_taken_username(tx, username)
+    check_password_rules(password, username=username, email=email, shop_name=shop["name"])
+    password_hash = security.hash_password(password)
+    return {"challenge": db.transaction(_register, username, email, password_hash, limits)}
+
+
+def _refuse_taken_username(tx: Tx, username: str) -> None:
+    if q.accounts.get_by_username(tx, username_key=username_key(username)):
+        raise Invalid(username="This username is taken.")
+
+
+def _register(tx: Tx, username: str, email: str, password_hash: str, limits: bool) -> str:
+    _refuse_taken_username(tx, username)
+    known = q.accounts.get_by_email(tx, email_key=email_key(email))
+    return _challenge(tx, "register", email, known, limits, username=username, password_hash=password_hash)
+
+
+def _challenge(tx: Tx, purpose: Purpose, email: str, known: Row | None, limits: bool, *, username: str = "", password_hash: str = "") -> str:
+    key = email_key(email)
+    _take_turn(tx, key)
+    if limits:
+        _refuse_sixth_code(tx, key)
+    token = security.new_token()
+    challenge_id = q.accounts.add_challenge(
+        tx,
+        token_hash=security.hash_token(token),
+        purpose=purpose,
+        email=email,
+        email_key=key,
+        user_id=known["id"] if known else None,
+        username=username,
+        password_hash=password_hash,
+        minutes=CODE_MINUTES,
+    )
+    _send_code(tx, challenge_id, token, purpose, email, known)
+    return token
+
+
+def _take_turn(tx: Tx, key: str) -> None:
+    """Requests for one address go one after the other, so that none slips past the count."""
+    q.accounts.take_turn(tx, name="codes " + security.hash_token(key)[:40])
+
+
+def _refuse_sixth_code(tx: Tx, key: str) -> None:
+    recent = q.accounts.get_codes_of_last_hour(tx, email_key=key)
+    if recent["sent"] >= CODES_AN_HOUR:
+        raise TooMany(max(1, int(recent["seconds_until_next"])), "We sent several codes to this address already. Please look for them, or try again later.")
+
+
+def _send_code(tx: Tx, challenge_id: int, token: str, purpose: Purpose, email: str, known: Row | None) -> None:
+    """Add a code and mail it. Where there is nothing to prove the same is written, but no code that could be typed."""
+    decoy = (known is not None) if purpose == "register" else (known is None)
+    code = security.new_code(DIGITS[purpose])
+    code_hash = security.unmatchable() if decoy else security.hash_code(purpose, token, code)
+    q.accounts.add_code(tx, challenge_id=challenge_id, code_hash=code_hash, minutes=CODE_MINUTES)
+    if not decoy:
+        mail.enqueue(tx, f"{purpose}_code", email, {"code": code, "minutes": CODE_MINUTES})
+    elif known is not None:
+        mail.enqueue(tx, "register_known", known["email"], {"username": known["username"]})
+
+
+def resend(challenge: str, *, limits: bool) -> None:
+    """Mail another code; former ones stay good. Raises Invalid for a dead challenge, TooMany within a minute or after five an hour."""
+    db.transaction(_resend, challenge, limits)
+
+
+def _resend(tx: Tx, token: str, limits: bool) -> None:
+    row = q.accounts.get_challenge(tx, token_hash=security.hash_token(token), purposes=list(DIGITS), most_tries=MOST_TRIES)
+    if row is None:
+        raise Invalid(challenge="This has expired. Please start again.")
+    _take_turn(tx, row["email_key"])
+    if limits:
+        wait = RESEND_SECONDS - int(q.accounts.seconds_since_last_code(tx, challenge_id=row["id"]))
+        if wait > 0:
+            raise TooMany(wait, f"A code is on its way. You can ask for another one in {wait} seconds.")
+        _refuse_sixth_code(tx, row["email_key"])
+    known = q.accounts.get_by_id(tx, user_id=row["user_id"])
+    q.accounts.prolong_challenge(tx, challenge_id=row["id"], minutes=CODE_MINUTES)
+    _send_code(tx, row["id"], token, row["purpose"], row["email"], known)
+
+
+def verify(challenge: str, code: str) -> int:
+    """Finish a sign-up with the code from the mail; gives the new user's id.
+
+    Raises Invalid for a wrong code or a dead challenge, Conflict when the name or address was taken by somebody faster.
+    """
+    _count_try("register", challenge)
+    return db.transaction(_verify, challenge, code)
+
+
+def _verify(tx: Tx, token: str, code: str) -> int:
+    row = _tried(tx, "register", token)
+    _use_code(tx, "register", row["id"], token, code)
+    user_id = _add_user(tx, row["username"], row["email"], row["password_hash"], "customer", _taken_meanwhile)
+    mail.enqueue(tx, "welcome", row["email"], {"username": row["username"]})
+    return user_id
+
+
+def _taken_meanwhile(field: str) -> Exception:
+    if field == "email":
+        return Conflict("There is an account with this address by now. Please sign in.", code="email_taken")
+    return Conflict("Somebody was faster and took this username. Please register with another one.", code="username_taken")
+
+
+def _count_try(purpose: Purpose, token: str) -> None:
+    # On its own and not in the transaction that compares: what is rolled back there stays counted here.
+    if not db.transaction(_counted, purpose, security.hash_token(token)):
+        raise _dead()
+
+
+def _counted(tx: Tx, purpose: Purpose, token_hash: str) -> bool:
+    return bool(q.accounts.count_try(tx, token_hash=token_hash, purpose=purpose, most_tries=MOST_TRIES))
+
+
+def _tried(tx: Tx, purpose: Purpose, token: str) -> Row:
+    row: Row | None = q.accounts.get_tried_challenge(tx, token_hash=security.hash_token(token), purpose=purpose)
+    if row is None:
+        raise _dead()
+    return row
+
+
+def _use_code(tx: Tx, purpose: Purpose, challenge_id: int, token: str, code: str) -> None:
+    if not q.accounts.use_code(tx, challenge_id=challenge_id, code_hash=security.hash_code(purpose, token, code)):
+        raise _wrong()
+
+
+def _wrong() -> Invalid:
+    return Invalid(otp="This code is not right. Please look at the newest mail from us.")
+
+
+def _dead() -> Invalid:
+    return Invalid(otp="The code has expired, was used, or was tried too often. Please start again.")
+
+
+# ---------------------------------------------------------------- sign-in
+
+
+def sign_in(identifier: str, password: str) -> int:
+    """The id of whoever has this username or e-mail address and this password.
+
+    Raises BadCredentials with the same words for a wrong name and a wrong password, Forbidden (`account_blocked`) for a closed
+    account, which only its own password brings to light.
+    """
+    row = _find(identifier)
+    if not security.check_password(row["password_hash"] if row else None, password) or row is None:
+        raise BadCredentials("This name and password do not belong together.")
+    if row["status"] != "active":
+        raise Forbidden("This account has been closed. Please write to us if you think that is a mistake.", code="account_blocked")
+    if security.needs_rehash(row["password_hash"]):
+        renewed = security.hash_password(password)
+        db.transaction(_replace_hash, row["id"], row["password_hash"], renewed)
+    return int(row["id"])
+
+
+def _find(identifier: str) -> Row | None:
+    with db.reading() as tx:
+        if "@" in identifier:
+            return q.accounts.get_by_email(tx, email_key=email_key(identifier))  # type: ignore[no-any-return]
+        # Usernames are ASCII; to compare them with anything else is an error to the database, not a no.
+        return q.accounts.get_by_username(tx, username_key=username_key(identifier)) if identifier.isascii() else None
+
+
+def _replace_hash(tx: Tx, user_id: int, former_hash: str, password_hash: str) -> None:
+    q.accounts.replace_hash(tx, user_id=user_id, former_hash=former_hash, password_hash=password_hash)
+
+
+# ---------------------------------------------------------------- forgotten passwords
+
+
+def forgot(email: str, *, limits: bool) -> Challenge:
+    """Mail a code for a new password, if the address is known. Raises TooMany for more than five codes an hour to one address."""
+    return {"challenge": db.transaction(_forgot, email, limits)}
+
+
+def _forgot(tx: Tx, email: str, limits: bool) -> str:
+    known = q.accounts.get_by_email(tx, email_key=email_key(email))
+    return _challenge(tx, "reset", email, known, limits)
+
+
+def reset(challenge: str, code: str, new_password: str) -> None:
+    """Set a new password with the code from the mail; every session of the account ends and nobody is signed in.
+
+    Raises Invalid for a wrong code, a dead challenge, or a poor password.
+    """
+    with db.reading() as tx:
+        shop_name = settings.shop(tx)["name"]
+    check_password_rules(new_password, shop_name=shop_name, field="new_password")
+    _count_try("reset", challenge)
+    with db.reading() as tx:
+        row = _tried(tx, "reset", challenge)
+        code_hash = security.hash_code("reset", challenge, code)
+        if not q.accounts.is_code_right(tx, challenge_id=row["id"], code_hash=code_hash):
+            raise _wrong()
+        account = q.accounts.get_by_id(tx, user_id=row["user_id"])
+    # Only who holds the code may learn the account's name from a refusal.
+    check_password_rules(new_password, username=account["username"], email=account["email"], shop_name=shop_name, field="new_password")
+    db.transaction(_reset, challenge, code, security.hash_password(new_password))
+
+
+def _reset(tx: Tx, token: str, code: str, password_hash: str) -> None:
+    row = _tried(tx, "reset", token)
+    _use_code(tx, "reset", row["id"], token, code)
+    account = q.accounts.get_by_id(tx, user_id=row["user_id"])
+    q.accounts.set_password(tx, user_id=account["id"], password_hash=password_hash)
+    q.accounts.end_resets(tx, user_id=account["id"])
+    sessions.end_all_of(tx, account["id"])
+    mail.enqueue(tx, "password_changed", account["email"], {"username": account["username"]})
+
+
+# ---------------------------------------------------------------- admins and upkeep
+
+
+def create_admin(username: str, email: str, password: str) -> int:
+    """Make an admin at the owner's word, without a mail; gives the id. Raises Invalid for what breaks a rule or is taken."""
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{1,30}[A-Za-z0-9])", username):
+        raise Invalid(username="A username has 3 to 32 letters, digits, dots, dashes or underscores.")
+    try:
+        email = validate_email(email, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise Invalid(email="Enter an e-mail address like name@example.com.") from None
+    with db.reading() as tx:
+        shop_name = settings.shop(tx)["name"]
+    check_password_rules(password, username=username, email=email, shop_name=shop_name)
+    return db.transaction(_add_user, username, email, security.hash_password(password), "admin", _taken)
+
+
+def has_admin() -> bool:
+    with db.reading() as tx:
+        return bool(q.accounts.has_admin(tx))
+
+
+def add_first_admin(tx: Tx, username: str, email: str, password_hash: str) -> int:
+    """Add the shop's first admin; gives the id. Raises Conflict once there is one, Invalid for a taken name or address."""
+    q.accounts.take_turn(tx, name="first admin")
+    names = _names(username, email)
+    try:
+        if not q.accounts.add_first_admin(tx, password_hash=password_hash, **names):
+            raise Conflict("This shop has its admin already. Please sign in.")
+    except db.DRIVER_ERRORS as error:
+        raise _duplicate(error, _taken) from error
+    return int(q.accounts.get_by_username(tx, username_key=names["username_key"])["id"])
+
+
+def _add_user(tx: Tx, username: str, email: str, password_hash: str, role: str, taken: Any) -> int:
+    try:
+        return int(q.accounts.add(tx, password_hash=password_hash, role=role, **_names(username, email)))
+    except db.DRIVER_ERRORS as error:
+        raise _duplicate(error, taken) from error
+
+
+def _names(username: str, email: str) -> dict[str, str]:
+    return {"username": username, "username_key": username_key(username), "email": email, "email_key": email_key(email)}
+
+
+def _duplicate(error: Exception, taken: Any) -> Exception:
+    """What to raise for a driver's error: the reason, where it is a name or an address that exists already."""
+    for field, constraint in (("username", "uq_users_username"), ("email", "uq_users_email")):
+        if db.is_duplicate(error, constraint):
+            reason: Exception = taken(field)
+            return reason
+    return error
+
+
+def _taken(field: str) -> Exception:
+    return Invalid(fields={field: ["This is taken by another account."]})
+
+
+def forget_expired() -> int:
+    """Erase what expired sign-ups and resets left behind. Gives the number of challenges removed."""
+    return db.transaction(_forget_expired)
+
+
+def _forget_expired(tx: Tx) -> int:
+    q.accounts.forget_expired(tx)
+    q.accounts.delete_turns(tx)
+    return int(q.accounts.delete_expired(tx))

@@ -1,0 +1,182 @@
+"""What the shop does by itself: one row a job, claimed by whoever moves its lease, so that no job ever runs twice at once.
+
+A job is a function of the settings that gives a short result for the owner to read:
+
+    @job("orders.expire_unpaid", every=30)
+    def expire_unpaid(settings: Settings) -> str: ...
+
+Jobs must bear being cut off anywhere and run again: a runner that dies leaves its lease to end.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .. import db
+from ..config import Settings
+from ..db import DRIVER_ERRORS, Tx, q
+from ..errors import ShopError
+from . import accounts, mail, orders, sessions
+
+log = logging.getLogger("shop.jobs")
+
+TICK = 0.5  # seconds between looks at what is due
+LEASE_SECONDS = 30
+KEEP_EVERY = 8.0  # seconds; three renewals may fail before the lease ends
+PATIENCE = 20.0  # seconds that jobs under way get when the runner is told to stop
+
+
+@dataclass(frozen=True)
+class Job:
+    """`when` looks, without writing, whether there is anything to do: an idle shop writes nothing."""
+
+    name: str
+    every: int
+    run: Callable[[Settings], object]
+    when: Callable[[], bool]
+
+
+Registry = dict[str, Job]
+registry: Registry = {}
+
+
+def always() -> bool:
+    return True
+
+
+def job(name: str, *, every: int, when: Callable[[], bool] = always) -> Callable[[Callable[[Settings], object]], Callable[[Settings], object]]:
+    """Register a function to be run every so many seconds."""
+
+    def register(run: Callable[[Settings], object]) -> Callable[[Settings], object]:
+        registry[name] = Job(name, every, run, when)
+        return run
+
+    return register
+
+
+def run_forever(settings: Settings, stop: threading.Event, jobs: Registry = registry) -> None:
+    """Run jobs until told to stop, then let those under way finish. The database must be open and security have its key."""
+    runner = Runner(settings, jobs)
+    while not stop.is_set():
+        runner.look()
+        stop.wait(TICK)
+    runner.finish()
+
+
+class Runner:
+    """One process's share of the work: each claimed job in its own thread, its lease renewed while it runs."""
+
+    def __init__(self, settings: Settings, jobs: Registry) -> None:
+        self.name = f"{socket.gethostname()[:40]}/{os.getpid()}/{secrets.token_hex(4)}"
+        self._settings, self._jobs = settings, jobs
+        self._running: dict[str, threading.Thread] = {}
+        self._away = False
+
+    def look(self) -> None:
+        """Claim and begin what is due. A database that is away is waited for."""
+        self._running = {name: thread for name, thread in self._running.items() if thread.is_alive()}
+        try:
+            for name in self._due():
+                if db.transaction(_claim, name, self.name):
+                    self._begin(self._jobs[name])
+        except (ShopError, *DRIVER_ERRORS) as error:
+            if not self._away:
+                log.warning("the job runner waits for the database", extra={"error": type(error).__name__})
+            self._away = True
+        else:
+            self._away = False
+
+    def finish(self) -> None:
+        for thread in self._running.values():
+            thread.join(PATIENCE)
+
+    def _due(self) -> list[str]:
+        with db.reading() as tx:
+            rows = {row["name"]: row["due"] for row in q.jobs.list_all(tx)}
+        for name in self._jobs.keys() - rows.keys():
+            db.transaction(_add, name)
+        due = [name for name in self._jobs if rows.get(name, True) and name not in self._running]
+        return [name for name in due if self._jobs[name].when()]
+
+    def _begin(self, job: Job) -> None:
+        thread = threading.Thread(target=self._run, args=(job,), name=f"job {job.name}", daemon=True)
+        self._running[job.name] = thread
+        thread.start()
+
+    def _run(self, job: Job) -> None:
+        over = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(job, over), daemon=True)
+        keeper.start()
+        try:
+            result = str(job.run(self._settings))
+        except Exception as error:
+            log.exception("job failed", extra={"job": job.name})
+            self._note(_fail, job, f"{type(error).__name__}: {error}")
+        else:
+            self._note(_finish, job, result)
+        finally:
+            over.set()
+
+    def _keep(self, job: Job, over: threading.Event) -> None:
+        while not over.wait(KEEP_EVERY):
+            if not self._note(_keep, job, ""):
+                log.warning("a job outlived its lease", extra={"job": job.name})
+
+    def _note(self, write: Callable[[Tx, Job, str, str], bool], job: Job, result: str) -> bool:
+        # When this cannot be written the lease ends by itself and the job runs again.
+        try:
+            return db.transaction(write, job, self.name, result[:500])
+        except (ShopError, *DRIVER_ERRORS) as error:
+            log.warning("a job's state was not noted", extra={"job": job.name, "error": type(error).__name__})
+            return False
+
+
+def _add(tx: Tx, name: str) -> None:
+    q.jobs.add(tx, name=name)
+
+
+def _claim(tx: Tx, name: str, runner: str) -> bool:
+    return bool(q.jobs.claim(tx, name=name, runner=runner, seconds=LEASE_SECONDS))
+
+
+def _keep(tx: Tx, job: Job, runner: str, _: str) -> bool:
+    return bool(q.jobs.keep(tx, name=job.name, runner=runner, seconds=LEASE_SECONDS))
+
+
+def _finish(tx: Tx, job: Job, runner: str, result: str) -> bool:
+    return bool(q.jobs.finish(tx, name=job.name, runner=runner, result=result, seconds=job.every))
+
+
+def _fail(tx: Tx, job: Job, runner: str, result: str) -> bool:
+    return bool(q.jobs.fail(tx, name=job.name, runner=runner, result=result, seconds=job.every))
+
+
+@job("mail.deliver", every=1, when=mail.any_due)
+def deliver_mail(settings: Settings) -> str:
+    return f"{mail.deliver_due(settings)} sent"
+
+
+@job("orders.expire_unpaid", every=30)
+def expire_unpaid_orders(settings: Settings) -> str:
+    return f"{orders.expire_due()} expired"
+
+
+@job("orders.forget_keys", every=3600)
+def forget_order_keys(settings: Settings) -> str:
+    return f"{orders.forget_old_keys()} forgotten"
+
+
+@job("accounts.forget_expired", every=300)
+def forget_expired_challenges(settings: Settings) -> str:
+    return f"{accounts.forget_expired()} forgotten"
+
+
+@job("sessions.delete_expired", every=3600)
+def delete_expired_sessions(settings: Settings) -> str:
+    return f"{sessions.delete_expired()} deleted"

@@ -1,0 +1,333 @@
+"""The outbox: whoever must tell somebody something writes a row in his own transaction, and the job runner sends it.
+
+At least once: a worker that dies between a mail server's yes and its own note sends the mail again, under the same Message-ID.
+Without MAIL_HOST each mail becomes a file in SHOP_VAR/mail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import os
+import re
+import smtplib
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC
+from email import message_from_bytes, policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import orjson
+from email_validator import EmailNotValidError, validate_email
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from typing_extensions import TypedDict
+
+from .. import db, security
+from ..config import Settings
+from ..db import Row, Tx, q
+from ..errors import Invalid, NotFound
+from . import settings as choices
+
+log = logging.getLogger("shop.mail")
+
+FOLDER = Path(__file__).resolve().parents[1] / "mails"
+BASES = {"layout", "code", "order"}
+TEMPLATES = frozenset(path.stem for path in FOLDER.glob("*.txt")) - BASES
+
+BATCH = 50
+LEASE_SECONDS = 300  # longer than any server may keep us waiting for one mail
+TIMEOUT = 10.0  # seconds for each word of a mail server
+FIRST_PAUSE, LONGEST_PAUSE = 15, 1800  # seconds between tries
+DAYS = 2  # after which a mail that nobody takes has failed
+
+
+def enqueue(tx: Tx, template: str, to: str, data: dict[str, Any], *, order_id: int | None = None) -> None:
+    """Put a mail into the outbox, within the transaction of what it tells about."""
+    if template not in TEMPLATES:
+        raise KeyError(template)
+    if not to.isprintable():
+        raise Invalid(email="Enter an e-mail address like name@example.com.")
+    q.mail.add(tx, message_id=security.new_token(), template=template, recipient=to, data=orjson.dumps(data).decode(), order_id=order_id)
+
+
+def any_due() -> bool:
+    """Whether a mail waits to be sent now."""
+    with db.reading() as tx:
+        return bool(q.mail.list_due(tx, most=1))
+
+
+def deliver_due(settings: Settings) -> int:
+    """Send what is due, one mail after the other; gives the number of mails sent. What cannot be sent is tried again later."""
+    with db.reading() as tx:
+        due = [row["id"] for row in q.mail.list_due(tx, most=BATCH)]
+    sent = 0
+    with _carrier(settings) as carrier:
+        for mail_id in due:
+            if not db.transaction(_lease, mail_id):
+                continue
+            try:
+                _send(mail_id, settings, carrier)
+            except _NoConnection as error:
+                # The others would fail alike, each after the same wait; they stay due.
+                db.transaction(_put_off, mail_id, str(error))
+                break
+            except OSError as error:
+                log.warning("mail not sent", extra={"mail": mail_id, "error": type(error).__name__})
+                db.transaction(_put_off, mail_id, _words(error))
+                continue
+            except Exception as error:
+                # One mail that cannot be made must not keep the others waiting.
+                log.exception("mail not made", extra={"mail": mail_id})
+                db.transaction(_put_off, mail_id, _words(error))
+                continue
+            db.transaction(_note_sent, mail_id)
+            sent += 1
+    return sent
+
+
+def _lease(tx: Tx, mail_id: int) -> bool:
+    return bool(q.mail.lease(tx, id=mail_id, seconds=LEASE_SECONDS))
+
+
+def _note_sent(tx: Tx, mail_id: int) -> None:
+    q.mail.note_sent(tx, id=mail_id)
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _put_off(tx: Tx, mail_id: int, reason: str) -> None:
+    row = q.mail.get(tx, id=mail_id, days=DAYS)
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(row["attempts"] - 1, 12))
+    q.mail.put_off(tx, id=mail_id, status="failed" if row["last_chance"] else "queued", error=reason[:500], seconds=pause)
+
+
+def _send(mail_id: int, settings: Settings, carrier: _Carrier) -> None:
+    with db.reading() as tx:
+        row = q.mail.get(tx, id=mail_id, days=DAYS)
+        shop = choices.shop(tx)
+    carrier.take(compose(row, settings, shop), row)
+
+
+# ---------------------------------------------------------------- what a mail says
+
+
+@dataclass(frozen=True)
+class Rendered:
+    subject: str
+    text: str
+    html: str
+
+
+def _environment(autoescape: bool) -> Environment:
+    return Environment(loader=FileSystemLoader(FOLDER), autoescape=autoescape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+_text, _html = _environment(False), _environment(True)
+
+
+def render(template: str, data: dict[str, Any], shop: dict[str, Any]) -> Rendered:
+    """The mail's words. `shop` holds name, url and seller."""
+    values = {**data, "shop": shop}
+    plain = _text.get_template(f"{template}.txt")
+    subject = one_line(_block(plain, "subject", values))
+    values["subject"] = subject
+    return Rendered(subject, plain.render(values).strip() + "\n", _html.get_template(f"{template}.html").render(values))
+
+
+def _block(template: Template, name: str, values: dict[str, Any]) -> str:
+    return "".join(template.blocks[name](template.new_context(values)))
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks and other controls: nothing that stands in a header may begin another one."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def compose(row: Row, settings: Settings, shop: dict[str, Any]) -> EmailMessage:
+    """The mail as it goes out. Links lead to SHOP_URL, never to what a request called the shop."""
+    rendered = render(row["template"], orjson.loads(row["data"]), {"name": shop["name"], "url": settings.url, "seller": shop["seller"]})
+    domain = _domain(settings)
+    name, sender = parseaddr(settings.mail_from)
+    message = EmailMessage(policy=policy.SMTP)
+    message["Message-ID"] = f"<{row['message_id']}@{domain}>"
+    message["Date"] = format_datetime(row["created_at"].replace(tzinfo=UTC))
+    message["From"] = Address(one_line(name or shop["name"]), addr_spec=sender or f"no-reply@{domain}")
+    message["To"] = Address(addr_spec=_sendable(row["recipient"]))
+    if shop["seller"]["email"]:
+        message["Reply-To"] = Address(one_line(shop["name"]), addr_spec=_sendable(shop["seller"]["email"]))
+    message["Subject"] = rendered.subject
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(rendered.text, cte="quoted-printable")
+    message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
+    return message
+
+
+def _domain(settings: Settings) -> str:
+    host = urlsplit(settings.url).hostname or "localhost"
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host.encode("idna").decode()
+    return "localhost"
+
+
+def _sendable(address: str) -> str:
+    """The address with an ASCII domain, which every mail server takes."""
+    try:
+        return validate_email(address, check_deliverability=False, test_environment=True).ascii_email or address
+    except EmailNotValidError:
+        return address
+
+
+# ---------------------------------------------------------------- how it gets there
+
+
+class _NoConnection(Exception):
+    """The mail server cannot be spoken to at all."""
+
+
+class _Carrier(Protocol):
+    def take(self, message: EmailMessage, row: Row) -> None:
+        """Returns once somebody else answers for the mail; raises otherwise."""
+
+    def close(self) -> None: ...
+
+
+@contextlib.contextmanager
+def _carrier(settings: Settings) -> Iterator[_Carrier]:
+    carrier: _Carrier = _Server(settings) if settings.mail_host else _Files(settings.var / "mail")
+    try:
+        yield carrier
+    finally:
+        carrier.close()
+
+
+class _Files:
+    """One file a mail. Its name comes from the mail alone, so that a second delivery replaces the first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def take(self, message: EmailMessage, row: Row) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = self.folder / f"{row['created_at']:%Y%m%dT%H%M%S}-{row['id']}-{row['template']}.eml"
+        draft = path.with_suffix(".part")
+        # The files hold codes and orders' links.
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(_bytes_of(message))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        log.info("mail written", extra={"mail": row["id"], "path": str(path)})
+
+    def close(self) -> None:
+        return
+
+
+def _bytes_of(message: EmailMessage) -> bytes:
+    international = any(not str(message[name]).isascii() for name in ("To", "From"))
+    return message.as_bytes(policy=policy.SMTPUTF8 if international else policy.SMTP)
+
+
+class WrittenMail(TypedDict):
+    """A mail as it lies in the folder."""
+
+    name: str
+    subject: str
+    to: str
+    sent_at: str
+    text: str
+    html: str
+
+
+def list_written(var: Path, *, most: int = 200) -> list[WrittenMail]:
+    """The mails that became files, newest first."""
+    newest = sorted((var / "mail").glob("*.eml"), key=_age, reverse=True)[:most]
+    return [_read(path) for path in newest]
+
+
+def _age(path: Path) -> tuple[str, int]:
+    time, number, _ = path.name.split("-", 2)
+    return time, int(number)
+
+
+def read_written(var: Path, name: str) -> WrittenMail:
+    """One of them. Raises NotFound."""
+    path = var / "mail" / name
+    if not re.fullmatch(r"[0-9T]+-[0-9]+-[a-z_]+\.eml", name) or not path.is_file():
+        raise NotFound("There is no such mail.")
+    return _read(path)
+
+
+def _read(path: Path) -> WrittenMail:
+    message = message_from_bytes(path.read_bytes(), policy=policy.default)
+    parts = {part.get_content_type(): str(part.get_content()) for part in message.walk() if not part.is_multipart()}
+    return {
+        "name": path.name,
+        "subject": str(message["Subject"]),
+        "to": str(message["To"]),
+        "sent_at": str(message["Date"]),
+        "text": parts.get("text/plain", ""),
+        "html": parts.get("text/html", ""),
+    }
+
+
+class _Server:
+    """A mail server, spoken to when the first mail is there and kept for the others."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._line: smtplib.SMTP | None = None
+
+    def take(self, message: EmailMessage, row: Row) -> None:
+        if self._line is None:
+            try:
+                self._line = self._connect()
+            except (OSError, ValueError) as error:
+                log.warning("no connection to the mail server", extra={"error": type(error).__name__})
+                raise _NoConnection(_words(error)) from error
+        try:
+            self._line.send_message(message)
+        except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused):
+            # This mail is refused; the line is as good as before.
+            raise
+        except OSError:
+            self.close()
+            raise
+        log.info("mail sent", extra={"mail": row["id"]})
+
+    def _connect(self) -> smtplib.SMTP:
+        settings, name = self.settings, _domain(self.settings)
+        where = (settings.mail_host, settings.mail_port, name, TIMEOUT)
+        if settings.mail_tls == "tls":
+            host, port, name, timeout = where
+            line: smtplib.SMTP = smtplib.SMTP_SSL(host, port, name, timeout=timeout, context=ssl.create_default_context())
+        else:
+            line = smtplib.SMTP(*where)
+        try:
+            if settings.mail_tls == "starttls":
+                line.starttls(context=ssl.create_default_context())
+            if settings.mail_user:
+                line.login(settings.mail_user, settings.mail_password)
+        except BaseException:
+            line.close()
+            raise
+        return line
+
+    def close(self) -> None:
+        line, self._line = self._line, None
+        if line is None:
+            return
+        try:
+            line.quit()
+        except OSError:
+            line.close()

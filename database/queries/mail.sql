@@ -1,0 +1,34 @@
+-- name: add -> id
+INSERT INTO mails (message_id, template, recipient, data, order_id, created_at, due_at)
+VALUES (:message_id, :template, :recipient, :data, :order_id, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
+
+-- name: list_due -> rows
+SELECT id
+  FROM mails
+ WHERE status = 'queued' AND due_at <= UTC_TIMESTAMP(6)
+   AND (leased_until IS NULL OR leased_until <= UTC_TIMESTAMP(6))
+ ORDER BY due_at, id
+ LIMIT :most;
+
+-- name: lease -> count
+-- Zero rows: another worker has it. A lease of a worker that died ends by itself, and the mail goes out under the same Message-ID.
+UPDATE mails
+   SET leased_until = UTC_TIMESTAMP(6) + INTERVAL :seconds SECOND, attempts = attempts + 1
+ WHERE id = :id AND status = 'queued' AND due_at <= UTC_TIMESTAMP(6)
+   AND (leased_until IS NULL OR leased_until <= UTC_TIMESTAMP(6));
+
+-- name: get -> row
+SELECT id, message_id, template, recipient, data, attempts, created_at, created_at < UTC_TIMESTAMP(6) - INTERVAL :days DAY AS last_chance
+  FROM mails
+ WHERE id = :id;
+
+-- name: note_sent -> count
+-- What it said is erased: it may have held a code.
+UPDATE mails
+   SET status = 'sent', sent_at = UTC_TIMESTAMP(6), data = '', leased_until = NULL, last_error = ''
+ WHERE id = :id AND status = 'queued';
+
+-- name: put_off -> count
+UPDATE mails
+   SET status = :status, last_error = :error, leased_until = NULL, due_at = UTC_TIMESTAMP(6) + INTERVAL :seconds SECOND
+ WHERE id = :id AND status = 'queued';
