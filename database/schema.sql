@@ -101,6 +101,14 @@ CREATE TABLE codes (
     CONSTRAINT fk_codes_challenge FOREIGN KEY (challenge_id) REFERENCES challenges (id) ON DELETE CASCADE
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
+-- One row for each allowance in use: when it will be unused again (the "theoretical arrival time" of the leaky-bucket algorithm GCRA).
+CREATE TABLE allowances (
+    name     CHAR(64)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    free_at  DATETIME(6)  NOT NULL,
+    PRIMARY KEY (name),
+    KEY ix_allowances_free (free_at)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
 CREATE TABLE categories (
     id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     parent_id    BIGINT UNSIGNED NULL,
@@ -378,4 +386,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', 'fbd5c4c61c002618666c5c9656fbb2df7ef00778b9c536555d5aea6485d2410a', UTC_TIMESTAMP(6));
+    ('0001_baseline', '422abb6cafc805e73573b8249f36b0ba60d82e911bc827afe72e50dbb061aa61', UTC_TIMESTAMP(6));

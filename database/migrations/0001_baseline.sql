@@ -101,6 +101,14 @@ CREATE TABLE codes (
     CONSTRAINT fk_codes_challenge FOREIGN KEY (challenge_id) REFERENCES challenges (id) ON DELETE CASCADE
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
+-- step: table allowances
+CREATE TABLE allowances (
+    name     CHAR(64)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    free_at  DATETIME(6)  NOT NULL,
+    PRIMARY KEY (name),
+    KEY ix_allowances_free (free_at)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
 -- step: table categories
 CREATE TABLE categories (
     id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
