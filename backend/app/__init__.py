@@ -67,7 +67,7 @@ def create_app(settings: Settings, address: Address) -> Flask:
     app.extensions["site"] = Site()
     http.install(app, settings)
     if settings.cors_origins:
-        CORS(app, resources={"/api/*": {}}, origins=list(settings.cors_origins), supports_credentials=True, vary_header=True)
+        CORS(app, resources={"/api/*": {}}, origins=list(settings.cors_origins), supports_credentials=True, vary_header=False)
     for name in ROUTES + (("mailbox",) if settings.development_mailbox else ()):
         app.register_blueprint(importlib.import_module(f".routes.{name}", __package__).bp)
     return app

@@ -35,6 +35,7 @@ STATEMENT_TIMEOUT = 3  # seconds without an answer before a connection is given 
 IDLE_BEFORE_PING = 5.0  # seconds
 BREAK = 1.0  # seconds for which nobody tries to connect after a failed attempt
 ATTEMPTS = 4
+PATIENCE = 2.5  # seconds after which no further attempt begins: whoever waits is told in time, however slowly the database fails
 
 DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ = errorcode.ER_LOCK_DEADLOCK, errorcode.ER_LOCK_WAIT_TIMEOUT, 1020
 RETRIED = {DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ}
@@ -122,7 +123,8 @@ class Pool:
             raise
 
     def release(self, tx: Tx) -> None:
-        if tx.broken or self._closed:
+        # A line with an answer still on it would give it to the next one who asks.
+        if tx.broken or self._closed or tx.connection.unread_result:
             _close(tx)
         else:
             tx.used_at = time.monotonic()
@@ -220,10 +222,11 @@ def reading() -> Iterator[Tx]:
 def transaction(work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run `work(tx, …)` in one READ COMMITTED transaction and return its result.
 
-    The whole of `work` is run again, at most four times in all, when the database chose it as a deadlock's victim, when a
+    The whole of `work` is run again, at most four times in all and not for long, when the database chose it as a deadlock's victim, when a
     lock was not to be had in time, or when a line was found dead before COMMIT; so it must do nothing but SQL.
     Raises Unavailable after that, and when it cannot be known whether COMMIT happened.
     """
+    began = time.monotonic()
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with _borrowed() as tx:
@@ -231,7 +234,7 @@ def transaction(work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: 
         except DRIVER_ERRORS as error:
             if error_number(error) not in RETRIED | AWAY:
                 raise
-            if attempt == ATTEMPTS:
+            if attempt == ATTEMPTS or time.monotonic() - began > PATIENCE:
                 raise Unavailable() from error
         time.sleep(random.uniform(0.2, 1.0) * 0.02 * 2**attempt)
     raise AssertionError("unreachable")

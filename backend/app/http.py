@@ -459,6 +459,9 @@ def _finish(response: Response) -> Response:
     headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers.setdefault("Cache-Control", "no-store")
+    if current_app.config["SHOP"].cors_origins and request.path.startswith("/api/"):
+        # Also on answers to those who are not on the list: a cache must not give them to one who is.
+        response.vary.add("Origin")
     if current_app.config["SESSION_COOKIE_SECURE"]:
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     log.info(
