@@ -304,7 +304,7 @@ def test_an_unexpected_fault_is_answered_blank_and_logged_with_its_id(plain: Fla
     problem = shaped(answer, 500, "error")
     assert problem["request_id"] in problem["detail"]
     assert not re.search(r"vault|RuntimeError|Traceback|\.py", answer.text)
-    lines = [json.loads(line) for line in (shop.config["SHOP"].var / "logs" / "shop.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (shop.config["SHOP"].var / "logs" / "shop.jsonl").read_text(encoding="utf-8").strip("\n").split("\n")]
     logged = [line for line in lines if line.get("request_id") == problem["request_id"]]
     assert [line["level"] for line in logged] == ["error", "info"]
     assert "RuntimeError" in logged[0]["exception"] and "vault" in logged[0]["exception"]

@@ -53,7 +53,7 @@ def test_the_api_stands_under_one_root(app: Flask) -> None:
     assert [address for address in writing if not address.startswith("/api/v1/")] == []
 
 
-def test_no_read_is_declared_on_a_writing_method_alone_and_none_writes_on_get(app: Flask) -> None:
+def test_no_get_takes_a_body_and_what_is_shared_is_everybodys(app: Flask) -> None:
     for rule, method, path in calls(app):
         endpoint = endpoint_of(app, rule)
         assert method != "GET" or endpoint.body is None, f"{path} takes a body on GET"
