@@ -35,6 +35,7 @@ from .lock import Busy, Lock
 from .private_database import DatabaseProblem, PrivateDatabase, address_of, prepare_server
 
 BACKLOG = 1024
+DEFER_ACCEPT = 5  # seconds
 DRAIN = 25.0  # seconds that requests in flight may take when a worker is told to go
 START_TIMEOUT = 60.0  # seconds a worker may take until it serves
 SETTLED = 10.0  # a process that lived so many seconds did not fail at its start
@@ -172,6 +173,9 @@ def _bound(family: socket.AddressFamily, where: Any, *, shared: bool = False) ->
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if sys.platform == "linux":
+        # A connection comes with its request, so that a worker told to go has none that it accepted and never answered.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
     listener.bind(where)
     listener.listen(BACKLOG)
     listener.set_inheritable(True)
