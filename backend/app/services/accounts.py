@@ -145,7 +145,9 @@ def _send_code(tx: Tx, challenge_id: int, token: str, purpose: Purpose, email: s
     code_hash = security.unmatchable() if decoy else security.hash_code(purpose, token, code)
     q.accounts.add_code(tx, challenge_id=challenge_id, code_hash=code_hash, minutes=CODE_MINUTES)
     if not decoy:
-        mail.enqueue(tx, f"{purpose}_code", email, {"code": code, "minutes": CODE_MINUTES})
+        # Two spellings may count as one address; the account's own is the one that its owner proved to read.
+        to = known["email"] if known else email
+        mail.enqueue(tx, f"{purpose}_code", to, {"code": code, "minutes": CODE_MINUTES})
     elif known is not None:
         mail.enqueue(tx, "register_known", known["email"], {"username": known["username"]})
 
