@@ -8,6 +8,7 @@ import gc
 import importlib
 import multiprocessing
 import os
+import pkgutil
 import secrets
 import signal
 import socket
@@ -64,7 +65,6 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 def run(settings: Settings, *, debug: bool = False) -> int:
     """Open the shop and stay until SIGTERM or Ctrl-C; gives the exit code. Call it from the main thread."""
     if sys.platform == "linux":
-        # Forked children share the memory of what is imported here.
         multiprocessing.set_start_method("fork", force=True)
     if debug and not settings.loopback:
         raise StartProblem("--debug is for this machine only: HOST must be a loopback address.")
@@ -88,9 +88,12 @@ def run(settings: Settings, *, debug: bool = False) -> int:
 def prepare(settings: Settings, database: PrivateDatabase | None) -> None:
     """Bring up the database, its tables and, in a fresh shop, its first values and goods."""
     if database:
-        database.start()
+        database.launch()
     else:
         prepare_server(settings)
+    _import_everything()
+    if database:
+        database.wait()
     fresh = migrations.migrate(address_of(settings, owner=True), say)
     fill = settings.var / "fill"
     if fresh and (settings.demo or (settings.demo is None and database)):
@@ -103,6 +106,13 @@ def prepare(settings: Settings, database: PrivateDatabase | None) -> None:
         if fill.exists():
             seed(settings)
             fill.unlink()
+
+
+def _import_everything() -> None:
+    """The database comes up meanwhile, and the children, which are forks, share the memory of what is imported here."""
+    for package in ("routes", "services"):
+        for module in pkgutil.iter_modules([str(Path(__file__).parent / package)]):
+            importlib.import_module(f"{__package__}.{package}.{module.name}")
 
 
 def seed(settings: Settings) -> bool:
