@@ -28,10 +28,13 @@ function showCategories() {
   }).catch(() => { categoriesAsked = undefined; }); // "All products" is there without them.
 }
 
-async function open(name) {
+async function open(name, title = "Your cart") {
   const dialog = drawer(name);
   if (name === "menu") showCategories();
-  if (name === "cart") (await import("./components/cart-drawer.js")).fill(dialog);
+  if (name === "cart") {
+    dialog.querySelector("h2").textContent = title;
+    (await import("./components/cart-drawer.js")).fill(dialog);
+  }
   if (!dialog.open) dialog.showModal();
 }
 
@@ -65,7 +68,7 @@ document.querySelector("[data-open-search]")?.addEventListener("click", ({ curre
   if (shown) document.querySelector(".search__input").focus();
 });
 
-document.addEventListener("cart:added", () => open("cart"));
+document.addEventListener("cart:added", () => open("cart", "Added to your cart"));
 
 let closeOffline;
 window.addEventListener("offline", async () => {

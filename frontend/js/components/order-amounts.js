@@ -10,7 +10,7 @@ const row = ({ step, text, amount_minor: amount }, currency) => html`<div class=
 export function amounts({ explanation, currency }) {
   const included = explanation.filter(({ step }) => step === "tax_included");
   const steps = [...explanation.filter(({ step }) => step !== "tax_included"), ...included];
-  return html`<dl class="amounts" data-amounts>${steps.map((step) => row({ ...step, text: step.step === "goods" ? `Goods, ${step.text}` : step.text }, currency))}</dl>`;
+  return html`<dl class="amounts" data-amounts>${steps.map((step) => row({ ...step, text: step.step === "goods" ? `Goods, ${step.text}` : step.text.replace(/, free$/, "") }, currency))}</dl>`;
 }
 
 /** The arithmetic of each line, for who wants to check it. @param {object[]} lines @param {string} currency */

@@ -14,13 +14,13 @@ const skeleton = html`<div class="sidebar-layout" aria-hidden="true">
 </div>`;
 
 const layout = html`<div class="sidebar-layout">
-  <div class="stack"><div data-notices></div><cart-lines></cart-lines><p><a href="/?sort=newest">Continue shopping</a></p></div>
+  <div class="stack"><h2 class="visually-hidden">What is in it</h2><div data-notices></div><cart-lines></cart-lines><p><a href="/?sort=newest">Continue shopping</a></p></div>
   <aside class="sidebar-layout__aside" aria-labelledby="summary-title">
-    <div class="order-summary stack">
+    <div class="order-summary">
       <h2 class="order-summary__title" id="summary-title">Order summary</h2>
-      <div data-summary></div>
-      <a class="button button--large button--wide" href="/checkout" data-checkout>Go to checkout</a>
-      <p class="small soft cluster">${icon("lock")} No account needed. You see the whole total before you order.</p>
+      <div class="stack"><div data-summary></div>
+      <a class="button button--large button--wide" href="/checkout" >Go to checkout</a>
+      <p class="small soft order-summary__note">${icon("lock")}<span>No account needed. You see the whole total before you order.</span></p></div>
     </div>
   </aside>
 </div>`;

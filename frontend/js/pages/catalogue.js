@@ -46,6 +46,7 @@ function showHead(total) {
     title.replaceWith(other);
   }
   part("title").textContent = words;
+  part("list-heading").hidden = home;
   part("lead").hidden = !category?.description || Boolean(wish.q);
   part("lead").textContent = category?.description ?? "";
   part("total").textContent = total === undefined ? "" : plural(total, "product");
