@@ -160,10 +160,10 @@ def compose(row: Row, settings: Settings, shop: dict[str, Any]) -> EmailMessage:
     message = EmailMessage(policy=policy.SMTP)
     message["Message-ID"] = f"<{row['message_id']}@{domain}>"
     message["Date"] = format_datetime(row["created_at"].replace(tzinfo=UTC))
-    message["From"] = Address(one_line(name or shop["name"]), addr_spec=sender or f"no-reply@{domain}")
-    message["To"] = Address(addr_spec=_sendable(row["recipient"]))
+    message["From"] = _mailbox(name or shop["name"], sender or f"no-reply@{domain}")
+    message["To"] = _mailbox("", row["recipient"])
     if shop["seller"]["email"]:
-        message["Reply-To"] = Address(one_line(shop["name"]), addr_spec=_sendable(shop["seller"]["email"]))
+        message["Reply-To"] = _mailbox(shop["name"], shop["seller"]["email"])
     message["Subject"] = rendered.subject
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(rendered.text, cte="quoted-printable")
@@ -180,12 +180,12 @@ def _domain(settings: Settings) -> str:
     return "localhost"
 
 
-def _sendable(address: str) -> str:
-    """The address with an ASCII domain, which every mail server takes."""
-    try:
-        return validate_email(address, check_deliverability=False, test_environment=True).ascii_email or address
-    except EmailNotValidError:
-        return address
+def _mailbox(name: str, address: str) -> Address:
+    """Who it is, with an ASCII domain, which every mail server takes."""
+    with contextlib.suppress(EmailNotValidError):
+        address = validate_email(address, check_deliverability=False, test_environment=True).ascii_email or address
+    local, _, domain = address.rpartition("@")
+    return Address(one_line(name), local, domain)
 
 
 # ---------------------------------------------------------------- how it gets there
