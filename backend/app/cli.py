@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import getpass
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 
-from . import lock, migrations, security, server
+from . import migrations, security, server
 from .config import BadSetting, Settings
 from .db import DRIVER_ERRORS, Address, connect
 from .errors import ShopError
@@ -27,10 +28,12 @@ def main(arguments: list[str]) -> int:
     if arguments and arguments[0].startswith("--d"):
         arguments = ["run", *arguments]
     options = _parser().parse_args(arguments)
+    # So that what was started on the way, such as a database, is ended in order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     command: Command = options.command
     try:
         return command(server.read_settings(), options)
-    except (BadSetting, StartProblem, DatabaseProblem, migrations.MigrationProblem, lock.Busy) as problem:
+    except (BadSetting, StartProblem, DatabaseProblem, migrations.MigrationProblem, Busy, PermissionError) as problem:
         print(problem, file=sys.stderr)
     except ShopError as problem:
         said = [f"{field}: {sentence}" for field, sentences in problem.errors.items() for sentence in sentences]

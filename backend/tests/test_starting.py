@@ -357,6 +357,29 @@ def test_the_lock_has_one_holder_at_a_time(tmp_path: Path) -> None:
     assert (refusal.value.holder.pid, refusal.value.holder.url) == (os.getpid(), "http://127.0.0.1:1")
 
 
+def test_a_start_that_is_called_off_leaves_nothing_behind(seed: Path, tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "var")
+    with shop.output.open("w") as output:
+        shop.process = subprocess.Popen([sys.executable, str(ROOT / "backend" / "run.py")], env=shop.environment, stdout=output, stderr=output)
+    until(lambda: "Creating the tables" in shop.said())
+    children = shop.children()
+
+    shop.stop()
+    shop.start()
+
+    assert not set(children) & processes().keys()
+    assert shop.get("/readyz") == 200
+    shop.stop()
+
+
+def test_the_front_door_names_its_commands() -> None:
+    helped = subprocess.run([str(ROOT / "shop"), "help"], capture_output=True, text=True, check=True).stdout
+    unknown = subprocess.run([str(ROOT / "shop"), "open"], capture_output=True, text=True, check=False)
+
+    assert {"run", "test", "lint", "create-admin", "doctor", "migrate", "seed", "worker"} <= set(re.findall(r"^\./shop ([a-z-]+)", helped, re.MULTILINE))
+    assert (unknown.returncode, unknown.stderr.splitlines()[-1]) == (1, "There is no ./shop open.")
+
+
 def test_every_setting_is_described_with_its_default() -> None:
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
     described = dict(re.findall(r"^# .+\n#?([A-Z_]+)=(.*)$", text, flags=re.MULTILINE))
