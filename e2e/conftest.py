@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,12 +53,9 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"the shop did not answer within {START_TIMEOUT} seconds")
 
 
-@pytest.fixture(scope="session")
-def shop() -> Iterator[Shop]:
-    """The shop as users start it, with the demo catalogue, in a folder of its own."""
-    if url := os.environ.get("E2E_BASE_URL"):
-        yield Shop(url.rstrip("/"), Path(os.environ.get("E2E_MAIL_DIR", ROOT / "var" / "mail")), None)
-        return
+@contextmanager
+def started_shop() -> Iterator[Shop]:
+    """A shop as users start it, with the demo catalogue, in a folder of its own."""
     var = Path(tempfile.mkdtemp(prefix="shop-e2e-"))
     port = _free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DB_", "MAIL_", "SHOP_"))}
@@ -72,6 +70,16 @@ def shop() -> Iterator[Shop]:
         process.send_signal(signal.SIGTERM)
         process.wait(40)
         shutil.rmtree(var, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shop() -> Iterator[Shop]:
+    """The shop that is visited: one that we start, or the running one of E2E_BASE_URL."""
+    if url := os.environ.get("E2E_BASE_URL"):
+        yield Shop(url.rstrip("/"), Path(os.environ.get("E2E_MAIL_DIR", ROOT / "var" / "mail")), None)
+        return
+    with started_shop() as started:
+        yield started
 
 
 def _installed_browser() -> str | None:
@@ -103,11 +111,9 @@ def new_shopper(browser: Browser, shop: Shop) -> Iterator[Callable[..., Shopper]
     made: list[Shopper] = []
 
     def make(*, width: int = 1280, height: int = 900, theme: str = "light") -> Shopper:
-        context = browser.new_context(
-            base_url=shop.url, viewport={"width": width, "height": height}, color_scheme=theme, has_touch=width < 600, locale="en-GB"
-        )
+        context = browser.new_context(base_url=shop.url, viewport={"width": width, "height": height}, color_scheme=theme, has_touch=width < 600, locale="en-GB")
         context.set_default_timeout(10_000)
-        made.append(Shopper(context, shop.mails))
+        made.append(Shopper(context, shop.url, shop.mails))
         return made[-1]
 
     yield make
