@@ -15,6 +15,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from .. import db
 from ..config import Settings
 from ..db import DRIVER_ERRORS, Tx, q
 from ..errors import ShopError
-from . import accounts, mail, orders, sessions
+from . import accounts, limits, mail, orders, sessions
 
 log = logging.getLogger("shop.jobs")
 
@@ -93,8 +94,10 @@ class Runner:
             self._away = False
 
     def finish(self) -> None:
+        """Wait for what is under way. What takes too long is cut off, and another runner's when its lease ends."""
+        deadline = time.monotonic() + PATIENCE
         for thread in self._running.values():
-            thread.join(PATIENCE)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _due(self) -> list[str]:
         with db.reading() as tx:
@@ -180,3 +183,8 @@ def forget_expired_challenges(settings: Settings) -> str:
 @job("sessions.delete_expired", every=3600)
 def delete_expired_sessions(settings: Settings) -> str:
     return f"{sessions.delete_expired()} deleted"
+
+
+@job("limits.forget_unused", every=600)
+def forget_unused_allowances(settings: Settings) -> str:
+    return f"{limits.forget_unused()} forgotten"

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app import db
+from app.config import Settings
+from app.errors import Unavailable
+from app.services import jobs, mail
+from app.services.jobs import Job, Runner, always
+
+
+def rows(sql: str, *params: Any) -> list[tuple[Any, ...]]:
+    with db.reading() as tx:
+        return list(tx.execute(sql, params).fetchall())
+
+
+def change(sql: str, *params: Any) -> None:
+    with db.reading() as tx:
+        tx.execute(sql, params).close()
+
+
+def only(run: Callable[[Settings], object], *, every: int = 60, when: Callable[[], bool] = always) -> dict[str, Job]:
+    return {"test.job": Job("test.job", every, run, when)}
+
+
+def everything_is_due() -> None:
+    change("UPDATE jobs SET due_at = due_at - INTERVAL 1 DAY")
+
+
+def eventually(true: Callable[[], object], seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@contextmanager
+def running(settings: Settings, registry: dict[str, Job]) -> Iterator[threading.Event]:
+    stop = threading.Event()
+    thread = threading.Thread(target=jobs.run_forever, args=(settings, stop, registry))
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def shop_settings(shop: Flask, app_settings: Settings) -> Settings:
+    return app_settings
+
+
+def test_a_job_runs_its_result_is_kept_and_its_next_time_set(shop_settings: Settings) -> None:
+    seen: list[Settings] = []
+    runner = Runner(shop_settings, only(lambda settings: seen.append(settings) or "7 done", every=3600))
+    runner.look()
+    runner.finish()
+    assert seen == [shop_settings]
+    ((result, failures, holder, next_in),) = rows(
+        "SELECT last_result, failures, leased_by, TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(6), due_at) FROM jobs WHERE name = 'test.job'"
+    )
+    assert (result, failures, holder) == ("7 done", 0, None)
+    assert 58 <= next_in <= 60
+    runner.look()
+    assert len(seen) == 1
+
+
+def test_many_runners_run_a_job_once(shop_settings: Settings) -> None:
+    ran: list[int] = []
+    runners = [Runner(shop_settings, only(lambda settings: ran.append(1))) for _ in range(8)]
+    threads = [threading.Thread(target=runner.look) for runner in runners]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for runner in runners:
+        runner.finish()
+    assert len(ran) == 1
+
+
+def test_a_job_under_way_is_not_begun_again(shop_settings: Settings) -> None:
+    go, began = threading.Event(), []
+
+    def slow(settings: Settings) -> None:
+        began.append(1)
+        go.wait(10)
+
+    first, second = Runner(shop_settings, only(slow)), Runner(shop_settings, only(slow))
+    first.look()
+    everything_is_due()
+    first.look()
+    second.look()
+    go.set()
+    first.finish()
+    second.finish()
+    assert len(began) == 1
+
+
+def test_a_long_job_keeps_its_lease(shop_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LEASE_SECONDS", 1)
+    monkeypatch.setattr(jobs, "KEEP_EVERY", 0.2)
+    go, began = threading.Event(), []
+
+    def slow(settings: Settings) -> None:
+        began.append(1)
+        go.wait(10)
+
+    first, second = Runner(shop_settings, only(slow)), Runner(shop_settings, only(slow))
+    first.look()
+    for _ in range(10):
+        time.sleep(0.2)
+        second.look()
+    go.set()
+    first.finish()
+    second.finish()
+    assert len(began) == 1
+
+
+def test_a_job_of_a_runner_that_died_is_taken_over(shop_settings: Settings) -> None:
+    ran: list[int] = []
+    registry = only(lambda settings: ran.append(1))
+    Runner(shop_settings, registry)._due()
+    assert db.transaction(jobs._claim, "test.job", "a runner that was killed")
+    survivor = Runner(shop_settings, registry)
+    survivor.look()
+    assert ran == []
+    change("UPDATE jobs SET leased_until = UTC_TIMESTAMP(6)")
+    survivor.look()
+    survivor.finish()
+    assert ran == [1]
+
+
+def test_a_job_that_fails_is_tried_again_after_growing_pauses(shop_settings: Settings) -> None:
+    def fails(settings: Settings) -> None:
+        raise ValueError("the reason")
+
+    runner, pauses = Runner(shop_settings, only(fails, every=1)), []
+    for _ in range(11):
+        runner.look()
+        runner.finish()
+        pauses.append(int(rows("SELECT ROUND(TIMESTAMPDIFF(MICROSECOND, finished_at, due_at) / 1000000) FROM jobs")[0][0]))
+        everything_is_due()
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]
+    assert rows("SELECT failures, last_result FROM jobs") == [(11, "ValueError: the reason")]
+
+
+def test_one_failure_does_not_hold_up_the_other_jobs_and_is_forgotten_by_a_success(shop_settings: Settings) -> None:
+    faults = [ValueError("once")]
+
+    def fails_once(settings: Settings) -> str:
+        if faults:
+            raise faults.pop()
+        return "well"
+
+    registry = only(fails_once) | {"test.other": Job("test.other", 60, lambda settings: "fine", always)}
+    runner = Runner(shop_settings, registry)
+    for _ in range(2):
+        runner.look()
+        runner.finish()
+        everything_is_due()
+    assert rows("SELECT name, failures, last_result FROM jobs ORDER BY name") == [("test.job", 0, "well"), ("test.other", 0, "fine")]
+
+
+def test_a_job_with_nothing_to_do_writes_nothing(shop_settings: Settings) -> None:
+    runner = Runner(shop_settings, only(lambda settings: "done", when=lambda: False))
+    runner.look()
+    before = rows("SELECT * FROM jobs")
+    runner.look()
+    runner.finish()
+    assert rows("SELECT * FROM jobs") == before
+    assert before[0][4] is None
+
+
+def test_the_runner_survives_an_outage_of_the_database(shop_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[datetime] = []
+    transaction = db.transaction
+
+    def away(*args: Any, **kwargs: Any) -> Any:
+        raise Unavailable("The database does not answer.")
+
+    with running(shop_settings, only(lambda settings: ran.append(datetime.now()), every=1)):
+        assert eventually(lambda: ran)
+        monkeypatch.setattr(db, "transaction", away)
+        time.sleep(1)
+        during = len(ran)
+        time.sleep(1)
+        assert len(ran) == during
+        monkeypatch.setattr(db, "transaction", transaction)
+        # What it could not note as finished is free again when the lease ends.
+        change("UPDATE jobs SET leased_until = UTC_TIMESTAMP(6)")
+        assert eventually(lambda: len(ran) > during)
+
+
+def test_stopping_lets_a_job_finish(shop_settings: Settings) -> None:
+    began = threading.Event()
+
+    def slow(settings: Settings) -> str:
+        began.set()
+        time.sleep(1)
+        return "to the end"
+
+    with running(shop_settings, only(slow)) as stop:
+        assert began.wait(10)
+        stop.set()
+    assert rows("SELECT last_result, leased_by FROM jobs") == [("to the end", None)]
+
+
+def test_a_queued_mail_is_delivered_within_two_seconds(shop_settings: Settings) -> None:
+    with running(shop_settings, jobs.registry):
+        assert eventually(lambda: len(rows("SELECT name FROM jobs WHERE finished_at IS NOT NULL")) == len(jobs.registry) - 1)
+        for _ in range(2):
+            began = time.monotonic()
+            db.transaction(mail.enqueue, "welcome", "alice@example.com", {"username": "alice"})
+            assert eventually(lambda: not rows("SELECT 1 FROM mails WHERE status = 'queued'"))
+            assert time.monotonic() - began < 2
+
+
+def test_every_job_of_the_shop_runs_and_says_what_it_did(shop_settings: Settings) -> None:
+    db.transaction(mail.enqueue, "welcome", "alice@example.com", {"username": "alice"})
+    runner = Runner(shop_settings, jobs.registry)
+    runner.look()
+    runner.finish()
+    states = {name: (failures, result) for name, failures, result in rows("SELECT name, failures, last_result FROM jobs")}
+    assert states.keys() == jobs.registry.keys()
+    assert all(failures == 0 and result for failures, result in states.values()), states
+    assert states["mail.deliver"] == (0, "1 sent")
