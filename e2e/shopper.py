@@ -34,6 +34,10 @@ def somebody(name: str = "alice") -> Person:
     return Person(username, f"{username}@example.com")
 
 
+def euros(minor: int) -> str:
+    return f"€{minor / 100:,.2f}"
+
+
 def until(happened: Callable[[], bool], page: Page, *, seconds: float = 10) -> None:
     """Wait for what no page shows, while the browser goes on."""
     deadline = time.monotonic() + seconds

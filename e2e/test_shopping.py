@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 
 from playwright.sync_api import expect
-from shopper import Shopper, somebody
+from shop import Shop
+from shopper import Shopper, euros, somebody
 
 NewShopper = Callable[..., Shopper]
 
@@ -161,6 +162,28 @@ def test_of_two_browsers_racing_for_the_last_pieces_one_orders_and_one_is_told_w
     loser.sees_problem(last["title"])
     assert winner.stock_of(last) == 0
     winner.cancel_order()
+
+
+def test_a_price_that_changed_is_told_in_the_cart_and_agreed_to_before_the_order(new_shopper: NewShopper, own_shop: Shop) -> None:
+    """Needs a shop whose database can be reached; the price is put right again."""
+    shopper = new_shopper(at=own_shop)
+    shopper.expect_refusal(409)
+    thing = shopper.something()
+    dearer, dearest = thing["price_minor"] + 100, thing["price_minor"] + 200
+    shopper.has_in_cart(thing)
+
+    own_shop.change_price(thing["id"], dearer)
+    shopper.visit("/cart")
+    shopper.sees(re.compile(f"The price changed from .*{euros(thing['price_minor'])[1:]} to .*{euros(dearer)[1:]}"))
+    shopper.main.get_by_role("link", name="Go to checkout").click()
+    shopper.fill_address(email=somebody().email)
+    own_shop.change_price(thing["id"], dearest)
+    shopper.button("Place order").click()
+
+    shopper.sees_problem("The total changed from")
+    shopper.place_order()
+    shopper.sees(euros(dearest))
+    own_shop.change_price(thing["id"], thing["price_minor"])
 
 
 # ---- finding things
