@@ -13,6 +13,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import factories
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -22,15 +23,16 @@ from flask import Flask
 
 from app import db, errors
 from app.config import Settings
-from app.services import mail
+from app.services import mail, orders
+from app.services import settings as choices
 
 ORDER = {
     "number": "FC-ABCD2345",
     "name": "Alice Liddell",
     "path": "/orders/FC-ABCD2345?token=secret",
     "items": [
-        {"title": "Stoneware mug", "options": {}, "quantity": 2, "line": "€36.00"},
-        {"title": "Linen shirt", "options": {"Size": "M", "Colour": "Moss"}, "quantity": 1, "line": "€54.00"},
+        {"title": "Stoneware mug", "options": "", "quantity": 2, "line": "€36.00"},
+        {"title": "Linen shirt", "options": "Size: M, Colour: Moss", "quantity": 1, "line": "€54.00"},
     ],
     "totals": [{"label": "Goods", "amount": "€90.00"}, {"label": "Total", "amount": "€90.00"}],
     "address": ["Alice Liddell", "Kerkstraat 5", "9000 Gent", "Belgium"],
@@ -156,8 +158,37 @@ def test_every_template_has_a_subject_a_text_and_an_html_part(template: str) -> 
 def test_an_orders_mail_tells_all_of_it(template: str) -> None:
     made = mail.render(template, ORDER, SHOP)
     for part in (made.text, made.html):
-        for piece in ("Stoneware mug", "Linen shirt", "M, Moss", "€36.00", "€90.00", "FC-ABCD2345"):
+        for piece in ("Stoneware mug", "Linen shirt", "Size: M, Colour: Moss", "€36.00", "€90.00", "FC-ABCD2345"):
             assert piece in part
+
+
+def test_an_orders_steps_reach_the_buyer_and_the_owner(client: ShopClient, outside: Settings, catcher: Catcher) -> None:
+    shirt = factories.product("Linen shirt", option_names=("Size", "", ""), variants=[{"options": ("M", "", ""), "stock": 9}])
+    seller = {"name": "Wren Ltd", "line1": "Dock 1", "line2": "", "city": "Gent", "postcode": "9000", "country": "BE", "email": "owner@shop.example"}
+    db.transaction(choices.put, "seller", seller)
+    client.add(shirt.variant, 2)
+    cancelled = client.order(email="guest@example.com").json
+    client.post(f"/api/v1/orders/{cancelled['number']}/cancellation?token={cancelled['token']}")
+    client.add(shirt.variant)
+    expired = client.order(email="guest@example.com", payment_method="bank_transfer").json
+    change("UPDATE orders SET pay_by = pay_by - INTERVAL 30 DAY WHERE status = 'pending'")
+    orders.expire_due()
+
+    assert mail.deliver_due(outside) == 6
+    told = {(message["To"], message["Subject"]) for message in catcher.caught}
+    assert told == {
+        ("guest@example.com", f"Your order {cancelled['number']}"),
+        ("guest@example.com", f"Your order {cancelled['number']} is cancelled"),
+        ("guest@example.com", f"Your order {expired['number']}"),
+        ("guest@example.com", f"Your order {expired['number']} has expired"),
+        ("owner@shop.example", f"New order {cancelled['number']}"),
+        ("owner@shop.example", f"New order {expired['number']}"),
+    }
+    placed = next(message for message in catcher.caught if message["Subject"] == f"Your order {expired['number']}")
+    for part in parts(placed):
+        assert "Linen shirt" in part and "Size: M" in part and expired["number"] in part
+    assert placed["Reply-To"] == "FlaskCart <owner@shop.example>"
+    assert f"https://shop.example/orders/{expired['number']}?token={expired['token']}" in parts(placed)[0]
 
 
 def test_an_orders_mail_links_to_it_with_the_guests_token() -> None:
