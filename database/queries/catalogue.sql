@@ -1,6 +1,8 @@
 -- part: filters
--- Filters that are not asked for are constants to the optimiser, which drops them.
- WHERE p.listed
+-- Filters that are not asked for are constants to the optimiser, which drops them. Written as two bounds `listed` is a range
+-- that goes on into the next column of the index; as `= TRUE` a page deep in the list is reached by reading all before it,
+-- and a bare `p.listed` loses the order of the index.
+ WHERE p.listed >= TRUE AND p.listed <= TRUE
    AND (:any_category OR p.category_id IN (:category_ids))
    AND (:price_min IS NULL OR p.price_max_minor >= :price_min)
    AND (:price_max IS NULL OR p.price_minor <= :price_max)
@@ -27,10 +29,10 @@ SELECT p.id, p.slug, p.title, p.description, p.brand, p.tags, p.price_minor, p.p
 
 -- name: list_products -> rows
 -- The page is cut first, from an index that holds the sort order; only its rows are then dressed.
--- sort newest: p.created_at DESC, p.id DESC AFTER (p.created_at < :after OR p.created_at = :after AND p.id < :after_id)
--- sort price_asc: p.price_minor, p.id AFTER (p.price_minor > :after OR p.price_minor = :after AND p.id > :after_id)
--- sort price_desc: p.price_minor DESC, p.id DESC AFTER (p.price_minor < :after OR p.price_minor = :after AND p.id < :after_id)
--- sort name: p.title, p.id AFTER (p.title > :after OR p.title = :after AND p.id > :after_id)
+-- sort newest: p.listed DESC, p.created_at DESC, p.id DESC AFTER (p.created_at < :after OR p.created_at = :after AND p.id < :after_id)
+-- sort price_asc: p.listed, p.price_minor, p.id AFTER (p.price_minor > :after OR p.price_minor = :after AND p.id > :after_id)
+-- sort price_desc: p.listed DESC, p.price_minor DESC, p.id DESC AFTER (p.price_minor < :after OR p.price_minor = :after AND p.id < :after_id)
+-- sort name: p.listed, p.title, p.id AFTER (p.title > :after OR p.title = :after AND p.id > :after_id)
 {card}
   FROM (SELECT p.id
           FROM products p
@@ -68,7 +70,7 @@ SELECT p.category_id, COUNT(*) AS count
 
 -- name: list_categories -> rows
 SELECT c.id, c.parent_id, c.slug, c.name, c.description, c.image_path,
-       (SELECT COUNT(*) FROM products p WHERE p.category_id = c.id AND p.listed) AS product_count
+       (SELECT COUNT(*) FROM products p WHERE p.category_id = c.id AND p.listed = TRUE) AS product_count
   FROM categories c
  ORDER BY c.position, c.name
  LIMIT 1000;
