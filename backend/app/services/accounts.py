@@ -19,7 +19,7 @@ from ..db import Row, Tx, q
 from ..errors import BadCredentials, Conflict, Forbidden, Invalid, TooMany
 from . import mail, sessions, settings
 
-Purpose = Literal["register", "reset"]
+Purpose = Literal["register", "reset", "email"]
 
 DIGITS: dict[Purpose, int] = {"register": 6, "reset": 8}
 CODE_MINUTES = 15
@@ -108,9 +108,9 @@ def _register(tx: Tx, username: str, email: str, password_hash: str, limits: boo
 
 def _challenge(tx: Tx, purpose: Purpose, email: str, known: Row | None, limits: bool, *, username: str = "", password_hash: str = "") -> str:
     key = email_key(email)
-    _take_turn(tx, key)
+    take_turn(tx, key)
     if limits:
-        _refuse_sixth_code(tx, key)
+        refuse_sixth_code(tx, key)
     token = security.new_token()
     challenge_id = q.accounts.add_challenge(
         tx,
@@ -127,12 +127,13 @@ def _challenge(tx: Tx, purpose: Purpose, email: str, known: Row | None, limits: 
     return token
 
 
-def _take_turn(tx: Tx, key: str) -> None:
+def take_turn(tx: Tx, key: str) -> None:
     """Requests for one address go one after the other, so that none slips past the count."""
     q.accounts.take_turn(tx, name="codes " + security.hash_token(key)[:40])
 
 
-def _refuse_sixth_code(tx: Tx, key: str) -> None:
+def refuse_sixth_code(tx: Tx, key: str) -> None:
+    """Raise TooMany when the address was sent five codes within the hour. Exact only after take_turn()."""
     recent = q.accounts.get_codes_of_last_hour(tx, email_key=key)
     if recent["sent"] >= CODES_AN_HOUR:
         raise TooMany(max(1, int(recent["seconds_until_next"])), "We sent several codes to this address already. Please look for them, or try again later.")
@@ -161,12 +162,12 @@ def _resend(tx: Tx, token: str, limits: bool) -> None:
     row = q.accounts.get_challenge(tx, token_hash=security.hash_token(token), purposes=list(DIGITS), most_tries=MOST_TRIES)
     if row is None:
         raise Invalid(challenge="This has expired. Please start again.")
-    _take_turn(tx, row["email_key"])
+    take_turn(tx, row["email_key"])
     if limits:
         wait = RESEND_SECONDS - int(q.accounts.seconds_since_last_code(tx, challenge_id=row["id"]))
         if wait > 0:
             raise TooMany(wait, f"A code is on its way. You can ask for another one in {wait} seconds.")
-        _refuse_sixth_code(tx, row["email_key"])
+        refuse_sixth_code(tx, row["email_key"])
     known = q.accounts.get_by_id(tx, user_id=row["user_id"])
     q.accounts.prolong_challenge(tx, challenge_id=row["id"], minutes=CODE_MINUTES)
     _send_code(tx, row["id"], token, row["purpose"], row["email"], known)
@@ -177,13 +178,13 @@ def verify(challenge: str, code: str) -> int:
 
     Raises Invalid for a wrong code or a dead challenge, Conflict when the name or address was taken by somebody faster.
     """
-    _count_try("register", challenge)
+    count_try("register", challenge)
     return db.transaction(_verify, challenge, code)
 
 
 def _verify(tx: Tx, token: str, code: str) -> int:
-    row = _tried(tx, "register", token)
-    _use_code(tx, "register", row["id"], token, code)
+    row = tried(tx, "register", token)
+    use_code(tx, "register", row["id"], token, code)
     user_id = _add_user(tx, row["username"], row["email"], row["password_hash"], "customer", _taken_meanwhile)
     mail.enqueue(tx, "welcome", row["email"], {"username": row["username"]})
     return user_id
@@ -195,24 +196,27 @@ def _taken_meanwhile(field: str) -> Exception:
     return Conflict("Somebody was faster and took this username. Please register with another one.", code="username_taken")
 
 
-def _count_try(purpose: Purpose, token: str) -> None:
+def count_try(purpose: Purpose, token: str) -> None:
+    """Use one of a challenge's five tries, right or wrong. Raises Invalid when none is left."""
     # On its own and not in the transaction that compares: what is rolled back there stays counted here.
     if not db.transaction(_counted, purpose, security.hash_token(token)):
-        raise _dead()
+        raise dead()
 
 
 def _counted(tx: Tx, purpose: Purpose, token_hash: str) -> bool:
     return bool(q.accounts.count_try(tx, token_hash=token_hash, purpose=purpose, most_tries=MOST_TRIES))
 
 
-def _tried(tx: Tx, purpose: Purpose, token: str) -> Row:
+def tried(tx: Tx, purpose: Purpose, token: str) -> Row:
+    """The living challenge whose try was just counted. Raises Invalid."""
     row: Row | None = q.accounts.get_tried_challenge(tx, token_hash=security.hash_token(token), purpose=purpose)
     if row is None:
-        raise _dead()
+        raise dead()
     return row
 
 
-def _use_code(tx: Tx, purpose: Purpose, challenge_id: int, token: str, code: str) -> None:
+def use_code(tx: Tx, purpose: Purpose, challenge_id: int, token: str, code: str) -> None:
+    """Use the code and end its challenge, once. Raises Invalid for a wrong one."""
     if not q.accounts.use_code(tx, challenge_id=challenge_id, code_hash=security.hash_code(purpose, token, code)):
         raise _wrong()
 
@@ -221,7 +225,8 @@ def _wrong() -> Invalid:
     return Invalid(otp="This code is not right. Please look at the newest mail from us.")
 
 
-def _dead() -> Invalid:
+def dead() -> Invalid:
+    """What a challenge that is over, or is another's, is answered with."""
     return Invalid(otp="The code has expired, was used, or was tried too often. Please start again.")
 
 
@@ -278,9 +283,9 @@ def reset(challenge: str, code: str, new_password: str) -> None:
     with db.reading() as tx:
         shop_name = settings.shop(tx)["name"]
     check_password_rules(new_password, shop_name=shop_name, field="new_password")
-    _count_try("reset", challenge)
+    count_try("reset", challenge)
     with db.reading() as tx:
-        row = _tried(tx, "reset", challenge)
+        row = tried(tx, "reset", challenge)
         code_hash = security.hash_code("reset", challenge, code)
         if not q.accounts.is_code_right(tx, challenge_id=row["id"], code_hash=code_hash):
             raise _wrong()
@@ -291,8 +296,8 @@ def reset(challenge: str, code: str, new_password: str) -> None:
 
 
 def _reset(tx: Tx, token: str, code: str, password_hash: str) -> None:
-    row = _tried(tx, "reset", token)
-    _use_code(tx, "reset", row["id"], token, code)
+    row = tried(tx, "reset", token)
+    use_code(tx, "reset", row["id"], token, code)
     account = q.accounts.get_by_id(tx, user_id=row["user_id"])
     q.accounts.set_password(tx, user_id=account["id"], password_hash=password_hash)
     q.accounts.end_resets(tx, user_id=account["id"])
