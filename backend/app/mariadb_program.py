@@ -6,10 +6,11 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from . import debian
 
 OLDEST = (10, 6)
 PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/opt/homebrew/bin", "/usr/local/bin", "/usr/local/mysql/bin")
@@ -54,8 +55,7 @@ class Program:
     def environment(self) -> dict[str, str]:
         if self.home is None:
             return dict(os.environ)
-        libraries = [str(folder) for place in ("usr/lib", "lib") for folder in sorted((self.home / place).glob("*-linux-*"))]
-        return {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)}
+        return {**os.environ, "LD_LIBRARY_PATH": debian.libraries(self.home)}
 
     def share(self) -> Path:
         """The folder with the messages and the system tables' SQL."""
@@ -123,69 +123,11 @@ def _writable(homes: list[Path]) -> Path:
 
 
 def _fetch(home: Path, say: Say) -> Program:
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+    if not debian.available():
         raise DatabaseProblem(f"No MariaDB server on this machine. Install one, or set DB_HOST to a server of yours: {install_line()}")
     say("Fetching MariaDB: 10 MB, unpacked into the shop's own folder; nothing of the system is changed")
-    with tempfile.TemporaryDirectory(dir=home.parent, prefix="fetching-") as name:
-        workshop = Path(name)
-        _download(workshop, say)
-        unpacked = workshop / "unpacked"
-        for package in sorted(workshop.glob("*.deb")):
-            _run(["dpkg-deb", "-x", str(package), str(unpacked)], workshop)
-        if not any(map(_version, _unpacked(unpacked))):
-            raise DatabaseProblem(f"The MariaDB that was fetched does not run here. Install it yourself: {install_line()}")
-        _put(unpacked, home)
-    return _unpacked(home)[0]
-
-
-def _put(unpacked: Path, home: Path) -> None:
-    """In one step, so that a copy is whole or not there; another shop may have been faster."""
-    if home.exists() and not _unpacked(home):
-        shutil.rmtree(home)
     try:
-        unpacked.rename(home)
-    except OSError:
-        if not _unpacked(home):
-            raise
-
-
-def _download(workshop: Path, say: Say) -> None:
-    """The server and the libraries that this machine lacks, first by the package lists of the system, then by lists of our own.
-
-    A system whose lists are missing, stale or unreadable to this user is common: containers ship without them.
-    """
-    for part in ("lists/partial", "cache/archives/partial"):
-        (workshop / part).mkdir(parents=True)
-    own_cache = ["-o", f"Dir::Cache={workshop / 'cache'}", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=2"]
-    own_lists = [*own_cache, "-o", f"Dir::State::lists={workshop / 'lists'}", "-o", "Acquire::Languages=none"]
-    if _download_by(own_cache, workshop):
-        return
-    say("Reading the package lists")
-    updated = _apt([*own_lists, "update"], workshop)
-    if not _download_by(own_lists, workshop):
-        raise DatabaseProblem(f"MariaDB could not be fetched. Install it yourself: {install_line()}\n{_tail(updated)}".rstrip())
-
-
-def _download_by(options: list[str], workshop: Path) -> bool:
-    for package in PACKAGES:
-        plan = _apt([*options, "-s", "--no-install-recommends", "install", package], workshop).stdout
-        # "Inst name [installed version] (new version …)"; a newer libc would not match the loader of the machine.
-        wanted = [f"{name}={version}" for name, version in re.findall(r"^Inst (\S+) .*?\((\S+) ", plan, re.MULTILINE) if name != "libc6"]
-        if wanted and _apt([*options, "download", *wanted], workshop).returncode == 0:
-            return True
-    return False
-
-
-def _apt(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    command = ["apt-get", "-q", *arguments]
-    return subprocess.run(command, cwd=folder, env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-
-
-def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise DatabaseProblem(f"{command[0]} failed while unpacking MariaDB.\n{_tail(done)}".rstrip())
-
-
-def _tail(done: subprocess.CompletedProcess[str]) -> str:
-    return "\n".join((done.stdout + done.stderr).splitlines()[-5:])
+        debian.unpack(PACKAGES, home, lambda folder: any(map(_version, _unpacked(folder))))
+    except debian.NotFetched as problem:
+        raise DatabaseProblem(f"MariaDB could not be fetched. Install it yourself: {install_line()}\n{problem}".rstrip()) from problem
+    return _unpacked(home)[0]
