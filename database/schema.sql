@@ -1,44 +1,52 @@
 -- FlaskCart, the whole schema for a fresh install; parents first.
 -- MariaDB >= 10.6 and MySQL >= 8.0. Money is integers in the currency's smallest unit (…_minor), time is UTC by the database's clock.
 -- People's text is utf8mb4_unicode_520_ci; keys, tokens, hashes, slugs, SKUs, numbers and normalised e-mails compare byte by byte.
+--
+-- The comment of every column begins with what becomes of it when somebody asks for their data or wants to be forgotten:
+--   keep    the shop's own working, nobody's personal data; stays, and is in no export
+--   export  tells of a person: in the export; stays where the row stays, because the shop's books need it
+--   erase   identifies a person: in the export, unless the next word is "untold" (secrets, and mere derivatives); gone once it is erased
+-- services/privacy.py does it, and its tests hold every table to these words.
 
 CREATE TABLE schema_migrations (
-    version     VARCHAR(80)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    checksum    CHAR(64)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    applied_at  DATETIME(6)  NOT NULL,
+    version     VARCHAR(80)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    checksum    CHAR(64)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    applied_at  DATETIME(6)  NOT NULL COMMENT 'keep',
     PRIMARY KEY (version)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- A lease is held by whoever could write the row; it ends by itself, so a killed holder blocks nobody for long.
 CREATE TABLE leases (
-    name    VARCHAR(60)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    holder  VARCHAR(80)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    ends_at DATETIME(6)  NOT NULL,
+    name    VARCHAR(60)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep, hashed where it comes from an address, and gone within minutes',
+    holder  VARCHAR(80)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    ends_at DATETIME(6)  NOT NULL COMMENT 'keep',
     PRIMARY KEY (name)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- The owner's choices. Values are JSON; services/settings.py knows their types and first values.
 CREATE TABLE settings (
-    name        VARCHAR(60)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    value       TEXT         NOT NULL,
-    updated_at  DATETIME(6)  NOT NULL,
+    name        VARCHAR(60)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    value       TEXT         NOT NULL COMMENT 'keep',
+    updated_at  DATETIME(6)  NOT NULL COMMENT 'keep',
     PRIMARY KEY (name)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 CREATE TABLE users (
-    id             BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-    username       VARCHAR(32)     NOT NULL,
-    username_key   VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    email          VARCHAR(254)    NOT NULL,
-    email_key      VARCHAR(254)    CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    password_hash  VARCHAR(255)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    first_name     VARCHAR(80)     NOT NULL DEFAULT '',
-    last_name      VARCHAR(80)     NOT NULL DEFAULT '',
-    phone          VARCHAR(32)     NOT NULL DEFAULT '',
-    role           VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'customer',
-    status         VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'active',
-    created_at     DATETIME(6)     NOT NULL,
-    updated_at     DATETIME(6)     NOT NULL,
+    id             BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'export',
+    username       VARCHAR(32)     NOT NULL COMMENT 'erase',
+    username_key   VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    email          VARCHAR(254)    NOT NULL COMMENT 'erase',
+    email_key      VARCHAR(254)    CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'erase untold',
+    password_hash  VARCHAR(255)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    first_name     VARCHAR(80)     NOT NULL DEFAULT '' COMMENT 'erase',
+    last_name      VARCHAR(80)     NOT NULL DEFAULT '' COMMENT 'erase',
+    phone          VARCHAR(32)     NOT NULL DEFAULT '' COMMENT 'erase',
+    avatar_path    VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'erase',
+    newsletter     BOOLEAN         NOT NULL DEFAULT FALSE COMMENT 'export',
+    role           VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'customer' COMMENT 'export',
+    status         VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'active' COMMENT 'export',
+    created_at     DATETIME(6)     NOT NULL COMMENT 'export',
+    updated_at     DATETIME(6)     NOT NULL COMMENT 'export',
     PRIMARY KEY (id),
     UNIQUE KEY uq_users_username (username_key),
     UNIQUE KEY uq_users_email (email_key),
@@ -47,17 +55,37 @@ CREATE TABLE users (
     CONSTRAINT ck_users_status CHECK (status IN ('active', 'deactivated'))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
+-- The default is the address that was chosen as such last, or else the oldest: a rule of reading, so there is exactly one whatever happens at once.
+CREATE TABLE addresses (
+    id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'export',
+    user_id       BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    label         VARCHAR(40)     NOT NULL DEFAULT '' COMMENT 'erase',
+    name          VARCHAR(120)    NOT NULL COMMENT 'erase',
+    line1         VARCHAR(160)    NOT NULL COMMENT 'erase',
+    line2         VARCHAR(160)    NOT NULL COMMENT 'erase',
+    city          VARCHAR(120)    NOT NULL COMMENT 'erase',
+    region        VARCHAR(120)    NOT NULL COMMENT 'erase',
+    postcode      VARCHAR(20)     NOT NULL COMMENT 'erase',
+    country       CHAR(2)         CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    phone         VARCHAR(32)     NOT NULL COMMENT 'erase',
+    preferred_at  DATETIME(6)     NULL COMMENT 'keep',
+    created_at    DATETIME(6)     NOT NULL COMMENT 'export',
+    PRIMARY KEY (id),
+    KEY ix_addresses_user (user_id, preferred_at),
+    CONSTRAINT fk_addresses_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
 -- The session is the device: whoever holds the cookie whose hash stands here is signed in as user_id, or is a guest.
 CREATE TABLE sessions (
-    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-    token_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    user_id     BIGINT UNSIGNED NULL,
-    data        TEXT            NOT NULL,
-    ip          VARCHAR(45)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    user_agent  VARCHAR(255)    NOT NULL,
-    created_at  DATETIME(6)     NOT NULL,
-    seen_at     DATETIME(6)     NOT NULL,
-    expires_at  DATETIME(6)     NOT NULL,
+    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    token_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    user_id     BIGINT UNSIGNED NULL COMMENT 'keep',
+    data        TEXT            NOT NULL COMMENT 'erase untold',
+    ip          VARCHAR(45)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase',
+    user_agent  VARCHAR(255)    NOT NULL COMMENT 'erase',
+    created_at  DATETIME(6)     NOT NULL COMMENT 'export',
+    seen_at     DATETIME(6)     NOT NULL COMMENT 'export',
+    expires_at  DATETIME(6)     NOT NULL COMMENT 'export',
     PRIMARY KEY (id),
     UNIQUE KEY uq_sessions_token (token_hash),
     KEY ix_sessions_user (user_id, seen_at),
@@ -67,35 +95,35 @@ CREATE TABLE sessions (
 
 -- Something a person must prove with a code from a mail. A pending registration lives here and nowhere else.
 CREATE TABLE challenges (
-    id             BIGINT UNSIGNED  NOT NULL AUTO_INCREMENT,
-    token_hash     CHAR(64)         CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    purpose        VARCHAR(16)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    email          VARCHAR(254)     NOT NULL,
-    email_key      VARCHAR(254)     CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    user_id        BIGINT UNSIGNED  NULL,
-    username       VARCHAR(32)      NOT NULL DEFAULT '',
-    password_hash  VARCHAR(255)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '',
-    tries          TINYINT UNSIGNED NOT NULL DEFAULT 0,
-    created_at     DATETIME(6)      NOT NULL,
-    expires_at     DATETIME(6)      NOT NULL,
+    id             BIGINT UNSIGNED  NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    token_hash     CHAR(64)         CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    purpose        VARCHAR(16)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    email          VARCHAR(254)     NOT NULL COMMENT 'erase',
+    email_key      VARCHAR(254)     CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'erase untold',
+    user_id        BIGINT UNSIGNED  NULL COMMENT 'keep',
+    username       VARCHAR(32)      NOT NULL DEFAULT '' COMMENT 'erase untold',
+    password_hash  VARCHAR(255)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'erase untold',
+    tries          TINYINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    created_at     DATETIME(6)      NOT NULL COMMENT 'export',
+    expires_at     DATETIME(6)      NOT NULL COMMENT 'export',
     PRIMARY KEY (id),
     UNIQUE KEY uq_challenges_token (token_hash),
     KEY ix_challenges_email (email_key, purpose, created_at),
     KEY ix_challenges_user (user_id),
     KEY ix_challenges_expires (expires_at),
     CONSTRAINT fk_challenges_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
-    CONSTRAINT ck_challenges_purpose CHECK (purpose IN ('register', 'reset')),
+    CONSTRAINT ck_challenges_purpose CHECK (purpose IN ('register', 'reset', 'email')),
     CONSTRAINT ck_challenges_tries CHECK (tries <= 5)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- A resend adds a code and leaves the former one good; the hash is keyed and bound to purpose and challenge.
 CREATE TABLE codes (
-    id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-    challenge_id  BIGINT UNSIGNED NOT NULL,
-    code_hash     CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    created_at    DATETIME(6)     NOT NULL,
-    expires_at    DATETIME(6)     NOT NULL,
-    used_at       DATETIME(6)     NULL,
+    id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    challenge_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    code_hash     CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    created_at    DATETIME(6)     NOT NULL COMMENT 'keep',
+    expires_at    DATETIME(6)     NOT NULL COMMENT 'keep',
+    used_at       DATETIME(6)     NULL COMMENT 'keep',
     PRIMARY KEY (id),
     KEY ix_codes_challenge (challenge_id, code_hash),
     CONSTRAINT fk_codes_challenge FOREIGN KEY (challenge_id) REFERENCES challenges (id) ON DELETE CASCADE
@@ -103,21 +131,21 @@ CREATE TABLE codes (
 
 -- One row for each allowance in use: when it will be unused again (the "theoretical arrival time" of the leaky-bucket algorithm GCRA).
 CREATE TABLE allowances (
-    name     CHAR(64)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    free_at  DATETIME(6)  NOT NULL,
+    name     CHAR(64)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep, a hash that goes by itself',
+    free_at  DATETIME(6)  NOT NULL COMMENT 'keep',
     PRIMARY KEY (name),
     KEY ix_allowances_free (free_at)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 CREATE TABLE categories (
-    id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-    parent_id    BIGINT UNSIGNED NULL,
-    slug         VARCHAR(120)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    name         VARCHAR(120)    NOT NULL,
-    description  VARCHAR(1000)   NOT NULL DEFAULT '',
-    image_path   VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NULL,
-    position     INT UNSIGNED    NOT NULL DEFAULT 0,
-    demo         BOOLEAN         NOT NULL DEFAULT FALSE,
+    id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    parent_id    BIGINT UNSIGNED NULL COMMENT 'keep',
+    slug         VARCHAR(120)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    name         VARCHAR(120)    NOT NULL COMMENT 'keep',
+    description  VARCHAR(1000)   NOT NULL DEFAULT '' COMMENT 'keep',
+    image_path   VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep',
+    position     INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    demo         BOOLEAN         NOT NULL DEFAULT FALSE COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_categories_slug (slug),
     KEY ix_categories_parent (parent_id),
@@ -127,27 +155,27 @@ CREATE TABLE categories (
 -- price_minor and price_max_minor repeat the cheapest and the dearest variant, so that a list sorts and filters by an index;
 -- catalogue.refresh_prices writes them in the same transaction as any variant's price.
 CREATE TABLE products (
-    id               BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-    slug             VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    title            VARCHAR(190)    NOT NULL,
-    description      TEXT            NOT NULL,
-    category_id      BIGINT UNSIGNED NULL,
-    brand            VARCHAR(120)    NOT NULL DEFAULT '',
-    tags             VARCHAR(500)    NOT NULL DEFAULT '',
-    option1          VARCHAR(60)     NOT NULL DEFAULT '',
-    option2          VARCHAR(60)     NOT NULL DEFAULT '',
-    option3          VARCHAR(60)     NOT NULL DEFAULT '',
-    price_minor      BIGINT          NOT NULL,
-    price_max_minor  BIGINT          NOT NULL,
-    seo_title        VARCHAR(190)    NOT NULL DEFAULT '',
-    seo_description  VARCHAR(500)    NOT NULL DEFAULT '',
-    published        BOOLEAN         NOT NULL DEFAULT TRUE,
-    demo             BOOLEAN         NOT NULL DEFAULT FALSE,
-    version          INT UNSIGNED    NOT NULL DEFAULT 1,
-    created_at       DATETIME(6)     NOT NULL,
-    updated_at       DATETIME(6)     NOT NULL,
-    archived_at      DATETIME(6)     NULL,
-    listed           BOOLEAN         AS (published AND archived_at IS NULL) STORED,
+    id               BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    slug             VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    title            VARCHAR(190)    NOT NULL COMMENT 'keep',
+    description      TEXT            NOT NULL COMMENT 'keep',
+    category_id      BIGINT UNSIGNED NULL COMMENT 'keep',
+    brand            VARCHAR(120)    NOT NULL DEFAULT '' COMMENT 'keep',
+    tags             VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'keep',
+    option1          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'keep',
+    option2          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'keep',
+    option3          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'keep',
+    price_minor      BIGINT          NOT NULL COMMENT 'keep',
+    price_max_minor  BIGINT          NOT NULL COMMENT 'keep',
+    seo_title        VARCHAR(190)    NOT NULL DEFAULT '' COMMENT 'keep',
+    seo_description  VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'keep',
+    published        BOOLEAN         NOT NULL DEFAULT TRUE COMMENT 'keep',
+    demo             BOOLEAN         NOT NULL DEFAULT FALSE COMMENT 'keep',
+    version          INT UNSIGNED    NOT NULL DEFAULT 1 COMMENT 'keep',
+    created_at       DATETIME(6)     NOT NULL COMMENT 'keep',
+    updated_at       DATETIME(6)     NOT NULL COMMENT 'keep',
+    archived_at      DATETIME(6)     NULL COMMENT 'keep',
+    listed           BOOLEAN         AS (published AND archived_at IS NULL) STORED COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_products_slug (slug),
     KEY ix_products_listed_newest (listed, created_at, id),
@@ -162,13 +190,13 @@ CREATE TABLE products (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 CREATE TABLE images (
-    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-    product_id  BIGINT UNSIGNED NOT NULL,
-    position    INT UNSIGNED    NOT NULL,
-    path        VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    alt         VARCHAR(250)    NOT NULL DEFAULT '',
-    width       INT UNSIGNED    NOT NULL,
-    height      INT UNSIGNED    NOT NULL,
+    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    product_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    position    INT UNSIGNED    NOT NULL COMMENT 'keep',
+    path        VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    alt         VARCHAR(250)    NOT NULL DEFAULT '' COMMENT 'keep',
+    width       INT UNSIGNED    NOT NULL COMMENT 'keep',
+    height      INT UNSIGNED    NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
     KEY ix_images_product (product_id, position),
     CONSTRAINT fk_images_product FOREIGN KEY (product_id) REFERENCES products (id) ON DELETE CASCADE
@@ -176,21 +204,21 @@ CREATE TABLE images (
 
 -- What is sold and counted. A product without options has one variant, whose option values are empty.
 CREATE TABLE variants (
-    id                BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-    product_id        BIGINT UNSIGNED NOT NULL,
-    position          INT UNSIGNED    NOT NULL,
-    sku               VARCHAR(64)     CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL,
-    option1           VARCHAR(120)    NOT NULL DEFAULT '',
-    option2           VARCHAR(120)    NOT NULL DEFAULT '',
-    option3           VARCHAR(120)    NOT NULL DEFAULT '',
-    price_minor       BIGINT          NOT NULL,
-    compare_at_minor  BIGINT          NULL,
-    stock             INT             NOT NULL DEFAULT 0,
-    tracked           BOOLEAN         NOT NULL DEFAULT TRUE,
-    weight_g          INT UNSIGNED    NOT NULL DEFAULT 0,
-    barcode           VARCHAR(32)     NOT NULL DEFAULT '',
-    image_id          BIGINT UNSIGNED NULL,
-    archived_at       DATETIME(6)     NULL,
+    id                BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    product_id        BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    position          INT UNSIGNED    NOT NULL COMMENT 'keep',
+    sku               VARCHAR(64)     CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL COMMENT 'keep',
+    option1           VARCHAR(120)    NOT NULL DEFAULT '' COMMENT 'keep',
+    option2           VARCHAR(120)    NOT NULL DEFAULT '' COMMENT 'keep',
+    option3           VARCHAR(120)    NOT NULL DEFAULT '' COMMENT 'keep',
+    price_minor       BIGINT          NOT NULL COMMENT 'keep',
+    compare_at_minor  BIGINT          NULL COMMENT 'keep',
+    stock             INT             NOT NULL DEFAULT 0 COMMENT 'keep',
+    tracked           BOOLEAN         NOT NULL DEFAULT TRUE COMMENT 'keep',
+    weight_g          INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    barcode           VARCHAR(32)     NOT NULL DEFAULT '' COMMENT 'keep',
+    image_id          BIGINT UNSIGNED NULL COMMENT 'keep',
+    archived_at       DATETIME(6)     NULL COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_variants_sku (sku),
     KEY ix_variants_product (product_id, position),
@@ -203,11 +231,11 @@ CREATE TABLE variants (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 CREATE TABLE carts (
-    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-    user_id     BIGINT UNSIGNED NULL,
-    token_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NULL,
-    version     INT UNSIGNED    NOT NULL DEFAULT 1,
-    updated_at  DATETIME(6)     NOT NULL,
+    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    user_id     BIGINT UNSIGNED NULL COMMENT 'keep',
+    token_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'erase untold',
+    version     INT UNSIGNED    NOT NULL DEFAULT 1 COMMENT 'keep',
+    updated_at  DATETIME(6)     NOT NULL COMMENT 'export',
     PRIMARY KEY (id),
     UNIQUE KEY uq_carts_user (user_id),
     UNIQUE KEY uq_carts_token (token_hash),
@@ -218,11 +246,11 @@ CREATE TABLE carts (
 
 -- seen_price_minor is the price that the shopper saw last: another one now is told before checkout.
 CREATE TABLE cart_items (
-    id                BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-    cart_id           BIGINT UNSIGNED NOT NULL,
-    variant_id        BIGINT UNSIGNED NOT NULL,
-    quantity          INT UNSIGNED    NOT NULL,
-    seen_price_minor  BIGINT          NOT NULL,
+    id                BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    cart_id           BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    variant_id        BIGINT UNSIGNED NOT NULL COMMENT 'export',
+    quantity          INT UNSIGNED    NOT NULL COMMENT 'export',
+    seen_price_minor  BIGINT          NOT NULL COMMENT 'export',
     PRIMARY KEY (id),
     UNIQUE KEY uq_cart_items_variant (cart_id, variant_id),
     KEY ix_cart_items_variant (variant_id),
@@ -233,37 +261,37 @@ CREATE TABLE cart_items (
 
 -- An order keeps copies of all that must be readable later: amounts and their arithmetic, address, and in its items what was sold.
 CREATE TABLE orders (
-    id                  BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-    number              CHAR(11)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    user_id             BIGINT UNSIGNED NULL,
-    email               VARCHAR(254)    NOT NULL,
-    status              VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    payment_status      VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'unpaid',
-    fulfilment_status   VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'unfulfilled',
-    payment_method      VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    shipping_method     VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    shipping_name       VARCHAR(80)     NOT NULL,
-    currency            CHAR(3)         CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    tax_included        BOOLEAN         NOT NULL,
-    subtotal_minor      BIGINT          NOT NULL,
-    discount_minor      BIGINT          NOT NULL,
-    shipping_minor      BIGINT          NOT NULL,
-    tax_minor           BIGINT          NOT NULL,
-    total_minor         BIGINT          NOT NULL,
-    gift_card_minor     BIGINT          NOT NULL,
-    due_minor           BIGINT          NOT NULL,
-    explanation         TEXT            NOT NULL,
-    name                VARCHAR(120)    NOT NULL,
-    line1               VARCHAR(160)    NOT NULL,
-    line2               VARCHAR(160)    NOT NULL,
-    city                VARCHAR(120)    NOT NULL,
-    region              VARCHAR(120)    NOT NULL,
-    postcode            VARCHAR(20)     NOT NULL,
-    country             CHAR(2)         CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    phone               VARCHAR(32)     NOT NULL,
-    note                VARCHAR(1000)   NOT NULL,
-    placed_at           DATETIME(6)     NOT NULL,
-    pay_by              DATETIME(6)     NULL,
+    id                  BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    number              CHAR(11)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    user_id             BIGINT UNSIGNED NULL COMMENT 'keep',
+    email               VARCHAR(254)    NOT NULL COMMENT 'erase',
+    status              VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    payment_status      VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'unpaid' COMMENT 'export',
+    fulfilment_status   VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'unfulfilled' COMMENT 'export',
+    payment_method      VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    shipping_method     VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    shipping_name       VARCHAR(80)     NOT NULL COMMENT 'export',
+    currency            CHAR(3)         CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    tax_included        BOOLEAN         NOT NULL COMMENT 'export',
+    subtotal_minor      BIGINT          NOT NULL COMMENT 'export',
+    discount_minor      BIGINT          NOT NULL COMMENT 'export',
+    shipping_minor      BIGINT          NOT NULL COMMENT 'export',
+    tax_minor           BIGINT          NOT NULL COMMENT 'export',
+    total_minor         BIGINT          NOT NULL COMMENT 'export',
+    gift_card_minor     BIGINT          NOT NULL COMMENT 'export',
+    due_minor           BIGINT          NOT NULL COMMENT 'export',
+    explanation         TEXT            NOT NULL COMMENT 'export',
+    name                VARCHAR(120)    NOT NULL COMMENT 'erase',
+    line1               VARCHAR(160)    NOT NULL COMMENT 'erase',
+    line2               VARCHAR(160)    NOT NULL COMMENT 'erase',
+    city                VARCHAR(120)    NOT NULL COMMENT 'erase',
+    region              VARCHAR(120)    NOT NULL COMMENT 'erase',
+    postcode            VARCHAR(20)     NOT NULL COMMENT 'erase',
+    country             CHAR(2)         CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export, and stays: it decides whose tax it was',
+    phone               VARCHAR(32)     NOT NULL COMMENT 'erase',
+    note                VARCHAR(1000)   NOT NULL COMMENT 'erase',
+    placed_at           DATETIME(6)     NOT NULL COMMENT 'export',
+    pay_by              DATETIME(6)     NULL COMMENT 'export',
     PRIMARY KEY (id),
     UNIQUE KEY uq_orders_number (number),
     KEY ix_orders_user (user_id, id),
@@ -278,20 +306,20 @@ CREATE TABLE orders (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 CREATE TABLE order_items (
-    id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-    order_id     BIGINT UNSIGNED NOT NULL,
-    position     INT UNSIGNED    NOT NULL,
-    variant_id   BIGINT UNSIGNED NULL,
-    product_id   BIGINT UNSIGNED NULL,
-    title        VARCHAR(190)    NOT NULL,
-    options      VARCHAR(400)    NOT NULL,
-    sku          VARCHAR(64)     NOT NULL,
-    image_path   VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NULL,
-    quantity     INT UNSIGNED    NOT NULL,
-    price_minor  BIGINT          NOT NULL,
-    line_minor   BIGINT          NOT NULL,
-    tax_rate_bp  INT UNSIGNED    NOT NULL,
-    tax_minor    BIGINT          NOT NULL,
+    id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    order_id     BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    position     INT UNSIGNED    NOT NULL COMMENT 'keep',
+    variant_id   BIGINT UNSIGNED NULL COMMENT 'keep',
+    product_id   BIGINT UNSIGNED NULL COMMENT 'keep',
+    title        VARCHAR(190)    NOT NULL COMMENT 'export',
+    options      VARCHAR(400)    NOT NULL COMMENT 'export',
+    sku          VARCHAR(64)     NOT NULL COMMENT 'export',
+    image_path   VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep',
+    quantity     INT UNSIGNED    NOT NULL COMMENT 'export',
+    price_minor  BIGINT          NOT NULL COMMENT 'export',
+    line_minor   BIGINT          NOT NULL COMMENT 'export',
+    tax_rate_bp  INT UNSIGNED    NOT NULL COMMENT 'export',
+    tax_minor    BIGINT          NOT NULL COMMENT 'export',
     PRIMARY KEY (id),
     UNIQUE KEY uq_order_items_position (order_id, position),
     KEY ix_order_items_variant (variant_id),
@@ -304,11 +332,11 @@ CREATE TABLE order_items (
 
 -- Each step of an order with its time and actor (NULL: the shop itself, or a guest).
 CREATE TABLE order_events (
-    id        BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-    order_id  BIGINT UNSIGNED NOT NULL,
-    kind      VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    actor_id  BIGINT UNSIGNED NULL,
-    at        DATETIME(6)     NOT NULL,
+    id        BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    order_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    kind      VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    actor_id  BIGINT UNSIGNED NULL COMMENT 'keep',
+    at        DATETIME(6)     NOT NULL COMMENT 'export',
     PRIMARY KEY (id),
     KEY ix_order_events_order (order_id, id),
     KEY ix_order_events_actor (actor_id),
@@ -318,13 +346,13 @@ CREATE TABLE order_events (
 
 -- The ledger of stock: a variant's stock is the sum of its changes.
 CREATE TABLE stock_movements (
-    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-    variant_id  BIGINT UNSIGNED NOT NULL,
-    quantity    INT             NOT NULL,
-    reason      VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    order_id    BIGINT UNSIGNED NULL,
-    actor_id    BIGINT UNSIGNED NULL,
-    at          DATETIME(6)     NOT NULL,
+    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    variant_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    quantity    INT             NOT NULL COMMENT 'keep',
+    reason      VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    order_id    BIGINT UNSIGNED NULL COMMENT 'keep',
+    actor_id    BIGINT UNSIGNED NULL COMMENT 'keep',
+    at          DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
     KEY ix_stock_movements_variant (variant_id, id),
     KEY ix_stock_movements_order (order_id),
@@ -337,53 +365,58 @@ CREATE TABLE stock_movements (
 
 -- scope is the buyer (u:<user id> or g:<hash of the guest's cart token>), body_hash tells a repeated request from another one.
 CREATE TABLE idempotency_keys (
-    scope       VARCHAR(80)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    request_key VARCHAR(255)    CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    body_hash   CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    order_id    BIGINT UNSIGNED NULL,
-    created_at  DATETIME(6)     NOT NULL,
+    scope       VARCHAR(80)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    request_key VARCHAR(255)    CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'erase untold',
+    body_hash   CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    order_id    BIGINT UNSIGNED NULL COMMENT 'keep',
+    created_at  DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (scope, request_key),
     KEY ix_idempotency_keys_order (order_id),
     KEY ix_idempotency_keys_created (created_at),
     CONSTRAINT fk_idempotency_keys_order FOREIGN KEY (order_id) REFERENCES orders (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
--- The outbox. data is what the template needs; it may hold a code and is emptied when the mail is sent.
+-- The outbox. data is what the template needs; it may hold a code and is emptied when the mail is sent. user_id is set where the
+-- recipient's address does not tell whose mail it is: after a change of address.
 CREATE TABLE mails (
-    id            BIGINT UNSIGNED   NOT NULL AUTO_INCREMENT,
-    message_id    VARCHAR(120)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    template      VARCHAR(60)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    recipient     VARCHAR(254)      NOT NULL,
-    data          TEXT              NOT NULL,
-    order_id      BIGINT UNSIGNED   NULL,
-    status        VARCHAR(16)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'queued',
-    attempts      SMALLINT UNSIGNED NOT NULL DEFAULT 0,
-    last_error    VARCHAR(500)      NOT NULL DEFAULT '',
-    created_at    DATETIME(6)       NOT NULL,
-    due_at        DATETIME(6)       NOT NULL,
-    leased_until  DATETIME(6)       NULL,
-    sent_at       DATETIME(6)       NULL,
+    id            BIGINT UNSIGNED   NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    message_id    VARCHAR(120)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    template      VARCHAR(60)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    recipient     VARCHAR(254)      NOT NULL COMMENT 'erase',
+    data          TEXT              NOT NULL COMMENT 'erase untold',
+    order_id      BIGINT UNSIGNED   NULL COMMENT 'keep',
+    user_id       BIGINT UNSIGNED   NULL COMMENT 'keep',
+    status        VARCHAR(16)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'queued' COMMENT 'export',
+    attempts      SMALLINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    last_error    VARCHAR(500)      NOT NULL DEFAULT '' COMMENT 'erase untold',
+    created_at    DATETIME(6)       NOT NULL COMMENT 'export',
+    due_at        DATETIME(6)       NOT NULL COMMENT 'keep',
+    leased_until  DATETIME(6)       NULL COMMENT 'keep',
+    sent_at       DATETIME(6)       NULL COMMENT 'export',
     PRIMARY KEY (id),
     UNIQUE KEY uq_mails_message (message_id),
     KEY ix_mails_due (status, due_at),
     KEY ix_mails_order (order_id),
+    KEY ix_mails_user (user_id),
+    KEY ix_mails_recipient (recipient),
     CONSTRAINT fk_mails_order FOREIGN KEY (order_id) REFERENCES orders (id),
+    CONSTRAINT fk_mails_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT ck_mails_status CHECK (status IN ('queued', 'sent', 'failed'))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- What runs when. A runner takes a job by moving its lease; a job whose runner died is taken again when the lease ends.
 CREATE TABLE jobs (
-    name          VARCHAR(60)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    due_at        DATETIME(6)       NOT NULL,
-    leased_by     VARCHAR(80)       CHARACTER SET ascii COLLATE ascii_bin NULL,
-    leased_until  DATETIME(6)       NULL,
-    started_at    DATETIME(6)       NULL,
-    finished_at   DATETIME(6)       NULL,
-    failures      SMALLINT UNSIGNED NOT NULL DEFAULT 0,
-    last_result   VARCHAR(500)      NOT NULL DEFAULT '',
+    name          VARCHAR(60)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    due_at        DATETIME(6)       NOT NULL COMMENT 'keep',
+    leased_by     VARCHAR(80)       CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep',
+    leased_until  DATETIME(6)       NULL COMMENT 'keep',
+    started_at    DATETIME(6)       NULL COMMENT 'keep',
+    finished_at   DATETIME(6)       NULL COMMENT 'keep',
+    failures      SMALLINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    last_result   VARCHAR(500)      NOT NULL DEFAULT '' COMMENT 'keep',
     PRIMARY KEY (name)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', '422abb6cafc805e73573b8249f36b0ba60d82e911bc827afe72e50dbb061aa61', UTC_TIMESTAMP(6));
+    ('0001_baseline', '48d726d3889620f5d996c809ec6c31e15ebfac4aa092b07818c96fd79343262a', UTC_TIMESTAMP(6));
