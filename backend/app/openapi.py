@@ -44,18 +44,24 @@ PROBLEM = {
 def describe(app: Flask, name: str) -> dict[str, Any]:
     """The OpenAPI document of every route under /api/v1."""
     rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/v1")]
+    cookie = app.config["SESSION_COOKIE_NAME"]
     schemas: dict[str, Any] = {"Problem": PROBLEM}
     paths: dict[str, Any] = {}
-    for rule in sorted(rules, key=lambda rule: rule.rule):
+    known: dict[str, str] = {}
+    for rule in sorted(rules, key=lambda rule: ("<int:" in rule.rule, rule.rule)):
         view: Any = app.view_functions[rule.endpoint]
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        # Paths that differ in the names of their parts only, as a product by slug and by id, are one path to OpenAPI.
+        path = known.setdefault(re.sub(r"{\w+}", "{}", path), path)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            paths.setdefault(path, {})[method.lower()] = _operation(rule, view, method, view.endpoint, schemas)
+            operation = _operation(rule, view, method, view.endpoint, schemas)
+            first = paths.setdefault(path, {}).setdefault(method.lower(), operation)
+            first["responses"] = operation["responses"] | first["responses"]
     return {
         "openapi": "3.1.0",
         "info": {"title": f"{name} API", "version": "1", "description": "Money is integers in the currency's smallest unit; times are RFC 3339 UTC."},
-        "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": "session"}}},
+        "paths": dict(sorted(paths.items())),
+        "components": {"schemas": schemas, "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": cookie}}},
     }
 
 

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from app.openapi import _problems
 from app.private_database import PrivateDatabase
 from app.services import doctor, settings
 
+Make = Callable[..., Flask]
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "errors", "request_id"}
 
 
@@ -116,6 +118,18 @@ def shop(app: Flask, owner_connection: Any) -> Iterator[Flask]:
         assert not broken
     finally:
         empty(owner_connection)
+
+
+@pytest.fixture
+def shop_with(shop: Flask, app_settings: Settings, server: PrivateDatabase) -> Make:
+    """Another app over the same database, with some settings changed."""
+
+    def make(**changes: Any) -> Flask:
+        other = create_app(replace(app_settings, **changes), server.address())
+        other.test_client_class = ShopClient
+        return other
+
+    return make
 
 
 def empty(connection: Any) -> None:

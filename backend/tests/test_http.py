@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -14,16 +13,14 @@ from typing import Any
 
 import factories
 import pytest
-from conftest import ShopClient
+from conftest import Make, ShopClient
 from factories import Thing, User
 from flask import Flask
 from flask.testing import FlaskClient
 from test_routes import calls, endpoint_of
 from werkzeug.test import TestResponse
 
-from app import create_app, db
-from app.config import Settings
-from app.private_database import PrivateDatabase
+from app import db
 from app.services import catalogue
 
 ITEMS = "/api/v1/cart/items"
@@ -32,19 +29,6 @@ HEADERS = {
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-Make = Callable[..., Flask]
-
-
-@pytest.fixture
-def shop_with(shop: Flask, app_settings: Settings, server: PrivateDatabase) -> Make:
-    """Another app over the same database, with some settings changed."""
-
-    def make(**changes: Any) -> Flask:
-        other = create_app(replace(app_settings, **changes), server.address())
-        other.test_client_class = ShopClient
-        return other
-
-    return make
 
 
 def _sessions() -> list[tuple[Any, ...]]:
