@@ -198,7 +198,11 @@ class Shopper:
     # ---- shopping
 
     def search(self, words: str) -> None:
-        self.page.get_by_role("banner").get_by_role("searchbox", name="Search the shop").fill(words)
+        header = self.page.get_by_role("banner")
+        opener = header.get_by_role("button", name="Search", expanded=False)
+        if opener.is_visible():  # on phones the box is put away
+            opener.click()
+        header.get_by_role("searchbox", name="Search the shop").fill(words)
         self.page.keyboard.press("Enter")
 
     def open_product(self, product: dict[str, Any]) -> None:
@@ -299,6 +303,47 @@ class Shopper:
         self.button("Cancel order").click()
         self.dialog("Cancel this order?").get_by_role("button", name="Cancel the order").click()
         expect(self.heading("This order was cancelled")).to_be_visible()
+
+    # ---- the account
+
+    def begin_to_register(self, person: Person) -> None:
+        """Up to the page that waits for the code."""
+        self.visit("/register")
+        self.field("Username").fill(person.username)
+        self.field("E-mail").fill(person.email)
+        self.field("Password").fill(person.password)
+        self.button("Continue").click()
+        expect(self.heading("Check your mail")).to_be_visible()
+
+    def enter_code(self, code: str) -> None:
+        self.field("Code from the mail").fill(code)
+        self.button("Confirm").click()
+
+    def register(self, name: str = "alice") -> Person:
+        person = somebody(name)
+        self.begin_to_register(person)
+        self.enter_code(self.code_from_mail(person.email))
+        self.expect_signed_in(person)
+        return person
+
+    def sign_in(self, identifier: str, password: str = PASSWORD, *, at: str = "/login") -> None:
+        """Fill the form and send it, whatever comes of it."""
+        if at not in self.path:
+            self.visit(at)
+        self.field("Username or e-mail").fill(identifier)
+        self.field("Password").fill(password)
+        self.main.get_by_role("button", name="Sign in").click()
+
+    def expect_signed_in(self, person: Person) -> None:
+        expect(self.page.get_by_role("banner").get_by_role("link", name=f"Account of {person.username}")).to_be_visible()
+
+    def expect_signed_out(self) -> None:
+        expect(self.page.get_by_role("banner").get_by_role("link", name="Sign in")).to_be_visible()
+
+    def sign_out(self) -> None:
+        self.visit("/account")
+        self.button("Sign out").click()
+        self.expect_signed_out()
 
     # ---- mail
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 from shop import Shop
-from shopper import Shopper, euros, somebody
+from shopper import PASSWORD, Person, Shopper, euros, somebody
 
 NewShopper = Callable[..., Shopper]
 
@@ -217,7 +218,7 @@ def test_a_category_shows_its_own_goods_and_how_many_there_are(shopper: Shopper)
     category = max(shopper.api("/categories")["items"], key=lambda one: one["product_count"])
     shopper.visit("/")
 
-    shopper.main.get_by_role("navigation", name="Categories").get_by_role("link", name=re.compile(f"^{category['name']}")).click()
+    shopper.main.get_by_role("link", name=category["name"]).first.click()
 
     expect(shopper.page.get_by_role("heading", level=1, name=category["name"])).to_be_visible()
     shopper.sees(re.compile(rf"^{category['product_count']} products?$"))
@@ -410,3 +411,135 @@ def test_the_drawer_shows_the_cart_on_every_page(shopper: Shopper) -> None:
     expect(drawer).to_contain_text("There is nothing in it yet")
     shopper.page.keyboard.press("Escape")
     expect(drawer).to_be_hidden()
+
+
+# ---- the account
+
+
+def test_somebody_registers_with_the_code_from_the_mail_buys_and_finds_the_order_again(shopper: Shopper) -> None:
+    thing = shopper.something()
+    alice = shopper.register()
+    shopper.has_in_cart(thing)
+    shopper.visit("/checkout")
+    shopper.sees(f"Signed in as {alice.username}")
+    expect(shopper.field("E-mail")).to_be_hidden()
+    shopper.fill_address()
+    number = shopper.place_order()
+
+    shopper.visit("/orders")
+    shopper.main.get_by_role("link", name=re.compile(number)).click()
+
+    shopper.page.wait_for_url(f"**/orders/{number}")
+    shopper.sees(number, thing["title"], alice.email)
+
+
+def test_the_mail_tells_an_owner_of_an_address_that_somebody_tried_to_register_it_and_the_page_does_not(new_shopper: NewShopper) -> None:
+    owner, other = new_shopper(), new_shopper()
+    alice = owner.register()
+
+    other.begin_to_register(Person(somebody("mallory").username, alice.email))
+
+    assert alice.username in other.mail_to(alice.email, "already have an account").get_body(("plain",)).get_content()
+
+
+def test_a_wrong_code_is_refused_beside_its_field_and_the_right_one_still_works(shopper: Shopper) -> None:
+    shopper.expect_refusal(422)
+    alice = somebody()
+    shopper.begin_to_register(alice)
+    code = shopper.code_from_mail(alice.email)
+
+    shopper.enter_code("000000" if code != "000000" else "111111")
+    expect(shopper.field("Code from the mail")).to_have_attribute("aria-invalid", "true")
+    shopper.enter_code(f" {code[:3]} {code[3:]} ")
+
+    shopper.expect_signed_in(alice)
+
+
+def test_a_guessable_password_and_a_taken_name_are_refused_with_the_reason(new_shopper: NewShopper) -> None:
+    alice, shopper = new_shopper().register(), new_shopper()
+    shopper.expect_refusal(422)
+    shopper.visit("/register")
+    shopper.field("Username").fill(alice.username.upper())
+    shopper.field("E-mail").fill(somebody().email)
+    shopper.field("Password").fill("password123")
+
+    shopper.button("Continue").click()
+    shopper.sees_problem("This username is taken.")
+    shopper.field("Username").fill(somebody().username)
+    shopper.button("Continue").click()
+
+    expect(shopper.field("Password")).to_have_attribute("aria-invalid", "true")
+    expect(shopper.field("Password")).to_have_accessible_description(re.compile("uncommon words"))
+
+
+@pytest.mark.parametrize("identifier", ["username", "email"])
+def test_signing_in_by_username_or_by_email_leads_to_where_one_wanted(new_shopper: NewShopper, identifier: str) -> None:
+    alice, shopper = new_shopper().register(), new_shopper()
+    shopper.has_in_cart(shopper.something())
+
+    shopper.visit("/checkout")
+    shopper.main.get_by_role("link", name="Sign in").click()
+    shopper.sign_in(getattr(alice, identifier))
+
+    shopper.page.wait_for_url("**/checkout")
+    shopper.sees(f"Signed in as {alice.username}")
+    shopper.expect_cart_count(1)
+
+
+def test_a_wrong_password_and_an_unknown_name_get_the_same_words(new_shopper: NewShopper) -> None:
+    alice, shopper = new_shopper().register(), new_shopper()
+    shopper.expect_refusal(401)
+
+    for name, password in ((alice.username, "maple-lantern-07"), (somebody("nobody").username, PASSWORD)):
+        shopper.visit("/login")
+        shopper.sign_in(name, password)
+        shopper.sees_problem("This name and password do not belong together.")
+    shopper.expect_signed_out()
+
+
+def test_who_signs_out_is_out_in_every_tab_and_leaves_nothing_to_see_on_the_way_back(shopper: Shopper) -> None:
+    shopper.expect_refusal(401)
+    shopper.register()
+    shopper.has_in_cart(shopper.something())
+    shopper.visit("/cart")
+    shopper.expect_cart_count(1)
+
+    shopper.sign_out()
+
+    shopper.expect_cart_count(0)
+    shopper.go_back()
+    shopper.expect_signed_out()
+    shopper.visit("/orders")
+    expect(shopper.main.get_by_role("link", name="Sign in").or_(shopper.heading("Sign in"))).to_be_visible()
+
+
+def test_a_forgotten_password_is_replaced_with_the_code_from_the_mail_and_ends_every_session(new_shopper: NewShopper) -> None:
+    at_home, elsewhere = new_shopper(), new_shopper()
+    alice = elsewhere.register()
+    at_home.expect_refusal(401)
+
+    at_home.visit("/login")
+    at_home.link("Forgot your password?").click()
+    at_home.field("E-mail").fill(alice.email)
+    at_home.button("Send the code").click()
+    at_home.field("Code from the mail").fill(at_home.code_from_mail(alice.email, "is your code for a new password"))
+    at_home.field("New password").fill("copper-meadow-84")
+    at_home.button("Set the password").click()
+
+    at_home.sees("Your new password is set.")
+    at_home.sign_in(alice.email, PASSWORD)
+    at_home.sees_problem("do not belong together")
+    at_home.sign_in(alice.email, "copper-meadow-84")
+    at_home.expect_signed_in(alice)
+    elsewhere.visit("/")
+    elsewhere.expect_signed_out()
+
+
+def test_asking_for_a_new_password_never_tells_whether_an_address_is_known(shopper: Shopper) -> None:
+    shopper.visit("/forgot-password")
+    shopper.field("E-mail").fill(somebody("nobody").email)
+
+    shopper.button("Send the code").click()
+
+    expect(shopper.heading("Set a new password")).to_be_visible()
+    shopper.sees(re.compile("If .* has an account here, a mail with a code is on its way"))
