@@ -21,7 +21,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 # What stands in an upload can do nothing in a browser but be shown.
 MEDIA_CSP = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 # Names are the shop's own, so whatever is no such name, a way out of the folder above all, is no picture.
-MEDIA_NAME = re.compile(r"[a-z0-9][a-z0-9/-]{0,180}\.(svg|webp)")
+MEDIA_NAME = re.compile(r"[a-z0-9](?:[a-z0-9/-]{0,180}[a-z0-9])?\.(svg|webp)")
 PLAIN_PAGES = {
     "cart": "cart",
     "checkout": "checkout",
