@@ -43,7 +43,9 @@ export function offerResend(place, purpose) {
 
   function count() {
     clearTimeout(timer);
-    const left = Math.ceil((sentCode(purpose).sentAt + WAIT - Date.now()) / 1000);
+    const sent = sentCode(purpose);
+    if (!sent) return; // The code was entered, and the page is about to be left.
+    const left = Math.ceil((sent.sentAt + WAIT - Date.now()) / 1000);
     button.textContent = left > 0 ? `Send another code in ${left} s` : "Send another code";
     button.ariaDisabled = left > 0 ? "true" : null;
     if (left > 0) timer = setTimeout(count, 1000);
