@@ -14,6 +14,7 @@ const told = document.querySelector("[data-total]");
 
 const nothing = emptyState({
   title: "You have not ordered anything yet",
+  image: "empty-orders.svg",
   text: "What you order while signed in is kept here, with where it is and what it came to. An order that you placed as a guest opens by the link in its mail.",
   actions: [{ label: "See what is new", href: "/?sort=newest" }],
 });

@@ -11,7 +11,7 @@ const form = document.querySelector("[data-form]");
 const sent = sentCode("reset");
 
 const nothing = emptyState({
-  level: 1, title: "No code is waited for here",
+  level: 1, title: "No code is waited for here", image: "not-found.svg",
   text: "Perhaps the password is set already, or you began in another tab or browser. Please go on there, or ask for a new code.",
   actions: [{ label: "Ask for a code", href: "/forgot-password" }, { label: "Sign in", href: "/login" }],
 });

@@ -11,7 +11,7 @@ const form = document.querySelector("[data-form]");
 const sent = sentCode("register");
 
 const nothing = emptyState({
-  level: 1, title: "No code is waited for here",
+  level: 1, title: "No code is waited for here", image: "not-found.svg",
   text: "Perhaps you have entered it already, or began in another tab or browser. Please go on there, or begin anew.",
   actions: [{ label: "Create an account", href: "/register" }, { label: "Sign in", href: "/login" }],
 });
