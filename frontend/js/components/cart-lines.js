@@ -8,8 +8,6 @@ import "./quantity-stepper.js";
 /** {"Size": "M"} or "Size: M" in one line. @param {Record<string, string> | string} options */
 export const optionWords = (options) => (typeof options === "string" ? options : Object.entries(options).map(([name, value]) => `${name}: ${value}`).join(", "));
 
-const most = (item) => Math.max(item.quantity, item.tracked ? Math.min(99, item.stock) : 99);
-
 const line = (item) => html`<li class="cart-line" data-line="${item.id}">
   <div class="cart-line__picture">${productPicture(item.image, { eager: true, alt: "" })}</div>
   <div class="cart-line__head">
@@ -22,7 +20,7 @@ const line = (item) => html`<li class="cart-line" data-line="${item.id}">
   <div class="cart-line__foot">
     <quantity-stepper class="stepper">
       <button class="stepper__button" type="button" data-step="-1">${icon("minus")}<span class="visually-hidden">One ${item.title} fewer</span></button>
-      <input class="stepper__value" type="number" inputmode="numeric" min="0" max="${most(item)}" value="${item.quantity}" aria-label="Quantity of ${item.title}">
+      <input class="stepper__value" type="number" inputmode="numeric" min="0" max="99" value="${item.quantity}" aria-label="Quantity of ${item.title}">
       <button class="stepper__button" type="button" data-step="1">${icon("plus")}<span class="visually-hidden">One ${item.title} more</span></button>
     </quantity-stepper>
     <button class="link-button link-button--quiet small" type="button" data-remove>Remove<span class="visually-hidden"> ${item.title}</span></button>
@@ -76,7 +74,6 @@ class CartLines extends HTMLElement {
     row.querySelector("[data-total]").textContent = money(item.line_minor, currency);
     row.querySelector("[data-each]").textContent = item.quantity > 1 ? `${money(item.price_minor, currency)} each` : "";
     const stepper = row.querySelector("quantity-stepper");
-    stepper.input.max = String(most(item));
     if (document.activeElement !== stepper.input || !stepper.input.value) stepper.quantity = item.quantity;
     const notices = [...item.notices, ...(this.#snags.has(item.id) ? [this.#snags.get(item.id)] : [])];
     const markup = html`${notices.map((text) => html`<p class="alert alert--warning small">${icon("warning")}<span class="alert__text">${text}</span></p>`)}`;

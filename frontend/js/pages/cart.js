@@ -18,7 +18,7 @@ const layout = html`<div class="sidebar-layout">
   <aside class="sidebar-layout__aside" aria-labelledby="summary-title">
     <div class="order-summary">
       <h2 class="order-summary__title" id="summary-title">Order summary</h2>
-      <div class="stack"><div data-summary></div>
+      <div class="stack"><div class="order-summary__amounts" data-summary></div>
       <a class="button button--large button--wide" href="/checkout" >Go to checkout</a>
       <p class="small soft order-summary__note">${icon("lock")}<span>No account needed. You see the whole total before you order.</span></p></div>
     </div>
@@ -27,7 +27,7 @@ const layout = html`<div class="sidebar-layout">
 
 const nothing = () => emptyState({
   title: "There is nothing in it yet",
-  text: lastOrder ? `Your order ${lastOrder.number} is on its way to us. Its page shows what happens next.` : "What you put into your cart waits here for you, for 90 days.",
+  text: lastOrder ? `Your last order was ${lastOrder.number}. Its page shows how it stands.` : "What you put into your cart waits here for you, for 90 days.",
   image: "empty-cart.svg",
   actions: [...(lastOrder ? [{ label: "See your order", href: lastOrder.address }] : []), { label: "See what is new", href: "/?sort=newest" }],
 });

@@ -37,7 +37,7 @@ function showHead(total) {
   const category = categories.find((one) => one.slug === wish.category);
   const home = isHome();
   document.documentElement.dataset.view = home ? "home" : "list";
-  const words = wish.q ? `“${wish.q}”${category ? ` in ${category.name}` : ""}` : category?.name ?? (wish.sort === "newest" || home ? "New in" : "All products");
+  const words = wish.q ? `Results for “${wish.q}”${category ? ` in ${category.name}` : ""}` : category?.name ?? (wish.sort === "newest" || home ? "New in" : "All products");
   const level = home ? "h2" : "h1";
   const title = part("title");
   if (title.localName !== level) {
@@ -116,6 +116,7 @@ function nothing() {
 
 function showList(list) {
   currency = list.currency;
+  part("catalogue").removeAttribute("data-waiting");
   showHead(list.total);
   showCategoryFilter(list.facets.categories);
   showChips();
@@ -178,8 +179,20 @@ function load() {
   });
 }
 
+/** Back must find the list as it was left; the browser tries before the list is there. */
+function keepPlace() {
+  history.replaceState({ ...history.state, y: window.scrollY }, "");
+}
+
+function restorePlace() {
+  if (history.state?.y) window.scrollTo(0, history.state.y);
+}
+
 async function go(address, { scroll = true } = {}) {
-  if (address !== location.pathname + location.search) history.pushState({}, "", address);
+  if (address !== location.pathname + location.search) {
+    keepPlace();
+    history.pushState({}, "", address);
+  }
   wish = read();
   await load();
   document.title = isHome() ? document.title : `${part("title").textContent} · ${(await shop().catch(() => ({ name: "FlaskCart" }))).name}`;
@@ -208,11 +221,15 @@ part("search").addEventListener("submit", (event) => {
   if (q) go(`/?${new URLSearchParams({ q })}`);
 });
 
-window.addEventListener("popstate", () => go(location.pathname + location.search, { scroll: false }));
+history.scrollRestoration = "manual";
+window.addEventListener("pagehide", keepPlace);
+window.addEventListener("popstate", () => go(location.pathname + location.search, { scroll: false }).then(restorePlace));
 quickAdd(document);
 
 const data = firstData();
 categories = data?.categories?.items ?? [];
 if (categories.length) showRail();
-if (data?.products && !(history.state?.shown > 24)) showList(data.products);
-else load();
+if (data?.products && !(history.state?.shown > 24)) {
+  showList(data.products);
+  restorePlace();
+} else load().then(restorePlace);

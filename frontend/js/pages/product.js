@@ -42,10 +42,10 @@ function gallery() {
 
 const optionChoice = ({ name, values }, index) => html`<fieldset class="options" data-option="${name}">
   <legend><span class="options__name">${name}<span class="options__chosen" data-chosen></span></span></legend>
-  <div class="options__values">${values.map((value, i) => html`<span class="option" data-value="${value}">
-    <input class="option__input" type="radio" name="option-${index}" id="option-${index}-${i}" value="${value}">
-    <label class="option__label" for="option-${index}-${i}"><span>${value}<span class="visually-hidden" data-out></span></span></label>
-  </span>`)}</div>
+  <div class="options__values">${values.map((value) => html`<label class="option" data-value="${value}">
+    <input class="option__input" type="radio" name="option-${index}" value="${value}">
+    <span class="option__label"><span>${value}<span class="visually-hidden" data-out></span></span></span>
+  </label>`)}</div>
 </fieldset>`;
 
 const stepper = () => html`<quantity-stepper class="stepper stepper--large">
@@ -106,9 +106,6 @@ function showVariant() {
   }
   part("bar-title").textContent = [product.title, ...Object.values(variant.options)].join(", ");
   part("bar-price").textContent = money(now, currency);
-  const step = page.querySelector("quantity-stepper");
-  step.input.max = String(variant.tracked ? Math.min(99, Math.max(1, variant.stock)) : 99);
-  step.quantity = Math.min(step.quantity || 1, Number(step.input.max));
   showOptions();
   showDetails();
   if (variant.image) showPicture(product.images.findIndex((image) => image.src === variant.image.src));
