@@ -36,8 +36,8 @@ def test_a_quote_explains_every_amount(client: ShopClient, mug: Thing) -> None:
     assert [(step["step"], step["amount_minor"]) for step in quote["explanation"]] == [
         ("goods", 3600),
         ("shipping", 990),
-        ("tax_included", 765),
         ("total", 4590),
+        ("tax_included", 765),
     ]
     assert quote["requirements"] == []
     assert [method["code"] for method in quote["shipping_methods"]] == ["standard", "express"]

@@ -34,7 +34,7 @@ ORDER = {
         {"title": "Stoneware mug", "options": "", "quantity": 2, "line": "€36.00"},
         {"title": "Linen shirt", "options": "Size: M, Colour: Moss", "quantity": 1, "line": "€54.00"},
     ],
-    "totals": [{"label": "Goods", "amount": "€90.00"}, {"label": "Total", "amount": "€90.00"}],
+    "totals": [{"label": "Goods", "amount": "€90.00", "strong": False}, {"label": "Total", "amount": "€90.00", "strong": True}],
     "address": ["Alice Liddell", "Kerkstraat 5", "9000 Gent", "Belgium"],
     "payment_note": "Please have €90.00 ready when the parcel arrives.",
 }

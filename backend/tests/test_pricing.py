@@ -95,8 +95,8 @@ def test_a_basket_by_hand_with_tax_included() -> None:
     assert quote.explanation == [
         {"step": "goods", "text": "3 items", "amount_minor": 5997},
         {"step": "shipping", "text": "Standard delivery", "amount_minor": 490},
-        {"step": "tax_included", "text": "of which tax 20 %", "amount_minor": 1082},
         {"step": "total", "text": "Total", "amount_minor": 6487},
+        {"step": "tax_included", "text": "of which tax 20 %", "amount_minor": 1082},
     ]
 
 

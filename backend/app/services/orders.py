@@ -205,7 +205,9 @@ def _mail_data(row: Row, items: list[Row], shop: dict[str, Any]) -> dict[str, An
         "name": row["name"],
         "path": _path(row),
         "items": [{"title": item["title"], "options": item["options"], "quantity": item["quantity"], "line": amount(item["line_minor"])} for item in items],
-        "totals": [{"label": step["text"], "amount": amount(step["amount_minor"])} for step in orjson.loads(row["explanation"])],
+        "totals": [
+            {"label": step["text"], "amount": amount(step["amount_minor"]), "strong": step["step"] == "total"} for step in orjson.loads(row["explanation"])
+        ],
         "address": _address_lines(row),
         "payment_note": _instructions(row, shop),
     }

@@ -69,13 +69,18 @@ def quote(lines: Sequence[Line], shipping: Shipping | None, *, prices_include_ta
     tax_of = money.tax_within if prices_include_tax else money.tax_on
     line_taxes = _line_taxes(lines, tax_of)
     taxes = _tax_by_rate(lines, line_taxes, shipping, delivery, tax_of)
-    for rate, amount in sorted(taxes.items()):
-        text = f"of which tax {_percent(rate)}" if prices_include_tax else f"Tax {_percent(rate)}"
-        steps.append({"step": "tax_included" if prices_include_tax else "tax", "text": text, "amount_minor": amount})
     tax = sum(taxes.values())
     total = subtotal + delivery + (0 if prices_include_tax else tax)
-    steps.append({"step": "total", "text": "Total", "amount_minor": total})
+    in_total: Step = {"step": "total", "text": "Total", "amount_minor": total}
+    if prices_include_tax:
+        steps += [in_total, *_tax_steps(taxes, "tax_included", "of which tax")]
+    else:
+        steps += [*_tax_steps(taxes, "tax", "Tax"), in_total]
     return Quote(subtotal, 0, delivery, tax, total, 0, total, line_taxes, steps)
+
+
+def _tax_steps(taxes: dict[int, int], step: str, text: str) -> list[Step]:
+    return [{"step": step, "text": f"{text} {_percent(rate)}", "amount_minor": amount} for rate, amount in sorted(taxes.items())]
 
 
 def _line_taxes(lines: Sequence[Line], tax_of: Callable[[int, int], int]) -> list[int]:
