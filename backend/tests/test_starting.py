@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
+import random
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -19,10 +23,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import factories
 import pytest
 
+from app import db
 from app.config import ROOT, Settings
 from app.lock import Busy, Lock
+from app.private_database import PrivateDatabase
 
 PATIENCE = 60  # seconds; only a hanging shop takes so long
 
@@ -243,6 +250,80 @@ def test_a_shop_whose_every_process_was_killed_opens_again(new_shop: Any) -> Non
     assert shop.get("/readyz") == 200
 
 
+class Buyer(threading.Thread):
+    """Orders as a guest, one thing after the other. What gets no answer is sent again under the same key, as any client should."""
+
+    def __init__(self, shop: Shop, variants: list[int], done: threading.Event) -> None:
+        super().__init__(daemon=True)
+        self.shop, self.variants, self.done = shop, variants, done
+        self.orders: dict[str, str] = {}
+
+    def run(self) -> None:
+        while not self.done.is_set():
+            browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+            status, _ = self.send(browser, "/api/v1/cart/items", {"variant_id": random.choice(self.variants), "quantity": 1})
+            if status == 201:
+                key = secrets.token_hex(8)
+                status, answer = self.send(browser, "/api/v1/orders", factories.order_body(email="guest@example.com"), key)
+                if status == 201:
+                    self.orders[key] = answer["number"]
+
+    def send(self, browser: urllib.request.OpenerDirector, path: str, body: Any, key: str = "") -> tuple[int, Any]:
+        headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                with browser.open(urllib.request.Request(self.shop.url + path, json.dumps(body).encode(), headers), timeout=10) as answer:
+                    return answer.status, json.load(answer)
+            except urllib.error.HTTPError as refusal:
+                if refusal.code != 503:
+                    return refusal.code, None
+            except (OSError, http.client.HTTPException):
+                # Whatever happened to it, the shop is on its way back.
+                time.sleep(0.05)
+        raise AssertionError("the shop did not come back")
+
+
+def test_every_acknowledged_order_is_there_once_after_the_shop_and_its_database_were_killed(new_shop: Any) -> None:
+    shop = new_shop()
+    database = PrivateDatabase(shop.var)
+    connection = db.connect(database.address())
+    cursor = connection.cursor()
+    cursor.execute("SELECT id FROM variants WHERE stock > 5")
+    variants = [row[0] for row in cursor.fetchall()]
+    done = threading.Event()
+    buyers = [Buyer(shop, variants, done) for _ in range(16)]
+    for buyer in buyers:
+        buyer.start()
+
+    def ordered() -> int:
+        return sum(len(buyer.orders) for buyer in buyers)
+
+    until(lambda: ordered() > 20)
+    shop.process.kill()
+    shop.process.wait()
+    shop.start()
+    before = ordered()
+    until(lambda: ordered() > before + 20)
+    os.kill(shop.database(), signal.SIGKILL)
+    before = ordered()
+    until(lambda: ordered() > before + 20)
+    done.set()
+    for buyer in buyers:
+        buyer.join()
+
+    acknowledged = {key: number for buyer in buyers for key, number in buyer.orders.items()}
+    connection = db.connect(database.address())
+    cursor = connection.cursor()
+    cursor.execute("SELECT number, COUNT(*) FROM orders GROUP BY number")
+    there = dict(cursor.fetchall())
+    connection.close()
+    assert {there.get(number) for number in acknowledged.values()} == {1}
+    assert len(set(acknowledged.values())) == len(acknowledged)
+    doctor = shop.command("doctor")
+    assert doctor.returncode == 0, doctor.stdout
+
+
 def test_sigterm_finishes_the_request_in_flight_and_leaves_nothing_behind(new_shop: Any) -> None:
     shop = new_shop()
     children = shop.children()
@@ -312,9 +393,6 @@ def test_commands_without_a_shop_start_a_database_and_stop_it(new_shop: Any) -> 
 
 
 def test_a_broken_invariant_is_named_and_the_exit_code_says_so(new_shop: Any) -> None:
-    from app import db
-    from app.private_database import PrivateDatabase
-
     shop = new_shop()
     connection = db.connect(PrivateDatabase(shop.var).address())
     connection.cursor().execute("UPDATE variants SET stock = stock + 1 LIMIT 1")
