@@ -55,11 +55,13 @@ class Shopper:
         self.mails = mails
         self.complaints: list[str] = []
         self._refusals: set[int] = set()
+        self._under_way: set[Request] = set()
         self._failing = False
         self.page: Page = context.new_page()
         context.on("console", self._hear)
         context.on("weberror", self._note_fault)
-        context.on("request", self._note_stranger)
+        context.on("request", self._note_request)
+        context.on("requestfinished", lambda request: self._under_way.discard(request))
         context.on("requestfailed", self._note_failure)
         context.on("response", self._note_refusal)
 
@@ -81,12 +83,14 @@ class Shopper:
     def _note_fault(self, error: WebError) -> None:
         self.complaints.append(f"fault: {error.error}")
 
-    def _note_stranger(self, request: Request) -> None:
+    def _note_request(self, request: Request) -> None:
+        self._under_way.add(request)
         address = urlsplit(request.url)
         if address.scheme in ("http", "https", "ws", "wss") and address.netloc != urlsplit(self.home).netloc:
             self.complaints.append(f"asked another host: {request.url}")
 
     def _note_failure(self, request: Request) -> None:
+        self._under_way.discard(request)
         # Leaving a page ends what it still asked for.
         if not self._failing and request.failure != "net::ERR_ABORTED":
             self.complaints.append(f"failed: {request.method} {request.url} ({request.failure})")
@@ -105,6 +109,11 @@ class Shopper:
 
     def visit(self, path: str) -> None:
         self.page.goto(path)
+
+    def settle(self) -> None:
+        """Wait until the page has all that it asked for."""
+        until(lambda: not self._under_way, self.page)
+        expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
 
     def reload(self) -> None:
         self.page.reload()
@@ -157,6 +166,9 @@ class Shopper:
 
     def expect_cart_count(self, count: int) -> None:
         expect(self.page.locator("cart-badge")).to_have_text(str(count) if count else "")
+
+    def background(self) -> str:
+        return str(self.page.evaluate("getComputedStyle(document.body).backgroundColor"))
 
     # ---- asking the shop as scripts do
 
