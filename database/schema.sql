@@ -46,7 +46,7 @@ CREATE TABLE users (
     role           VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'customer' COMMENT 'export',
     status         VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'active' COMMENT 'export',
     created_at     DATETIME(6)     NOT NULL COMMENT 'export',
-    updated_at     DATETIME(6)     NOT NULL COMMENT 'export',
+    updated_at     DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_users_username (username_key),
     UNIQUE KEY uq_users_email (email_key),
@@ -69,7 +69,7 @@ CREATE TABLE addresses (
     country       CHAR(2)         CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
     phone         VARCHAR(32)     NOT NULL COMMENT 'erase',
     preferred_at  DATETIME(6)     NULL COMMENT 'keep',
-    created_at    DATETIME(6)     NOT NULL COMMENT 'export',
+    created_at    DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
     KEY ix_addresses_user (user_id, preferred_at),
     CONSTRAINT fk_addresses_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
@@ -235,7 +235,7 @@ CREATE TABLE carts (
     user_id     BIGINT UNSIGNED NULL COMMENT 'keep',
     token_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'erase untold',
     version     INT UNSIGNED    NOT NULL DEFAULT 1 COMMENT 'keep',
-    updated_at  DATETIME(6)     NOT NULL COMMENT 'export',
+    updated_at  DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_carts_user (user_id),
     UNIQUE KEY uq_carts_token (token_hash),
@@ -250,7 +250,7 @@ CREATE TABLE cart_items (
     cart_id           BIGINT UNSIGNED NOT NULL COMMENT 'keep',
     variant_id        BIGINT UNSIGNED NOT NULL COMMENT 'export',
     quantity          INT UNSIGNED    NOT NULL COMMENT 'export',
-    seen_price_minor  BIGINT          NOT NULL COMMENT 'export',
+    seen_price_minor  BIGINT          NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_cart_items_variant (cart_id, variant_id),
     KEY ix_cart_items_variant (variant_id),
@@ -318,7 +318,7 @@ CREATE TABLE order_items (
     quantity     INT UNSIGNED    NOT NULL COMMENT 'export',
     price_minor  BIGINT          NOT NULL COMMENT 'export',
     line_minor   BIGINT          NOT NULL COMMENT 'export',
-    tax_rate_bp  INT UNSIGNED    NOT NULL COMMENT 'export',
+    tax_rate_bp  INT UNSIGNED    NOT NULL COMMENT 'keep',
     tax_minor    BIGINT          NOT NULL COMMENT 'export',
     PRIMARY KEY (id),
     UNIQUE KEY uq_order_items_position (order_id, position),
@@ -419,4 +419,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', '48d726d3889620f5d996c809ec6c31e15ebfac4aa092b07818c96fd79343262a', UTC_TIMESTAMP(6));
+    ('0001_baseline', '8052f8c3965da221a668362b2888799d6da808ef94396355fba1003481d0ae75', UTC_TIMESTAMP(6));

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .config import Settings
     from .db import Address
 
-ROUTES = ("accounts", "admin", "cart", "catalogue", "checkout", "operations", "orders", "pages")
+ROUTES = ("accounts", "admin", "cart", "catalogue", "checkout", "me", "operations", "orders", "pages")
 
 
 class JsonLines(logging.Formatter):

@@ -232,7 +232,7 @@ def test_no_question_to_the_catalogue_makes_the_shop_fail(client: ShopClient, qu
 
 
 # Good values by field name, so that one nasty field is not hidden behind another one that is merely missing.
-GOOD: dict[str, Any] = {
+GOOD: dict[str, Any] = factories.ADDRESS | {
     "address": factories.ADDRESS,
     "admin": {"username": "owner", "email": "owner@example.com", "password": factories.PASSWORD},
     "challenge": "a" * 32,

@@ -43,6 +43,10 @@ NAME = {"username": "alice"}
 DATA: dict[str, dict[str, Any]] = {
     "register_code": CODE,
     "register_known": NAME,
+    "email_change_code": CODE,
+    "email_change_known": NAME,
+    "email_changed": NAME,
+    "erased": NAME | {"cancelled": ["FC-2345ABCD"]},
     "reset_code": {"code": "12345678", "minutes": 15},
     "password_changed": NAME,
     "welcome": NAME,

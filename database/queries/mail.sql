@@ -1,6 +1,6 @@
 -- name: add -> id
-INSERT INTO mails (message_id, template, recipient, data, order_id, created_at, due_at)
-VALUES (:message_id, :template, :recipient, :data, :order_id, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
+INSERT INTO mails (message_id, template, recipient, data, order_id, user_id, created_at, due_at)
+VALUES (:message_id, :template, :recipient, :data, :order_id, :user_id, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
 
 -- name: list_due -> rows
 SELECT id
@@ -23,12 +23,14 @@ SELECT id, message_id, template, recipient, data, attempts, created_at, created_
  WHERE id = :id;
 
 -- name: note_sent -> count
--- What it said is erased: it may have held a code.
+-- What it said is erased: it may have held a code. Of the last mail to somebody who was erased nor is kept to whom it went.
 UPDATE mails
-   SET status = 'sent', sent_at = UTC_TIMESTAMP(6), data = '', leased_until = NULL, last_error = ''
+   SET recipient = IF(template = 'erased', '', recipient), status = 'sent', sent_at = UTC_TIMESTAMP(6), data = '', leased_until = NULL, last_error = ''
  WHERE id = :id AND status = 'queued';
 
 -- name: put_off -> count
+-- A mail that is given up tells of somebody who was erased no more than a sent one.
 UPDATE mails
-   SET status = :status, last_error = :error, leased_until = NULL, due_at = UTC_TIMESTAMP(6) + INTERVAL :seconds SECOND
+   SET recipient = IF(:status = 'failed' AND template = 'erased', '', recipient), data = IF(:status = 'failed' AND template = 'erased', '', data),
+       last_error = IF(:status = 'failed' AND template = 'erased', '', :error), status = :status, leased_until = NULL, due_at = UTC_TIMESTAMP(6) + INTERVAL :seconds SECOND
  WHERE id = :id AND status = 'queued';

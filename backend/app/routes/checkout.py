@@ -5,12 +5,12 @@ from typing import Any
 from flask import Blueprint, request
 from pydantic import Field
 
-from ..errors import BadRequest
+from ..errors import BadRequest, Invalid
 from ..http import Body, CountryCode, Email, Line, Prose, anyone, send_header
 from ..services import checkout
 from ..services.checkout import Quote
 from ..services.orders import Order
-from .cart import buyer
+from .cart import MOST_ID, buyer
 
 bp = Blueprint("checkout", __name__, url_prefix="/api/v1")
 
@@ -34,12 +34,14 @@ class PartAddress(Body):
 
 class QuoteRequest(Body):
     address: PartAddress | None = None
+    address_id: int | None = Field(None, ge=1, le=MOST_ID)
     shipping_method: Line | None = Field(None, max_length=32)
 
 
 class OrderRequest(Body):
     email: Email | None = None
-    address: Address
+    address: Address | None = None
+    address_id: int | None = Field(None, ge=1, le=MOST_ID)
     shipping_method: Line = Field(min_length=1, max_length=32)
     payment_method: Line = Field(min_length=1, max_length=32)
     note: Prose = Field("", max_length=1000)
@@ -47,19 +49,29 @@ class OrderRequest(Body):
     cart_version: int | None = Field(None, ge=0, le=2**32)
 
     def plain(self) -> checkout.Request:
+        if self.address is None and self.address_id is None:
+            raise Invalid(address="This is needed.")
+        _not_both(self.address, self.address_id)
         fields: dict[str, Any] = self.model_dump(exclude={"address"})
-        return checkout.Request(**fields, address=checkout.Address(**self.address.model_dump()))
+        return checkout.Request(**fields, address=checkout.Address(**self.address.model_dump()) if self.address else None)
+
+
+def _not_both(address: Body | None, address_id: int | None) -> None:
+    if address is not None and address_id is not None:
+        raise Invalid(address_id="Give either address or address_id.")
 
 
 @bp.post("/checkout/quote")
-@anyone
+@anyone(problems=(404,))
 def quote(body: QuoteRequest) -> Quote:
     """What the cart would cost, how that is reckoned, and what is missing before it can be ordered."""
-    return checkout.quote(buyer(), country=body.address.country if body.address else None, shipping_method=body.shipping_method)
+    _not_both(body.address, body.address_id)
+    country = body.address.country if body.address else None
+    return checkout.quote(buyer(), country=country, address_id=body.address_id, shipping_method=body.shipping_method)
 
 
 @bp.post("/orders")
-@anyone(status=201, problems=(400, 409), key=True)
+@anyone(status=201, problems=(400, 404, 409), key=True)
 def place(body: OrderRequest) -> Order:
     """Order what is in the cart. The same Idempotency-Key gives the same order again."""
     order, repeated = checkout.place(buyer(), idempotency_key(), body.plain())

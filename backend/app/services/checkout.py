@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, OutOfStock, ShopError
-from . import cart, mail, orders, pricing, settings, stock
+from . import addresses, cart, mail, orders, pricing, settings, stock
 from .cart import Buyer, CartItem
 
 PAID_LATER = {"bank_transfer"}  # the order is pending, and its goods are held, until the money is there
@@ -32,11 +32,12 @@ class Address:
 
 @dataclass(frozen=True)
 class Request:
-    """What a buyer asks for. The last two are what the shopper saw, compared only."""
+    """What a buyer asks for: to an address, or to one of the buyer's saved ones. The last two are what the shopper saw, compared only."""
 
-    address: Address
+    address: Address | None
     shipping_method: str
     payment_method: str
+    address_id: int | None = None
     email: str | None = None
     note: str = ""
     expected_due_minor: int | None = None
@@ -94,9 +95,14 @@ class _Basket:
         return [line for row in self.rows if (line := cart.shortage(row))]
 
 
-def quote(buyer: Buyer, *, country: str | None = None, shipping_method: str | None = None) -> Quote:
-    """What the cart would cost as it stands, with its arithmetic, and what is missing before it can be ordered."""
+def quote(buyer: Buyer, *, country: str | None = None, address_id: int | None = None, shipping_method: str | None = None) -> Quote:
+    """What the cart would cost as it stands, with its arithmetic, and what is missing before it can be ordered.
+
+    Raises NotFound for a saved address that is not the buyer's.
+    """
     with db.reading() as tx:
+        if address_id is not None:
+            country = addresses.get(tx, buyer.user_id, address_id)["country"]
         basket = _load(tx, buyer, shipping_method)
     return _as_quote(basket, country)
 
@@ -106,7 +112,8 @@ def place(buyer: Buyer, key: str, request: Request) -> tuple[orders.Order, bool]
 
     The same buyer with the same key and request gets the same order, however often and however many at once
     (draft-ietf-httpapi-idempotency-key-header). Raises Invalid for a key used for another request, Conflict "quote_changed" with
-    the new quote when the shopper saw other figures, OutOfStock naming the short lines, Conflict "cart_empty".
+    the new quote when the shopper saw other figures, OutOfStock naming the short lines, Conflict "cart_empty", NotFound for a saved
+    address that is not the buyer's.
     """
     body_hash = hashlib.sha256(orjson.dumps(asdict(request), option=orjson.OPT_SORT_KEYS)).hexdigest()
     try:
@@ -133,11 +140,12 @@ def _place(tx: Tx, buyer: Buyer, key: str, body_hash: str, request: Request) -> 
     basket = _load(tx, buyer, request.shipping_method)
     if basket.cart is None or not basket.rows:
         raise Conflict("Your cart is empty.", code="cart_empty")
-    _check(basket, request, buyer)
+    address = _address(tx, buyer, request)
+    _check(basket, request, buyer, address.country)
     if not q.cart.claim(tx, cart_id=basket.cart["id"], version=basket.cart["version"]):
         raise Conflict("Your cart was changed in another window. Please look at it again.", code="cart_changed")
     number = "FC-" + security.readable(8)
-    order_id = _add_order(tx, number, basket, request, buyer)
+    order_id = _add_order(tx, number, basket, request, buyer, address)
     if not q.orders.add_key(tx, scope=buyer.scope, request_key=key, body_hash=body_hash, order_id=order_id):
         raise Conflict("This request was answered before.")
     q.orders.add_event(tx, order_id=order_id, kind="placed", actor_id=buyer.user_id)
@@ -151,6 +159,13 @@ def _place(tx: Tx, buyer: Buyer, key: str, body_hash: str, request: Request) -> 
     if basket.shop["seller"]["email"]:
         mail.enqueue(tx, "owner_new_order", basket.shop["seller"]["email"], {"number": number}, order_id=order_id)
     return number
+
+
+def _address(tx: Tx, buyer: Buyer, request: Request) -> Address:
+    if request.address_id is None:
+        assert request.address is not None
+        return request.address
+    return Address(**addresses.get(tx, buyer.user_id, request.address_id))
 
 
 def _load(tx: Tx, buyer: Buyer, shipping_method: str | None) -> _Basket:
@@ -167,11 +182,11 @@ def _shipping_methods(shop: dict[str, Any]) -> list[pricing.Shipping]:
     return [pricing.Shipping(**method, tax_rate_bp=shop["tax_rate_bp"]) for method in shop["shipping_methods"]]
 
 
-def _check(basket: _Basket, request: Request, buyer: Buyer) -> None:
+def _check(basket: _Basket, request: Request, buyer: Buyer, country: str) -> None:
     if buyer.user_id is None and not request.email:
         raise Invalid(email="We need your e-mail address to confirm the order.")
-    if request.address.country not in basket.shop["shipping_countries"]:
-        raise Invalid(fields={"address.country": ["We do not deliver to this country."]})
+    if country not in basket.shop["shipping_countries"]:
+        raise Invalid(fields={"address.country" if request.address else "address_id": ["We do not deliver to this country."]})
     if basket.shipping is None:
         raise Invalid(shipping_method="Choose one of the ways of delivery.")
     if request.payment_method not in basket.shop["payment_methods"]:
@@ -181,7 +196,7 @@ def _check(basket: _Basket, request: Request, buyer: Buyer) -> None:
     seen_version = request.cart_version if request.cart_version is not None else basket.cart and basket.cart["version"]
     seen_due = request.expected_due_minor if request.expected_due_minor is not None else basket.price.due_minor
     if seen_due != basket.price.due_minor or seen_version != (basket.cart and basket.cart["version"]):
-        raise Conflict("The order changed since you saw it. Please look at it again.", code="quote_changed", quote=_as_quote(basket, request.address.country))
+        raise Conflict("The order changed since you saw it. Please look at it again.", code="quote_changed", quote=_as_quote(basket, country))
 
 
 def _out_of_stock(tx: Tx, rows: list[Row]) -> ShopError:
@@ -190,12 +205,12 @@ def _out_of_stock(tx: Tx, rows: list[Row]) -> ShopError:
     return OutOfStock(short) if short else Conflict("Something in your cart changed a moment ago. Please try again.", code="cart_changed")
 
 
-def _add_order(tx: Tx, number: str, basket: _Basket, request: Request, buyer: Buyer) -> int:
+def _add_order(tx: Tx, number: str, basket: _Basket, request: Request, buyer: Buyer, address: Address) -> int:
     assert basket.shipping is not None
     price, later = basket.price, request.payment_method in PAID_LATER
     added: int = q.orders.add(
         tx,
-        **asdict(request.address),
+        **asdict(address),
         number=number,
         user_id=buyer.user_id,
         email=request.email or orders.email_of(tx, buyer.user_id),

@@ -23,7 +23,7 @@ from .. import db
 from ..config import Settings
 from ..db import DRIVER_ERRORS, Tx, q
 from ..errors import ShopError
-from . import accounts, limits, mail, orders, sessions
+from . import accounts, avatars, limits, mail, orders, sessions
 
 log = logging.getLogger("shop.jobs")
 
@@ -188,3 +188,8 @@ def delete_expired_sessions(settings: Settings) -> str:
 @job("limits.forget_unused", every=600)
 def forget_unused_allowances(settings: Settings) -> str:
     return f"{limits.forget_unused()} forgotten"
+
+
+@job("avatars.delete_orphans", every=3600)
+def delete_orphaned_avatars(settings: Settings) -> str:
+    return f"{avatars.delete_orphans(settings.var / 'uploads')} deleted"

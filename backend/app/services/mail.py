@@ -48,13 +48,17 @@ FIRST_PAUSE, LONGEST_PAUSE = 15, 1800  # seconds between tries
 DAYS = 2  # after which a mail that nobody takes has failed
 
 
-def enqueue(tx: Tx, template: str, to: str, data: dict[str, Any], *, order_id: int | None = None) -> None:
-    """Put a mail into the outbox, within the transaction of what it tells about."""
+def enqueue(tx: Tx, template: str, to: str, data: dict[str, Any], *, order_id: int | None = None, user_id: int | None = None) -> None:
+    """Put a mail into the outbox, within the transaction of what it tells about.
+
+    `user_id` says whose it is when it goes to another address than the account's.
+    """
     if template not in TEMPLATES:
         raise KeyError(template)
     if not to.isprintable():
         raise Invalid(email="Enter an e-mail address like name@example.com.")
-    q.mail.add(tx, message_id=security.new_token(), template=template, recipient=to, data=orjson.dumps(data).decode(), order_id=order_id)
+    kept = orjson.dumps(data).decode()
+    q.mail.add(tx, message_id=security.new_token(), template=template, recipient=to, data=kept, order_id=order_id, user_id=user_id)
 
 
 def any_due() -> bool:
@@ -266,6 +270,13 @@ def read_written(var: Path, name: str) -> WrittenMail:
     if not re.fullmatch(r"[0-9T]+-[0-9]+-[a-z_]+\.eml", name) or not path.is_file():
         raise NotFound("There is no such mail.")
     return _read(path)
+
+
+def delete_written(var: Path, mail_ids: set[int]) -> None:
+    """Remove the files that these mails became."""
+    for path in (var / "mail").glob("*.eml") if mail_ids else ():
+        if _age(path)[1] in mail_ids:
+            path.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> WrittenMail:

@@ -132,6 +132,21 @@ def list_of(user_id: int, *, limit: int, after: str) -> OrderList:
     return {"items": [_summary(row, items) for row in page], "next": str(page[-1]["id"]) if len(rows) > limit else None, "total": total}
 
 
+def all_of(user_id: int) -> list[Order]:
+    """Every order of the user's in full, the newest first."""
+    found: list[Order] = []
+    after: int | None = None
+    with db.reading() as tx:
+        shop = settings.shop(tx)
+        while rows := q.orders.list_of_user(tx, user_id=user_id, after_id=after, limit=100):
+            items = q.orders.list_items(tx, order_ids=[row["id"] for row in rows])
+            for row in rows:
+                own = [item for item in items if item["order_id"] == row["id"]]
+                found.append(_order(row, own, q.orders.list_events(tx, order_id=row["id"]), shop))
+            after = rows[-1]["id"]
+    return found
+
+
 def _read_after(after: str) -> int | None:
     if not after:
         return None
@@ -192,6 +207,9 @@ def token_of(number: str) -> str:
 def announce(tx: Tx, order_id: int, template: str) -> None:
     """Put the mail about an order's step into the outbox, in the transaction of that step."""
     row = q.orders.get_by_id(tx, order_id=order_id)
+    if not row["email"]:
+        # Its buyer was erased; there is nobody to tell.
+        return
     items = q.orders.list_items(tx, order_ids=[order_id])
     mail.enqueue(tx, template, row["email"], _mail_data(row, items, settings.shop(tx)), order_id=order_id)
 

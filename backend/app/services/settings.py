@@ -36,6 +36,12 @@ FIRST_VALUES: dict[str, Any] = {
     ],
     "payment_methods": ["cash_on_delivery", "bank_transfer"],
     "transfer_days": 7,
+    # Customers' levels by what they spent; the discount is a whole percentage of the goods.
+    "levels": [
+        {"code": "bronze", "name": "Bronze", "from_minor": 0, "discount_percent": 0},
+        {"code": "silver", "name": "Silver", "from_minor": 50_000, "discount_percent": 0},
+        {"code": "gold", "name": "Gold", "from_minor": 150_000, "discount_percent": 0},
+    ],
     "bank_account": "",
     "setup_done": False,
 }

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Blueprint, current_app, g, request
+from pydantic import Field
+
+from .. import http
+from ..errors import Invalid, TooLarge, UnsupportedMedia
+from ..http import Body, Email, Line, Secret, send_header, signed_in
+from ..services import addresses, avatars, privacy, profile
+from ..services.accounts import Challenge
+from ..services.addresses import AddressList, SavedAddress
+from ..services.privacy import Export
+from ..services.profile import Profile
+from .accounts import Confirmation
+from .checkout import Address
+
+bp = Blueprint("me", __name__, url_prefix="/api/v1/me")
+
+
+class Changes(Body):
+    """What is not given stays."""
+
+    first_name: Line = Field("", max_length=80)
+    last_name: Line = Field("", max_length=80)
+    phone: Line = Field("", max_length=32)
+    newsletter: bool = False
+
+
+class PasswordChange(Body):
+    current_password: Secret
+    new_password: Secret
+
+
+class NewEmail(Body):
+    email: Email
+    password: Secret
+
+
+class Farewell(Body):
+    password: Secret
+
+
+class BookAddress(Address):
+    label: Line = Field("", max_length=40)
+    is_default: bool = False
+
+
+def _limited() -> bool:
+    return bool(current_app.config["SHOP"].limits)
+
+
+def _var() -> Path:
+    return Path(current_app.config["SHOP"].var)
+
+
+@bp.get("")
+@signed_in
+def get_profile() -> Profile:
+    """Who I am to the shop."""
+    return profile.get(http.account_id())
+
+
+@bp.patch("")
+@signed_in
+def change_profile(body: Changes) -> Profile:
+    """Change name, phone or the newsletter choice; what is not given stays."""
+    return profile.change(http.account_id(), body.model_dump(exclude_unset=True))
+
+
+@bp.put("/password")
+@signed_in(status=204, problems=(409, 429))
+def change_password(body: PasswordChange) -> None:
+    """Set another password. All other devices are signed out."""
+    profile.change_password(http.account_id(), body.current_password, body.new_password, sid=g.get("known_session", ""), limited=_limited())
+
+
+@bp.post("/email")
+@signed_in(status=202, problems=(429,))
+def ask_for_email(body: NewEmail) -> Challenge:
+    """Ask for another address: a code goes there. The answer is the same whether or not the address has an account."""
+    return profile.ask_for_email(http.account_id(), body.email, body.password, limited=_limited())
+
+
+@bp.post("/email/verify")
+@signed_in(problems=(409,))
+def change_email(body: Confirmation) -> Profile:
+    """Finish the change with the code from the mail; the former address gets a notice."""
+    return profile.change_email(http.account_id(), body.challenge, body.otp)
+
+
+@bp.get("/addresses")
+@signed_in
+def list_addresses() -> AddressList:
+    """My saved addresses, the default first."""
+    return addresses.list_of(http.account_id())
+
+
+@bp.post("/addresses")
+@signed_in(status=201, problems=(409,))
+def add_address(body: BookAddress) -> SavedAddress:
+    """Save an address. The first one is the default."""
+    return addresses.add(http.account_id(), body.model_dump())
+
+
+@bp.put("/addresses/<int:address_id>")
+@signed_in(problems=(404,))
+def change_address(address_id: int, body: BookAddress) -> SavedAddress:
+    """Replace a saved address. `is_default` true moves the default here, false leaves it where it is."""
+    return addresses.change(http.account_id(), address_id, body.model_dump())
+
+
+@bp.delete("/addresses/<int:address_id>")
+@signed_in(status=204, problems=(404,))
+def delete_address(address_id: int) -> None:
+    """Remove a saved address. Orders keep their copies."""
+    addresses.delete(http.account_id(), address_id)
+
+
+@bp.put("/avatar")
+@signed_in(problems=(413, 415, 422))
+def put_avatar() -> Profile:
+    """Set my picture: a JPEG, PNG or WebP of at most 5 MB and 25 megapixels, as the body itself or as one file of a form."""
+    avatars.put(http.account_id(), _picture(), _var() / "uploads")
+    return profile.get(http.account_id())
+
+
+@bp.delete("/avatar")
+@signed_in(status=204)
+def delete_avatar() -> None:
+    """Remove my picture."""
+    avatars.remove(http.account_id(), _var() / "uploads")
+
+
+@bp.get("/export")
+@signed_in
+def export() -> Export:
+    """All that the shop holds of me, as a file."""
+    send_header("Content-Disposition", 'attachment; filename="my-data.json"')
+    return privacy.export(http.account_id())
+
+
+@bp.delete("")
+@signed_in(status=204, problems=(409, 429))
+def erase(body: Farewell) -> None:
+    """Erase my account and all that is mine. Orders stay without the person; those that were not sent are cancelled."""
+    privacy.erase(http.account_id(), body.password, var=_var(), limited=_limited())
+    http.end_session()
+
+
+def _picture() -> bytes:
+    if request.content_length and request.content_length > avatars.MOST_BYTES + http.MAX_BODY:
+        raise TooLarge("A picture may have at most 5 MB.")
+    if request.mimetype == "multipart/form-data":
+        files = list(request.files.values())
+        if len(files) != 1:
+            raise Invalid(avatar="Send one picture.")
+        return bytes(files[0].read())
+    if request.mimetype == "application/json":
+        raise UnsupportedMedia("Send the picture itself, or a form with one file.")
+    return bytes(request.get_data(cache=False))

@@ -1,0 +1,142 @@
+"""Everything the shop holds of a person: told as one document, or erased for good.
+
+The comments of the schema's columns say which values are told (export, erase) and which must be gone afterwards (erase); the tests
+hold both functions to them. Orders given as a guest are no part of an account: nobody proved whose they are.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from typing_extensions import TypedDict
+
+from .. import db
+from ..db import Row, Tx, q
+from ..errors import Conflict, SignInRequired
+from . import addresses, avatars, cart, mail, orders, profile, stock
+from .addresses import SavedAddress
+from .cart import Buyer, Cart
+from .orders import Order
+from .profile import Profile
+
+
+class Account(Profile):
+    status: str
+
+
+class Device(TypedDict):
+    ip: str
+    user_agent: str
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+
+
+class AskedCode(TypedDict):
+    purpose: str
+    email: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class SentMail(TypedDict):
+    subject: str
+    template: str
+    recipient: str
+    order_number: str | None
+    status: str
+    created_at: datetime
+    sent_at: datetime | None
+
+
+class Export(TypedDict):
+    exported_at: datetime
+    account: Account
+    addresses: list[SavedAddress]
+    orders: list[Order]
+    cart: Cart
+    devices: list[Device]
+    codes: list[AskedCode]
+    mails: list[SentMail]
+
+
+def export(user_id: int) -> Export:
+    """All that the shop knows of the person; secrets such as hashes apart."""
+    account = profile.get(user_id)
+    with db.reading() as tx:
+        state = q.privacy.get_state(tx, user_id=user_id)
+        devices = q.privacy.list_sessions(tx, user_id=user_id)
+        codes = q.privacy.list_challenges(tx, user_id=user_id)
+        mails = q.privacy.list_mails(tx, mail_ids=_mails_of(tx, user_id, account["email"]))
+    return {
+        "exported_at": state["exported_at"],
+        "account": {**account, "status": state["status"]},
+        "addresses": addresses.list_of(user_id)["items"],
+        "orders": orders.all_of(user_id),
+        "cart": cart.get(Buyer(user_id)),
+        "devices": devices,
+        "codes": codes,
+        "mails": [_told(row) for row in mails],
+    }
+
+
+def _mails_of(tx: Tx, user_id: int, email: str) -> list[int]:
+    return [row["id"] for row in q.privacy.find_mails(tx, user_id=user_id, email=email)]
+
+
+def _told(row: Row) -> SentMail:
+    """What a mail said is not kept, so its subject is told by its kind."""
+    return {
+        "subject": row["template"].replace("_", " ").capitalize(),
+        "template": row["template"],
+        "recipient": row["recipient"],
+        "order_number": row["order_number"],
+        "status": row["status"],
+        "created_at": row["created_at"],
+        "sent_at": row["sent_at"],
+    }
+
+
+def erase(user_id: int, password: str, *, var: Path, limited: bool) -> None:
+    """Erase the account and all that is the person's. Orders stay as the books need them; those that were not sent are cancelled.
+
+    Raises Invalid for a wrong password, TooMany; Conflict `order_under_way` while an order is paid or on its way and needs its
+    address, and Conflict `last_admin`.
+    """
+    profile.confirm(user_id, password, field="password", limited=limited)
+    avatar, mail_ids = db.transaction(_erase, user_id)
+    avatars.delete_file(var / "uploads", avatar)
+    mail.delete_written(var, mail_ids)
+
+
+def _erase(tx: Tx, user_id: int) -> tuple[str | None, set[int]]:
+    # The cart first: an order that is being placed holds it, and wants the account's row next.
+    q.privacy.delete_cart(tx, user_id=user_id)
+    q.privacy.lock_admins(tx)
+    account = q.privacy.lock_account(tx, user_id=user_id)
+    if account is None:
+        raise SignInRequired()
+    cancelled = _cancel_orders(tx, user_id)
+    mail_ids = _mails_of(tx, user_id, account["email"])
+    q.privacy.erase_order_mails(tx, mail_ids=mail_ids)
+    q.privacy.delete_mails(tx, mail_ids=mail_ids)
+    q.privacy.anonymise_orders(tx, user_id=user_id)
+    q.privacy.delete_challenges(tx, user_id=user_id, email_key=account["email_key"])
+    q.privacy.delete_keys(tx, scope=Buyer(user_id).scope)
+    if not q.privacy.delete_account(tx, user_id=user_id):
+        raise Conflict("You are the shop's only admin. Make somebody else an admin first.", code="last_admin")
+    mail.enqueue(tx, "erased", account["email"], {"username": account["username"], "cancelled": cancelled})
+    return account["avatar_path"], set(mail_ids)
+
+
+def _cancel_orders(tx: Tx, user_id: int) -> list[str]:
+    """Cancel what was not sent yet, since it could reach nobody any more; gives the numbers."""
+    unfinished = q.privacy.list_unfinished_orders(tx, user_id=user_id)
+    for order in unfinished:
+        if not q.orders.cancel(tx, order_id=order["id"], cancellable=orders.CANCELLABLE):
+            raise Conflict(f"Order {order['number']} is under way and needs your address. Please come back when it has arrived.", code="order_under_way")
+        q.orders.add_event(tx, order_id=order["id"], kind="cancelled", actor_id=user_id)
+    for order in unfinished:
+        stock.put_back(tx, order["id"], reason="cancelled", actor_id=user_id)
+    return [order["number"] for order in unfinished]

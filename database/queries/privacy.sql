@@ -1,0 +1,85 @@
+-- name: get_state -> row
+SELECT status, UTC_TIMESTAMP(6) AS exported_at FROM users WHERE id = :user_id;
+
+-- name: list_sessions -> rows
+SELECT ip, user_agent, created_at, seen_at, expires_at
+  FROM sessions
+ WHERE user_id = :user_id
+ ORDER BY id
+ LIMIT 1000;
+
+-- name: list_challenges -> rows
+SELECT purpose, email, created_at, expires_at
+  FROM challenges
+ WHERE user_id = :user_id
+ ORDER BY id
+ LIMIT 1000;
+
+-- name: list_mails -> rows
+SELECT m.id, m.template, m.recipient, m.status, m.created_at, m.sent_at, o.number AS order_number
+  FROM mails m
+  LEFT JOIN orders o ON o.id = m.order_id
+ WHERE m.id IN (:mail_ids)
+ ORDER BY m.id
+ LIMIT 10000;
+
+-- name: find_mails -> rows
+-- Every mail to the person: by account, by address (byte for byte: the index alone would take josé's for jose's), by order. What the
+-- owner was mailed about their orders, and what a guest was who gave this address, is not theirs.
+SELECT id FROM mails WHERE user_id = :user_id
+ UNION
+SELECT id FROM mails WHERE recipient = :email AND CAST(recipient AS BINARY) = CAST(:email AS BINARY) AND order_id IS NULL
+ UNION
+SELECT m.id FROM orders o JOIN mails m ON m.order_id = o.id WHERE o.user_id = :user_id AND m.template NOT LIKE 'owner%'
+ LIMIT 10000;
+
+-- name: delete_cart -> count
+DELETE FROM carts WHERE user_id = :user_id;
+
+-- name: lock_admins -> rows
+-- Whoever takes an admin away holds the rows of all, so that two admins cannot leave at once and each count on the other.
+SELECT id FROM users WHERE role = 'admin' ORDER BY id LIMIT 1000 FOR UPDATE;
+
+-- name: lock_account -> row
+-- Orders and sessions that are being added for the account are waited for, and none comes after.
+SELECT id, username, email, email_key, role, avatar_path FROM users WHERE id = :user_id FOR UPDATE;
+
+-- name: list_unfinished_orders -> rows
+SELECT id, number
+  FROM orders
+ WHERE user_id = :user_id AND status IN ('pending', 'placed')
+   AND NOT (fulfilment_status = 'delivered' AND payment_status <> 'unpaid')
+ ORDER BY id
+ LIMIT 10000
+   FOR UPDATE;
+
+-- name: anonymise_orders -> count
+-- Books are kept by law for years: number, dates, amounts, taxes, lines, ways of payment and delivery stay, and the country, which
+-- decides whose tax it was. They do not need who it was: where an invoice is due it is a document of its own and keeps what it says.
+UPDATE orders
+   SET email = '', name = 'erased', line1 = 'erased', line2 = '', city = 'erased', region = '', postcode = 'erased', phone = '', note = ''
+ WHERE user_id = :user_id;
+
+-- name: erase_order_mails -> count
+-- That an order was confirmed stays on record, to whom and in what words does not; what was not sent yet never is.
+UPDATE mails
+   SET recipient = '', data = '', last_error = '', user_id = NULL, status = IF(status = 'queued', 'failed', status)
+ WHERE id IN (:mail_ids) AND order_id IS NOT NULL;
+
+-- name: delete_mails -> count
+DELETE FROM mails WHERE id IN (:mail_ids) AND order_id IS NULL;
+
+-- name: delete_challenges -> count
+-- Also sign-ups with this address that never came to an account.
+DELETE FROM challenges WHERE user_id = :user_id OR email_key = :email_key;
+
+-- name: delete_keys -> count
+DELETE FROM idempotency_keys WHERE scope = :scope;
+
+-- name: delete_account -> count
+-- Sessions and addresses go with the row. Zero rows: it is the last admin who can act, and a shop without one is nobody's.
+DELETE u
+  FROM users u
+  JOIN (SELECT COUNT(*) AS others FROM users WHERE role = 'admin' AND status = 'active' AND id <> :user_id) a
+    ON u.role <> 'admin' OR a.others > 0
+ WHERE u.id = :user_id;
