@@ -78,7 +78,7 @@ def run(settings: Settings, *, debug: bool = False) -> int:
     try:
         listeners = _listen(settings, 1 if debug else _workers(settings))
         prepare(settings, database)
-        return Supervisor(settings, listeners, database, debug).run()
+        return Supervisor(settings, listeners, database, debug, _banner(settings, database)).run()
     finally:
         if database:
             database.stop()
@@ -289,8 +289,9 @@ class Supervisor:
     listeners: list[socket.socket]
     database: PrivateDatabase | None
     debug: bool
+    banner: list[str]
     children: list[Child] = field(default_factory=list)
-    leaving: list[BaseProcess] = field(default_factory=list)
+    leaving: list[tuple[BaseProcess, float]] = field(default_factory=list)
     stopping: bool = False
     reloading: bool = False
     opened: bool = False
@@ -355,9 +356,10 @@ class Supervisor:
                 child.start(new_code=self.opened)
         if not self.opened and any(child.serving for child in self.web):
             self.opened = True
-            _banner(self.settings, self.database)
+            for line in self.banner:
+                say(line)
         self._tend_database()
-        self.leaving = [process for process in self.leaving if process.is_alive()]
+        self._see_off(time.monotonic())
 
     def _note_death(self, child: Child) -> None:
         code = child.process.exitcode if child.process else None
@@ -403,7 +405,13 @@ class Supervisor:
     def _dismiss(self, process: BaseProcess | None) -> None:
         if process and process.is_alive():
             process.terminate()
-            self.leaving.append(process)
+            self.leaving.append((process, time.monotonic() + DRAIN))
+
+    def _see_off(self, now: float) -> None:
+        for process, deadline in self.leaving:
+            if now >= deadline:
+                process.kill()
+        self.leaving = [(process, deadline) for process, deadline in self.leaving if process.is_alive()]
 
     def _end_all(self) -> None:
         """Requests in flight and the job at hand are finished first; the database is still there meanwhile."""
@@ -411,12 +419,9 @@ class Supervisor:
             listener.close()
         for child in self.children:
             self._dismiss(child.process)
-        deadline = time.monotonic() + DRAIN
-        for process in self.leaving:
-            process.join(max(0.0, deadline - time.monotonic()))
-            if process.is_alive():
-                process.kill()
-                process.join()
+        while self.leaving:
+            wait([process.sentinel for process, _ in self.leaving], TICK)
+            self._see_off(time.monotonic())
 
 
 def _granian(settings: Settings, listener: socket.socket) -> Any:
@@ -442,23 +447,22 @@ def _granian(settings: Settings, listener: socket.socket) -> Any:
     return granian
 
 
-def _banner(settings: Settings, database: PrivateDatabase | None) -> None:
+def _banner(settings: Settings, database: PrivateDatabase | None) -> list[str]:
+    """What is said once the shop is open."""
     from .services import settings as choices
 
     with opened(settings):
         name, setup = choices.public()["name"], choices.setup_needed()
-    say()
-    say(f"  {name} is open:  {settings.url}")
-    say()
+    facts = {}
     if setup:
-        say(f"  Make it yours:  {settings.url}/setup?token={choices.setup_token(settings.var)}")
-    data = f"{settings.var} (database, pictures, logs)" if database else f"{settings.db_name} on {settings.db_host}; pictures and logs in {settings.var}"
-    say(f"  Data:           {data}")
+        facts["Make it yours"] = f"{settings.url}/setup?token={choices.setup_token(settings.var)}"
+    facts["Data"] = (
+        f"{settings.var} (database, pictures, logs)" if database else f"{settings.db_name} on {settings.db_host}; pictures and logs in {settings.var}"
+    )
     read_at = f", to be read at {settings.url}/dev/mail" if settings.development_mailbox else ""
-    mails = f"sent through {settings.mail_host}" if settings.mail_host else f"{settings.var / 'mail'}{read_at}"
-    say(f"  Mails:          {mails}")
-    say(f"  To stop:        Ctrl-C, or kill {os.getpid()}")
-    say()
+    facts["Mails"] = f"sent through {settings.mail_host}" if settings.mail_host else f"{settings.var / 'mail'}{read_at}"
+    facts["To stop"] = f"Ctrl-C, or kill {os.getpid()}"
+    return ["", f"  {name} is open:  {settings.url}", "", *(f"  {f'{title}:':<15} {fact}" for title, fact in facts.items()), ""]
 
 
 def _how(code: int | None) -> str:
@@ -494,4 +498,11 @@ class _Files:
 
     def _look(self) -> frozenset[tuple[str, int]]:
         paths = [Path(folder) / name for top in self.FOLDERS for folder, _, names in os.walk(ROOT / top) for name in names]
-        return frozenset((str(path), path.stat().st_mtime_ns) for path in paths if path.suffix != ".pyc" and path.exists())
+        return frozenset((str(path), _changed_at(path)) for path in paths if path.suffix != ".pyc")
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
