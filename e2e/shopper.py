@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, Response, Route, WebError, expect
+from playwright.sync_api import BrowserContext, CDPSession, ConsoleMessage, Locator, Page, Request, Response, Route, WebError, expect
 
 MAIL_TIMEOUT = 20  # seconds until the job runner must have delivered
 PASSWORD = "walnut-harbour-19"
@@ -122,6 +123,16 @@ class Shopper:
         """As the browser's button does it: the page may come alive from where it was kept, without loading anything."""
         self.page.go_back(wait_until="commit")
 
+    def resize(self, width: int, *, font_size: int | None = None) -> None:
+        """The window, and the size of text that people set in their browser (16 unless they did)."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        if font_size:
+            self._settings.send("Page.setFontSizes", {"fontSizes": {"standard": font_size}})
+
+    @cached_property
+    def _settings(self) -> CDPSession:
+        return self.context.new_cdp_session(self.page)
+
     def go_offline(self) -> None:
         self.expect_failures()
         self.context.set_offline(True)
@@ -168,7 +179,7 @@ class Shopper:
         expect(self.page.locator("cart-badge")).to_have_text(str(count) if count else "")
 
     def background(self) -> str:
-        return str(self.page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        return str(self.page.evaluate("getComputedStyle(document.documentElement).backgroundColor"))
 
     # ---- asking the shop as scripts do
 
