@@ -38,6 +38,11 @@ async function open(name, title = "Your cart") {
   if (!dialog.open) dialog.showModal();
 }
 
+document.addEventListener("click", async (event) => {
+  const adder = event.target.closest("[data-add]");
+  if (adder) (await import("./components/quick-add.js")).quickAdd(adder);
+});
+
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-open]");
   if (opener && !event.metaKey && !event.ctrlKey && !event.shiftKey && !(opener.dataset.open === "cart" && location.pathname === "/cart")) {

@@ -3,7 +3,6 @@ import { append, html, icon, render } from "../lib/html.js";
 import { digitsOf, money, number, plural } from "../lib/format.js";
 import { cardSkeletons, productCard, productPicture } from "../components/product-card.js";
 import { emptyState, failedPart, loadInto } from "../components/states.js";
-import { quickAdd } from "../components/quick-add.js";
 
 const FILTERS = ["q", "category", "price_min", "price_max", "in_stock", "sort"];
 const EAGER = 4;
@@ -121,7 +120,7 @@ function showList(list) {
   showCategoryFilter(list.facets.categories);
   showChips();
   showControls();
-  render(results, list.items.length ? html`<ul class="product-grid" data-grid>${cards(list.items, EAGER)}</ul>` : nothing());
+  render(results, list.items.length ? html`<ul class="product-grid" data-grid>${cards(list.items, isHome() ? 0 : EAGER)}</ul>` : nothing());
   showMore(list, list.items.length);
 }
 
@@ -224,7 +223,6 @@ part("search").addEventListener("submit", (event) => {
 history.scrollRestoration = "manual";
 window.addEventListener("pagehide", keepPlace);
 window.addEventListener("popstate", () => go(location.pathname + location.search, { scroll: false }).then(restorePlace));
-quickAdd(document);
 
 const data = firstData();
 categories = data?.categories?.items ?? [];

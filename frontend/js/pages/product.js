@@ -4,7 +4,6 @@ import { html, icon, prose, render } from "../lib/html.js";
 import { money, number } from "../lib/format.js";
 import { price, productCard, productPicture, stockWords } from "../components/product-card.js";
 import { loadInto } from "../components/states.js";
-import { quickAdd } from "../components/quick-add.js";
 import "../components/quantity-stepper.js";
 
 const page = document.querySelector("[data-product]");
@@ -247,7 +246,6 @@ function show(found) {
   showRelated();
 }
 
-quickAdd(document);
 const data = firstData();
 if (data?.product) show(data.product);
 else loadInto(page, { load: () => api.get(location.pathname), show, skeleton });
