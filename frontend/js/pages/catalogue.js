@@ -2,7 +2,7 @@ import { api, firstData, shop } from "../lib/api.js";
 import { append, html, icon, render } from "../lib/html.js";
 import { digitsOf, money, number, plural } from "../lib/format.js";
 import { cardSkeletons, productCard, productPicture } from "../components/product-card.js";
-import { emptyState, failedPart, loadInto } from "../components/states.js";
+import { emptyState, failedPart, failedState, loadInto } from "../components/states.js";
 
 const FILTERS = ["q", "category", "price_min", "price_max", "in_stock", "sort"];
 const EAGER = 4;
@@ -172,9 +172,11 @@ function load() {
     load: () => fetchList(signal),
     skeleton: cardSkeletons(8),
     show: (list) => { if (!part("rail").children.length) showRail(); showList(list); },
-    failed: (error) => error.status === 404 ? emptyState({
-      title: "There is no such category", text: "It may have been renamed.", actions: [{ label: "See all products", href: "/?sort=newest" }],
-    }) : undefined,
+    failed: (error) => {
+      part("catalogue").removeAttribute("data-waiting");
+      if (error.status !== 404) return failedState(error, "The products could not be loaded");
+      return emptyState({ title: "There is no such category", text: "It may have been renamed.", actions: [{ label: "See all products", href: "/?sort=newest" }] });
+    },
   });
 }
 

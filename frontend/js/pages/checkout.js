@@ -152,7 +152,8 @@ function refused(error) {
   if (error.status > 0) sessionStorage.removeItem("checkout-attempt");
   if (error.code === "quote_changed") showChange(error);
   else if (error.code === "cart_empty") afterEmpty();
-  else if (error.code === "cart_changed" || error.code === "out_of_stock") requote().then(() => showRefusal(form, error));
+  else if (error.code === "out_of_stock") requote().then(() => part("problem").querySelector("a")?.focus());
+  else if (error.code === "cart_changed") requote().then(() => showRefusal(form, error));
   else return false;
   return true;
 }

@@ -73,7 +73,7 @@ const whole = (order, guest) => html`${head(order)}
       <dl class="facts">
         <div><dt>Goes to</dt><dd>${addressLines(order.address)}</dd></div>
         <div><dt>Delivery</dt><dd>${order.shipping_name}</dd></div>
-        <div><dt>Payment</dt><dd>${order.payment.name}, ${order.payment.status === "unpaid" ? "open" : order.payment.status.replaceAll("_", " ")}</dd></div>
+        <div><dt>Payment</dt><dd>${order.payment.name}, ${order.payment.status === "unpaid" ? "not yet paid" : order.payment.status.replaceAll("_", " ")}</dd></div>
         <div><dt>E-mail</dt><dd>${order.email}</dd></div>
       </dl></section>
     ${guest && isNew(order) && offer}
