@@ -15,6 +15,12 @@ from shopper import Shopper, somebody
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Colours are judged once they have arrived.
+INSPECT = """async tags => {
+  await new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
+  await Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {})));
+  return axe.run({runOnly: tags, resultTypes: ["violations"]});
+}"""
 WIDTHS = (390, 1280)
 THEMES = ("light", "dark")
 
@@ -36,7 +42,7 @@ class Inspector:
             self.shopper.resize(width)
             for theme in THEMES:
                 page.emulate_media(color_scheme=theme)
-                answer = page.evaluate("tags => axe.run({runOnly: tags, resultTypes: ['violations']})", TAGS)
+                answer = page.evaluate(INSPECT, TAGS)
                 self.found += [_words(f"{state}, {width} px, {theme}", violation) for violation in answer["violations"]]
 
 

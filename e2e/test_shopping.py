@@ -155,12 +155,13 @@ def test_of_two_browsers_racing_for_the_last_pieces_one_orders_and_one_is_told_w
     for let_go in [racer.hold_order() for racer in racers]:
         let_go()
     for racer in racers:
-        expect(racer.heading("Thank you. Your order is placed.").or_(racer.heading("There is a problem"))).to_be_visible()
+        expect(racer.heading("Thank you. Your order is placed.").or_(racer.main.get_by_role("alert")).first).to_be_visible()
 
     winner, loser = sorted(racers, key=lambda racer: "/orders/" not in racer.path)
     assert loser.path == "/checkout"
     assert winner.path.startswith("/orders/FC-")
-    loser.sees_problem(last["title"])
+    expect(loser.main.get_by_role("alert").first).to_contain_text(f"{last['title']} is sold out.")
+    assert loser.page.evaluate("document.activeElement.closest('[role=alert]') !== null"), "the sentence should have the focus"
     assert winner.stock_of(last) == 0
     winner.cancel_order()
 
