@@ -41,6 +41,7 @@ async function signOut({ currentTarget: button }) {
 
 function showUser({ user }) {
   if (!user) return signIn();
+  part("you-panel").hidden = false;
   part("hello").textContent = `Hello, ${user.first_name || user.username}`;
   render(part("you"), card(user)).querySelector("[data-sign-out]").addEventListener("click", signOut);
   return loadOrders();
@@ -56,11 +57,14 @@ const loadOrders = () => loadInto(part("orders"), {
   failed: (error) => (error.status === 401 ? signIn() : failedPart(error, "Your orders could not be loaded")),
 });
 
-const load = (options) => loadInto(part("you"), {
+const load = (options) => loadInto(part("orders"), {
   load: () => session(options),
   show: showUser,
-  skeleton: html`<div class="stack" aria-hidden="true"><div class="skeleton skeleton--row"></div><div class="skeleton skeleton--line w-60"></div></div>`,
-  failed: (error) => failedState(error, "Your account could not be loaded"),
+  skeleton: part("orders").childElementCount ? undefined : orderSkeletons(2),
+  failed: (error) => {
+    part("you-panel").hidden = true;
+    return failedState(error, "Your account could not be loaded");
+  },
 });
 
 window.addEventListener("pageshow", ({ persisted }) => { if (persisted) load({ fresh: true }); });

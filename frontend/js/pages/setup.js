@@ -72,13 +72,18 @@ function showDemo({ total }) {
   document.querySelector("[data-demo-note]").textContent = `The shelves are empty then. ${plural(total, "product")} ${total === 1 ? "is" : "are"} there now; what you leave can be sold, so mind the stock.`;
 }
 
-async function done(answer, { name, remove_demo: removed }) {
+/** Loaded anew, so that the header knows the name and the admin; what was done is told for as long as the tab is open. */
+function done(answer, { remove_demo: removed }) {
   sessionStorage.removeItem("setup-token");
-  const { features } = await shop().catch(() => ({ features: {} }));
-  render(page, finished({ name, features }, answer.user, removed));
-  document.title = `${name} is yours`;
+  sessionStorage.setItem("setup-done", JSON.stringify({ removed }));
+  location.reload();
+}
+
+function showFinished(found, user) {
+  const { removed } = JSON.parse(sessionStorage.getItem("setup-done"));
+  render(page, finished(found, user, removed));
+  document.title = `${found.name} is yours`;
   page.querySelector("[data-heading]").focus();
-  window.scrollTo(0, 0);
 }
 
 function refused(error) {
@@ -90,10 +95,10 @@ function refused(error) {
 }
 
 async function arrive() {
-  if (!token) return render(page, noToken);
   try {
     const [found, list, { user }] = await Promise.all([shop(), api.get("/products", { params: { limit: 1 } }), session()]);
-    if (!found.setup_needed) return render(page, doneBefore(user));
+    if (!found.setup_needed) return user && sessionStorage.getItem("setup-done") ? showFinished(found, user) : render(page, doneBefore(user));
+    if (!token) return render(page, noToken);
     showChoices(found);
     showDemo(list);
   } catch (error) {
