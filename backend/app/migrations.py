@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,7 +27,8 @@ from .db import DRIVER_ERRORS, Address
 
 SCHEMA = ROOT / "database" / "schema.sql"
 FOLDER = ROOT / "database" / "migrations"
-LEASE_SECONDS = 60
+LEASE_END = "UTC_TIMESTAMP(6) + INTERVAL 1 HOUR"
+LONGEST_WAIT = 120  # seconds for another process's migration
 STATEMENT_TIMEOUT = 3600  # seconds; an ALTER of a large table takes its time
 
 EXISTS = {
@@ -143,10 +143,10 @@ def _note(connection: Any, path: Path) -> None:
 
 @contextmanager
 def _lease(connection: Any) -> Iterator[None]:
-    """Only one process migrates. The lease row ends by itself, so that a killed one does not bar the next."""
-    holder = secrets.token_hex(8)
+    """Only one process migrates; who was killed meanwhile does not bar the next."""
+    holder = _value(connection, "SELECT CONCAT(@@hostname, ':', @@port, ':', CONNECTION_ID())", ())
     _run(connection, _lease_table())
-    deadline = time.monotonic() + 2 * LEASE_SECONDS
+    deadline = time.monotonic() + LONGEST_WAIT
     while not _take_lease(connection, holder):
         if time.monotonic() > deadline:
             raise MigrationProblem("Another process is migrating this database and does not finish.")
@@ -165,13 +165,20 @@ def _lease_table() -> str:
 
 
 def _take_lease(connection: Any, holder: str) -> bool:
-    sql = (
-        "INSERT INTO leases (name, holder, ends_at) VALUES ('migrate', %s, UTC_TIMESTAMP(6) + INTERVAL %s SECOND)"
-        " ON DUPLICATE KEY UPDATE holder = IF(ends_at < UTC_TIMESTAMP(6), VALUES(holder), holder),"
-        " ends_at = IF(holder = VALUES(holder), VALUES(ends_at), ends_at)"
-    )
-    _run(connection, sql, (holder, LEASE_SECONDS))
+    held = _value(connection, "SELECT holder FROM leases WHERE name = 'migrate'", ())
+    if held is None:
+        _run(connection, f"INSERT IGNORE INTO leases (name, holder, ends_at) VALUES ('migrate', %s, {LEASE_END})", (holder,))
+    elif _is_gone(connection, held, holder):
+        _run(connection, f"UPDATE leases SET holder = %s, ends_at = {LEASE_END} WHERE name = 'migrate' AND holder = %s", (holder, held))
     return bool(_value(connection, "SELECT holder FROM leases WHERE name = 'migrate'", ()) == holder)
+
+
+def _is_gone(connection: Any, held: str, holder: str) -> bool:
+    """Whether a lease's holder works no more: on this server its connection tells, on another one of a cluster only time does."""
+    server, _, thread = held.rpartition(":")
+    if server == holder.rpartition(":")[0]:
+        return not _value(connection, "SELECT 1 FROM information_schema.processlist WHERE id = %s", (thread,))
+    return bool(_value(connection, "SELECT 1 FROM leases WHERE name = 'migrate' AND ends_at < UTC_TIMESTAMP(6)", ()))
 
 
 def _run(connection: Any, sql: str, params: tuple[Any, ...] = ()) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -76,6 +77,25 @@ def test_a_run_that_was_killed_half_way_is_simply_run_again(scratch: Address, mo
 
     assert migrations.migrate(scratch) is True
     assert migrations.pending(scratch) == []
+
+
+def test_the_lease_of_a_killed_process_bars_nobody(scratch: Address) -> None:
+    migrations.migrate(scratch)
+    _run(scratch, "INSERT INTO leases VALUES ('migrate', CONCAT(@@hostname, ':', @@port, ':', 1), UTC_TIMESTAMP(6) + INTERVAL 1 HOUR)")
+    began = time.monotonic()
+    assert migrations.migrate(scratch) is False
+    assert time.monotonic() - began < 5
+
+
+def test_who_migrates_is_waited_for(scratch: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrations.migrate(scratch)
+    monkeypatch.setattr(migrations, "LONGEST_WAIT", 0.2)
+    busy = db.connect(scratch)
+    cursor = busy.cursor()
+    cursor.execute("INSERT INTO leases VALUES ('migrate', CONCAT(@@hostname, ':', @@port, ':', CONNECTION_ID()), UTC_TIMESTAMP(6) - INTERVAL 1 HOUR)")
+    with pytest.raises(migrations.MigrationProblem, match="does not finish"):
+        migrations.migrate(scratch)
+    busy.close()
 
 
 def test_a_migration_changed_after_it_ran_is_refused(scratch: Address) -> None:
