@@ -75,9 +75,14 @@ document.querySelector("[data-open-search]")?.addEventListener("click", ({ curre
 
 document.addEventListener("cart:added", () => open("cart", "Added to your cart"));
 
+// What tells that the line is cut cannot be fetched then.
+let toasts;
+const fetchToasts = () => (toasts ??= import("./components/toast-stack.js"));
+window.addEventListener("load", fetchToasts);
+
 let closeOffline;
 window.addEventListener("offline", async () => {
-  const { toast } = await import("./components/toast-stack.js");
+  const { toast } = await fetchToasts();
   closeOffline ??= toast("You are offline. What you see may be out of date.", { seconds: 86_400 });
 });
 window.addEventListener("online", () => { closeOffline?.(); closeOffline = undefined; });
