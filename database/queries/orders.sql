@@ -74,7 +74,7 @@ SELECT i.order_id, i.variant_id, i.product_id, p.slug, i.title, i.options, i.sku
  LIMIT 10000;
 
 -- name: list_events -> rows
-SELECT kind, at FROM order_events WHERE order_id = :order_id ORDER BY id LIMIT 500;
+SELECT order_id, kind, at FROM order_events WHERE order_id IN (:order_ids) ORDER BY order_id, id LIMIT 10000;
 
 -- name: cancel -> count
 -- Zero rows: the order is in a state that cannot be cancelled, or somebody else was quicker.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+from collections import defaultdict
 from datetime import datetime
 from typing import Any, NotRequired
 
@@ -117,7 +118,7 @@ def get(number: str, *, user_id: int | None = None, token: str | None = None, tr
     with db.reading() as tx:
         row = _own(tx, number, user_id, token, trusted)
         items = q.orders.list_items(tx, order_ids=[row["id"]])
-        events = q.orders.list_events(tx, order_id=row["id"])
+        events = q.orders.list_events(tx, order_ids=[row["id"]])
         shop = settings.shop(tx)
     return _order(row, items, events, shop)
 
@@ -128,8 +129,8 @@ def list_of(user_id: int, *, limit: int, after: str) -> OrderList:
         rows = q.orders.list_of_user(tx, user_id=user_id, after_id=_read_after(after), limit=limit + 1)
         total = q.orders.count_of_user(tx, user_id=user_id)
         page = rows[:limit]
-        items = q.orders.list_items(tx, order_ids=[row["id"] for row in page])
-    return {"items": [_summary(row, items) for row in page], "next": str(page[-1]["id"]) if len(rows) > limit else None, "total": total}
+        items = _by_order(q.orders.list_items(tx, order_ids=[row["id"] for row in page]))
+    return {"items": [_summary(row, items[row["id"]]) for row in page], "next": str(page[-1]["id"]) if len(rows) > limit else None, "total": total}
 
 
 def all_of(user_id: int) -> list[Order]:
@@ -139,11 +140,18 @@ def all_of(user_id: int) -> list[Order]:
     with db.reading() as tx:
         shop = settings.shop(tx)
         while rows := q.orders.list_of_user(tx, user_id=user_id, after_id=after, limit=100):
-            items = q.orders.list_items(tx, order_ids=[row["id"] for row in rows])
-            for row in rows:
-                own = [item for item in items if item["order_id"] == row["id"]]
-                found.append(_order(row, own, q.orders.list_events(tx, order_id=row["id"]), shop))
+            ids = [row["id"] for row in rows]
+            items = _by_order(q.orders.list_items(tx, order_ids=ids))
+            events = _by_order(q.orders.list_events(tx, order_ids=ids))
+            found += [_order(row, items[row["id"]], events[row["id"]], shop) for row in rows]
             after = rows[-1]["id"]
+    return found
+
+
+def _by_order(rows: list[Row]) -> dict[int, list[Row]]:
+    found: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["order_id"]].append(row)
     return found
 
 
@@ -311,7 +319,6 @@ def _order(row: Row, items: list[Row], events: list[Row], shop: dict[str, Any]) 
 
 
 def _summary(row: Row, items: list[Row]) -> OrderSummary:
-    own = [_item(item) for item in items if item["order_id"] == row["id"]]
     return {
         "number": row["number"],
         "status": row["status"],
@@ -320,8 +327,8 @@ def _summary(row: Row, items: list[Row]) -> OrderSummary:
         "total_minor": row["total_minor"],
         "currency": row["currency"],
         "placed_at": row["placed_at"],
-        "count": sum(item["quantity"] for item in own),
-        "items": own,
+        "count": sum(item["quantity"] for item in items),
+        "items": [_item(item) for item in items],
     }
 
 
