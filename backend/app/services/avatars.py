@@ -12,6 +12,7 @@ import secrets
 import struct
 import threading
 import time
+import warnings
 from pathlib import Path
 
 from PIL import Image as Pictures
@@ -33,9 +34,11 @@ PATIENCE = 2.0  # seconds to wait for one's turn to decode
 ORPHAN_SECONDS = 3600
 BROKEN = (OSError, ValueError, SyntaxError, TypeError, LookupError, ArithmeticError, EOFError, struct.error)
 
-# The second line of defence, behind our own look at the header: Pillow itself refuses to decode what is larger, or is cut off.
+# The second line of defence, behind our own look at the header: Pillow refuses by itself to open what is twice as large, or to decode
+# what is cut off. What it would only warn of we refuse ourselves.
 Pictures.MAX_IMAGE_PIXELS = MOST_PIXELS
 ImageFile.LOAD_TRUNCATED_IMAGES = False
+warnings.filterwarnings("ignore", category=Pictures.DecompressionBombWarning)
 # A picture of the largest size takes 100 MB while it is decoded, so a process does one at a time.
 _decoding = threading.Lock()
 
