@@ -73,6 +73,7 @@ document.querySelector("[data-open-search]")?.addEventListener("click", ({ curre
   if (shown) document.querySelector(".search__input").focus();
 });
 
+document.addEventListener("account:changed", () => showAccount({ fresh: true }));
 document.addEventListener("cart:added", () => open("cart", "Added to your cart"));
 
 // What tells that the line is cut cannot be fetched then.

@@ -2,6 +2,7 @@
 
 const ROOT = "/api/v1";
 const LIMIT = 10_000;
+const UPLOAD_LIMIT = 120_000; // five megabytes over a slow line
 
 const OFFLINE = "You seem to be offline. Please check your connection and try again.";
 const SLOW = "The shop takes too long to answer. Please try again.";
@@ -35,9 +36,10 @@ function noAnswer(error) {
 
 async function call(method, path, { body, params, key, signal, keepalive } = {}) {
   const headers = { Accept: "application/json" };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const file = body instanceof Blob;
+  if (body !== undefined) headers["Content-Type"] = file ? body.type || "application/octet-stream" : "application/json";
   if (key) headers["Idempotency-Key"] = key;
-  const limit = AbortSignal.timeout(LIMIT);
+  const limit = AbortSignal.timeout(file ? UPLOAD_LIMIT : LIMIT);
   let response;
   let answer;
   try {
@@ -46,7 +48,7 @@ async function call(method, path, { body, params, key, signal, keepalive } = {})
       headers,
       keepalive,
       credentials: "same-origin",
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined || file ? body : JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
     const text = await response.text();
@@ -65,7 +67,8 @@ async function call(method, path, { body, params, key, signal, keepalive } = {})
 
 /**
  * The shop's API: api.get("/products", {params: {q: "mug"}}), api.post("/orders", body, {key}). Every one gives the JSON answer ({} for
- * none) or throws an ApiError. Options: params (empty values are left out), key (Idempotency-Key), signal, keepalive.
+ * none) or throws an ApiError. Options: params (empty values are left out), key (Idempotency-Key), signal, keepalive. A File or Blob is sent as
+ * it is.
  */
 export const api = {
   get: (path, options) => call("GET", path, options),

@@ -5,6 +5,7 @@ const currencies = new Map();
 const plurals = new Intl.PluralRules(LOCALE);
 const day = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "long", year: "numeric" });
 const moment = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" });
+const distances = new Intl.RelativeTimeFormat(LOCALE);
 const figures = new Intl.NumberFormat(LOCALE);
 const countries = new Intl.DisplayNames(LOCALE, { type: "region" });
 
@@ -30,6 +31,15 @@ export const date = (iso) => day.format(new Date(iso));
 
 /** "3 May 2026 at 14:05". @param {string} iso */
 export const dateTime = (iso) => moment.format(new Date(iso));
+
+const UNITS = [["year", 31_536_000], ["month", 2_592_000], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60]];
+
+/** How long ago, roughly: "just now", "5 minutes ago", "3 days ago". @param {string} iso */
+export function ago(iso) {
+  const seconds = (Date.now() - new Date(iso)) / 1000;
+  const [unit, length] = UNITS.find(([, one]) => seconds >= one) ?? [];
+  return unit ? distances.format(-Math.floor(seconds / length), unit) : "just now";
+}
 
 /** countryName("DE") → "Germany". @param {string} code */
 export const countryName = (code) => (code ? countries.of(code) : "");
