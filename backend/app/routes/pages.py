@@ -33,6 +33,10 @@ PLAIN_PAGES = {
     "forgot-password": "forgot-password",
     "reset-password": "reset-password",
     "account": "account",
+    "account/profile": "account-profile",
+    "account/addresses": "account-addresses",
+    "account/security": "account-security",
+    "account/privacy": "account-privacy",
     "setup": "setup",
     "api/docs": "api-docs",
 }

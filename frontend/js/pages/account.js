@@ -1,6 +1,7 @@
-import { api, session, signInAddress } from "../lib/api.js";
+import { api, session } from "../lib/api.js";
 import { html, icon, render } from "../lib/html.js";
 import { date } from "../lib/format.js";
+import { signIn } from "../components/account-section.js";
 import { keepNotices, sayKeptNotices } from "../components/notices.js";
 import { orderCard, orderSkeletons } from "../components/order-card.js";
 import { failedPart, failedState, loadInto } from "../components/states.js";
@@ -10,8 +11,6 @@ const LATEST = 3;
 const ROLES = { staff: "You help to run this shop.", admin: "You run this shop." };
 
 const part = (name) => document.querySelector(`[data-${name}]`);
-
-const signIn = () => location.replace(signInAddress());
 
 const card = ({ username, email, first_name: first, last_name: last, role, created_at: since }) => html`<div class="account__who">
     <span class="account__mark" aria-hidden="true">${(first || username).slice(0, 1)}</span>
