@@ -8,11 +8,12 @@ from typing import Any
 
 import factories
 import pytest
-from conftest import ShopClient
+from conftest import Make, ShopClient
 from factories import Thing, User
 from flask import Flask
 from werkzeug.routing import Rule
 
+from app import http
 from app.http import Endpoint
 
 WHO = {"anyone", "signed_in", "staff", "admin"}
@@ -84,6 +85,21 @@ def _is_right(status: int, endpoint: Endpoint, kind: str) -> bool:
     if kind not in ALLOWED[endpoint.who]:
         return status == (403 if kind in ROLES else 401)
     return status < 500 and status not in {401, 403} - set(endpoint.problems)
+
+
+@pytest.mark.parametrize("guard", ["anyone", "signed_in", "staff", "admin"])
+def test_each_guard_lets_in_whom_it_names(shop_with: Make, guard: str) -> None:
+    app = shop_with()
+    app.add_url_rule("/api/v1/guarded", view_func=getattr(http, guard)(_guarded))
+    users = {name: factories.user(f"{name}-at-the-gate", role=role) for name, role in ROLES.items()}
+    users["deactivated"] = factories.user("gone-from-the-gate", status="deactivated")
+    statuses = {kind: app.test_client().as_(user).get("/api/v1/guarded").status_code for kind, user in users.items()}  # type: ignore[attr-defined]
+    statuses["anonymous"] = app.test_client().get("/api/v1/guarded").status_code
+    assert statuses == {kind: 200 if kind in ALLOWED[guard] else 403 if kind in ROLES else 401 for kind in statuses}
+
+
+def _guarded() -> dict[str, str]:
+    return {"open": "sesame"}
 
 
 def test_a_role_taken_away_counts_from_the_next_request_on(client: ShopClient, alice: User, owner_connection: Any) -> None:
