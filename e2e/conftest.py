@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from shop import Shop, running_shop, started_shop
-from shopper import Shopper
+from shopper import Person, Shopper
 
 
 @pytest.fixture(scope="session")
@@ -24,17 +25,10 @@ def shop() -> Iterator[Shop]:
 
 @pytest.fixture(scope="session")
 def own_shop(shop: Shop) -> Iterator[Shop]:
-    """A shop into whose database the tests may reach: the visited one if we started it, else one more."""
+    """A shop that nobody has set up and into whose folder the tests may reach: the visited one if we started it, else one more."""
     if shop.var:
         yield shop
         return
-    with started_shop() as started:
-        yield started
-
-
-@pytest.fixture
-def untouched_shop() -> Iterator[Shop]:
-    """A shop that has no owner yet, for one test alone."""
     with started_shop() as started:
         yield started
 
@@ -43,8 +37,8 @@ def installed_browser() -> str | None:
     return next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+@contextmanager
+def started_browser() -> Iterator[Browser]:
     """The machine's Chromium, or the one that `playwright install` fetched."""
     quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
     no_sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
@@ -59,18 +53,38 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One for all; each shopper gets a context of it."""
+    with started_browser() as started:
+        yield started
+
+
+def come_in(browser: Browser, shop: Shop) -> Shopper:
+    context = browser.new_context(base_url=shop.url, viewport={"width": 1280, "height": 900}, locale="en-GB")
+    context.set_default_timeout(10_000)
+    return Shopper(context, shop.url, shop.mails)
+
+
+@pytest.fixture(scope="session")
+def alice(browser: Browser, shop: Shop) -> Person:
+    """Has an account, for tests that only want to sign in."""
+    shopper = come_in(browser, shop)
+    person = shopper.register()
+    shopper.leave()
+    return person
+
+
 @pytest.fixture
 def new_shopper(browser: Browser, shop: Shop) -> Iterator[Callable[..., Shopper]]:
-    """Makes a shopper with a browser of their own: `new_shopper(width=390, theme="dark")`.
+    """Lets somebody come in with a browser of their own, into the visited shop or `at=` another.
 
     At the end no page may have logged an error, and nothing may have been asked of another host.
     """
     made: list[Shopper] = []
 
-    def make(*, width: int = 1280, height: int = 900, theme: str = "light", at: Shop = shop) -> Shopper:
-        context = browser.new_context(base_url=at.url, viewport={"width": width, "height": height}, color_scheme=theme, has_touch=width < 600, locale="en-GB")
-        context.set_default_timeout(10_000)
-        made.append(Shopper(context, at.url, at.mails))
+    def make(*, at: Shop = shop) -> Shopper:
+        made.append(come_in(browser, at))
         return made[-1]
 
     yield make

@@ -239,8 +239,10 @@ class Shopper:
         return drawer
 
     def has_in_cart(self, product: dict[str, Any], quantity: int = 1) -> None:
-        """Without the way there: for tests that begin with a filled cart."""
-        answer = self.context.request.post("/api/v1/cart/items", data={"product_id": product["id"], "quantity": quantity})
+        """Without the way there: for tests that begin with a filled cart. Of several variants the first that is there."""
+        variants = self.api(f"/products/{product['slug']}")["variants"]
+        variant = next(one for one in variants if one["stock"] or not one["tracked"])
+        answer = self.context.request.post("/api/v1/cart/items", data={"variant_id": variant["id"], "quantity": quantity})
         assert answer.status == 201, answer.text()
 
     @property

@@ -164,11 +164,11 @@ def test_what_is_lost_or_broken_is_accessible(shopper: Shopper, inspector: Inspe
     inspector.look("offline")
 
 
-def test_the_pages_for_owners_and_developers_are_accessible(new_shopper: Callable[..., Shopper], untouched_shop: Shop) -> None:
-    """The first run needs a shop that has no owner."""
-    owner = new_shopper(at=untouched_shop)
+def test_the_pages_for_owners_and_developers_are_accessible(new_shopper: Callable[..., Shopper], own_shop: Shop) -> None:
+    """The first run needs a shop that has no owner, and its link."""
+    owner = new_shopper(at=own_shop)
     inspector = Inspector(owner)
-    owner.visit(f"/setup?token={untouched_shop.setup_token}")
+    owner.visit(f"/setup?token={own_shop.setup_token}")
     inspector.look("first run")
     owner.button("Open the shop").click()
     owner.sees_problem("Enter the name of the seller.")

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlencode
 
 from playwright.sync_api import expect
-from shopper import Shopper, somebody
-
-NewShopper = Callable[..., Shopper]
+from shopper import Person, Shopper, somebody
 
 # Whatever reaches beyond the window though nothing around it can be scrolled.
 STICKING_OUT = """() => {
@@ -367,8 +365,7 @@ def test_the_theme_is_kept_over_pages_and_reloads_and_is_there_from_the_first_pa
 # ---- nobody is led astray
 
 
-def test_signing_in_never_leads_to_another_site(new_shopper: NewShopper) -> None:
-    alice, shopper = new_shopper().register(), new_shopper()
+def test_signing_in_never_leads_to_another_site(shopper: Shopper, alice: Person) -> None:
     for address in ("//evil.example", "/\\evil.example", "https://evil.example/", "javascript:alert(1)"):
         shopper.visit(f"/login?{urlencode({'next': address})}")
         shopper.sign_in(alice.username)

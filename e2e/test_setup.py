@@ -1,12 +1,13 @@
-"""The owner's first visit, at a shop of its own that nobody has set up; every run starts one."""
+"""The owner's first visit. It changes a shop for good, so it gets one of its own."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import pytest
 from playwright.sync_api import expect
-from shop import Shop
+from shop import Shop, started_shop
 from shopper import PASSWORD, Shopper
 
 
@@ -23,6 +24,12 @@ def answer_the_questions(owner: Shopper, *, password: str = PASSWORD) -> None:
     owner.field("Your e-mail").fill("ada@example.com")
     owner.field("Password").fill(password)
     owner.page.get_by_role("checkbox", name=re.compile("^Remove the demo goods")).check()
+
+
+@pytest.fixture
+def untouched_shop() -> Iterator[Shop]:
+    with started_shop() as started:
+        yield started
 
 
 def test_the_owner_makes_a_shop_theirs_by_the_link_of_the_banner_once(new_shopper: Callable[..., Shopper], untouched_shop: Shop) -> None:
@@ -51,8 +58,8 @@ def test_the_owner_makes_a_shop_theirs_by_the_link_of_the_banner_once(new_shoppe
     expect(late.page.get_by_role("banner").get_by_role("link", name="Account of ada")).to_be_visible()
 
 
-def test_a_wrong_link_is_refused_with_what_was_typed_kept(new_shopper: Callable[..., Shopper], untouched_shop: Shop) -> None:
-    stranger = new_shopper(at=untouched_shop)
+def test_a_wrong_link_is_refused_with_what_was_typed_kept(new_shopper: Callable[..., Shopper], own_shop: Shop) -> None:
+    stranger = new_shopper(at=own_shop)
     stranger.expect_refusal(403)
     stranger.visit("/setup?token=guessed")
     answer_the_questions(stranger)

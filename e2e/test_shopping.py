@@ -435,13 +435,10 @@ def test_somebody_registers_with_the_code_from_the_mail_buys_and_finds_the_order
     shopper.sees(number, thing["title"], alice.email)
 
 
-def test_the_mail_tells_an_owner_of_an_address_that_somebody_tried_to_register_it_and_the_page_does_not(new_shopper: NewShopper) -> None:
-    owner, other = new_shopper(), new_shopper()
-    alice = owner.register()
+def test_the_mail_tells_an_owner_of_an_address_that_somebody_tried_to_register_it_and_the_page_does_not(shopper: Shopper, alice: Person) -> None:
+    shopper.begin_to_register(Person(somebody("mallory").username, alice.email))
 
-    other.begin_to_register(Person(somebody("mallory").username, alice.email))
-
-    assert alice.username in other.mail_to(alice.email, "already have an account").get_body(("plain",)).get_content()
+    assert alice.username in shopper.mail_to(alice.email, "already have an account").get_body(("plain",)).get_content()
 
 
 def test_a_wrong_code_is_refused_beside_its_field_and_the_right_one_still_works(shopper: Shopper) -> None:
@@ -457,8 +454,7 @@ def test_a_wrong_code_is_refused_beside_its_field_and_the_right_one_still_works(
     shopper.expect_signed_in(alice)
 
 
-def test_a_guessable_password_and_a_taken_name_are_refused_with_the_reason(new_shopper: NewShopper) -> None:
-    alice, shopper = new_shopper().register(), new_shopper()
+def test_a_guessable_password_and_a_taken_name_are_refused_with_the_reason(shopper: Shopper, alice: Person) -> None:
     shopper.expect_refusal(422)
     shopper.visit("/register")
     shopper.field("Username").fill(alice.username.upper())
@@ -475,8 +471,7 @@ def test_a_guessable_password_and_a_taken_name_are_refused_with_the_reason(new_s
 
 
 @pytest.mark.parametrize("identifier", ["username", "email"])
-def test_signing_in_by_username_or_by_email_leads_to_where_one_wanted(new_shopper: NewShopper, identifier: str) -> None:
-    alice, shopper = new_shopper().register(), new_shopper()
+def test_signing_in_by_username_or_by_email_leads_to_where_one_wanted(shopper: Shopper, alice: Person, identifier: str) -> None:
     shopper.has_in_cart(shopper.something())
 
     shopper.visit("/checkout")
@@ -488,8 +483,7 @@ def test_signing_in_by_username_or_by_email_leads_to_where_one_wanted(new_shoppe
     shopper.expect_cart_count(1)
 
 
-def test_a_wrong_password_and_an_unknown_name_get_the_same_words(new_shopper: NewShopper) -> None:
-    alice, shopper = new_shopper().register(), new_shopper()
+def test_a_wrong_password_and_an_unknown_name_get_the_same_words(shopper: Shopper, alice: Person) -> None:
     shopper.expect_refusal(401)
 
     for name, password in ((alice.username, "maple-lantern-07"), (somebody("nobody").username, PASSWORD)):
