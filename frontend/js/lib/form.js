@@ -64,15 +64,15 @@ function clear(form) {
 /**
  * Show complaints: beside each field and in a summary that takes the focus. Complaints about no field of the form stand in the summary alone.
  * @param {HTMLFormElement} form
- * @param {{name?: string, message: string}[]} complaints
+ * @param {{name?: string, message: string, href?: string}[]} complaints href: where to mend what no field of the form can
  * @param {string} [requestId]
  */
 export function showProblems(form, complaints, requestId = "") {
   clear(form);
-  const entries = complaints.map(({ name, message }) => {
+  const entries = complaints.map(({ name, message, href }) => {
     const field = name && (fieldsNamed(form, name).find((one) => one.type !== "hidden") ?? null);
     if (field) mark(field, message);
-    return { field, message };
+    return { href: field?.id ? `#${field.id}` : href, message };
   });
   const summary = document.createElement("div");
   summary.className = SUMMARY;
@@ -80,10 +80,11 @@ export function showProblems(form, complaints, requestId = "") {
   summary.setAttribute("role", "alert");
   render(summary, html`
     <h2 class="error-summary__title">There is a problem</h2>
-    <ul class="error-summary__list">${entries.map(({ field, message }) => html`<li>${field?.id ? html`<a href="#${field.id}">${message}</a>` : message}</li>`)}</ul>
+    <ul class="error-summary__list">${entries.map(({ href, message }) => html`<li>${href ? html`<a href="${href}">${message}</a>` : message}</li>`)}</ul>
     ${requestId && html`<p class="error-summary__reference">If you tell us about it, please quote ${requestId}.</p>`}`);
   summary.addEventListener("click", (event) => {
-    const target = event.target.closest("a") && form.querySelector(`[id="${event.target.closest("a").hash.slice(1)}"]`);
+    const name = event.target.closest("a[href^='#']")?.hash.slice(1);
+    const target = name && form.querySelector(`[id="${name}"]`);
     if (!target) return;
     event.preventDefault();
     target.closest("details")?.setAttribute("open", "");

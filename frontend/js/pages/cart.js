@@ -14,7 +14,7 @@ const skeleton = html`<div class="sidebar-layout" aria-hidden="true">
 </div>`;
 
 const layout = html`<div class="sidebar-layout">
-  <div class="stack"><h2 class="visually-hidden">What is in it</h2><div data-notices></div><cart-lines></cart-lines><p><a href="/?sort=newest">Continue shopping</a></p></div>
+  <div class="stack"><h2 class="visually-hidden">What is in it</h2><div data-notices></div><cart-lines></cart-lines><p><a class="lone-link" href="/?sort=newest">Continue shopping</a></p></div>
   <aside class="sidebar-layout__aside" aria-labelledby="summary-title">
     <div class="order-summary">
       <h2 class="order-summary__title" id="summary-title">Order summary</h2>

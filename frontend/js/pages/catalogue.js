@@ -81,7 +81,7 @@ function showChips() {
   const chosen = chosenFilters();
   part("chips").hidden = chosen.length === 0;
   render(part("chips"), html`${chosen.map(({ label, without }) => html`<a class="chip" href="${addressOf(without)}" data-go>${label} ${icon("close")}<span class="visually-hidden">, remove</span></a>`)}
-    ${chosen.length > 0 && html`<a class="small" href="/?sort=newest" data-go>Clear all</a>`}`);
+    ${chosen.length > 0 && html`<a class="small lone-link" href="/?sort=newest" data-go>Clear all</a>`}`);
 }
 
 function showControls() {

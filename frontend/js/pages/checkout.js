@@ -82,7 +82,7 @@ const summary = () => html`${summaryLines(quote.lines, quote.currency)}
   <details class="disclosure"><summary class="disclosure__summary small">How this total is made up ${icon("chevron-down")}</summary>
     <div class="disclosure__body stack stack--tight">${lineArithmetic(quote.lines, quote.currency)}
       <p class="small soft">${quote.prices_include_tax ? "Prices include tax; the tax is shown, not added." : "Tax is added to the prices."} Nothing is added later.</p></div></details>
-  <p class="small"><a href="/cart">Change the cart</a></p>`;
+  <p class="small"><a class="lone-link" href="/cart">Change the cart</a></p>`;
 
 function showDue() {
   const due = money(quote.due_minor, quote.currency);
@@ -148,11 +148,16 @@ function showChange(error) {
     : `The total changed from ${before} to ${now} in the meantime. Please look at the summary and place the order again.` }]);
 }
 
+function showShort(error) {
+  render(part("problem"), html``);
+  showProblems(form, [{ message: `${error.message} Please change your cart.`, href: "/cart" }]);
+}
+
 function refused(error) {
   if (error.status > 0) sessionStorage.removeItem("checkout-attempt");
   if (error.code === "quote_changed") showChange(error);
   else if (error.code === "cart_empty") afterEmpty();
-  else if (error.code === "out_of_stock") requote().then(() => part("problem").querySelector("a")?.focus());
+  else if (error.code === "out_of_stock") requote().then(() => showShort(error));
   else if (error.code === "cart_changed") requote().then(() => showRefusal(form, error));
   else return false;
   return true;
