@@ -38,7 +38,7 @@ function showBook() {
   part("editor").hidden = true;
   part("book").hidden = false;
   render(part("book"), html`${addresses.length ? html`<ul class="addresses">${addresses.map(card)}</ul>` : nothing}
-    <p><button class="button ${addresses.length > 0 && html`button--quiet`}" type="button" data-add>${icon("plus")}Add an address</button></p>`);
+    <p><button class="button ${addresses.length > 0 && html`button--quiet`}" type="button" data-new>${icon("plus")}Add an address</button></p>`);
 }
 
 async function refresh() {
@@ -74,7 +74,7 @@ function openEditor(address) {
 }
 
 function closeEditor() {
-  const back = edited ? `[data-act="edit"][data-id="${edited.id}"]` : "[data-add]";
+  const back = edited ? `[data-act="edit"][data-id="${edited.id}"]` : "[data-new]";
   showBook();
   part("book").querySelector(back)?.focus();
 }
@@ -132,7 +132,7 @@ function show([list, found]) {
 }
 
 part("book").addEventListener("click", ({ target }) => {
-  if (target.closest("[data-add]")) return openEditor(null);
+  if (target.closest("[data-new]")) return openEditor(null);
   const button = target.closest("[data-act]");
   if (button) acts[button.dataset.act](addresses.find(({ id }) => id === Number(button.dataset.id)));
 });

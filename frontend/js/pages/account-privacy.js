@@ -31,7 +31,7 @@ async function takeAlong() {
 async function erase() {
   const erased = await askPassword({
     title: "Erase your account?",
-    text: html`<p>This cannot be undone. Orders that are not on their way yet are cancelled.</p><p>You may want to <a href="/account/privacy">download your data</a> before.</p>`,
+    text: html`<p>This cannot be undone. Orders that are not on their way yet are cancelled.</p><p>If you want your data, download it before.</p>`,
     action: "Erase it for good",
     danger: true,
     typed: user.username,

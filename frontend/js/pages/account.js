@@ -2,6 +2,7 @@ import { api, session } from "../lib/api.js";
 import { html, icon, render } from "../lib/html.js";
 import { date } from "../lib/format.js";
 import { signIn } from "../components/account-section.js";
+import { avatar } from "../components/avatar.js";
 import { keepNotices, sayKeptNotices } from "../components/notices.js";
 import { orderCard, orderSkeletons } from "../components/order-card.js";
 import { failedPart, failedState, loadInto } from "../components/states.js";
@@ -12,13 +13,16 @@ const ROLES = { staff: "You help to run this shop.", admin: "You run this shop."
 
 const part = (name) => document.querySelector(`[data-${name}]`);
 
-const card = ({ username, email, first_name: first, last_name: last, role, created_at: since }) => html`<div class="account__who">
-    <span class="account__mark" aria-hidden="true">${(first || username).slice(0, 1)}</span>
+const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
+
+const card = ({ username, email, first_name: first, last_name: last, role, level, created_at: since, avatar: picture }) => html`<div class="account__who">
+    <span class="avatar">${avatar({ username, first_name: first, avatar: picture })}</span>
     <div class="account__names"><p class="strong">${[first, last].filter(Boolean).join(" ") || username}</p><p class="soft">${email}</p></div>
   </div>
   <dl class="facts">
     <div><dt>Username</dt><dd>${username}</dd></div>
     <div><dt>Here since</dt><dd>${date(since)}</dd></div>
+    ${level && html`<div><dt>Level</dt><dd>${capital(level)}</dd></div>`}
   </dl>
   ${ROLES[role] && html`<p class="alert alert--good">${icon("shield")}<span class="alert__text">${ROLES[role]}</span></p>`}
   <button class="button button--quiet" type="button" data-sign-out>${icon("log-out")}Sign out</button>`;
@@ -42,8 +46,17 @@ function showUser({ user }) {
   if (!user) return signIn();
   part("you-panel").hidden = false;
   part("hello").textContent = `Hello, ${user.first_name || user.username}`;
-  render(part("you"), card(user)).querySelector("[data-sign-out]").addEventListener("click", signOut);
+  showYou(user);
   return loadOrders();
+}
+
+/** Picture and level are asked for apart; without them the rest is shown. */
+async function showYou(user) {
+  const known = await api.get("/me").catch((error) => {
+    if (error.status === undefined) throw error;
+    return user;
+  });
+  render(part("you"), card(known)).querySelector("[data-sign-out]").addEventListener("click", signOut);
 }
 
 const nothing = html`<div class="stack"><p class="soft">You have not ordered anything yet. What you order while signed in is kept here.</p>
