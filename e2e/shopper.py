@@ -272,7 +272,7 @@ class Shopper:
 
     def fill_address(self, *, email: str | None = None, name: str = "Alice Marlow") -> None:
         """All that the checkout asks; it knows a signed-in shopper's e-mail address."""
-        self.field("Country").select_option(index=1)
+        self.field("Country").select_option(label="Germany")
         if email:
             self.field("E-mail").fill(email)
         self.field("Full name").fill(name)

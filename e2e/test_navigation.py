@@ -210,6 +210,7 @@ class Keyboard:
     def __init__(self, shopper: Shopper) -> None:
         self.shopper = shopper
         self.lost: list[str] = []
+        shopper.page.emulate_media(reduced_motion="reduce")  # what slides in is not yet where it will be
 
     def tab_to(self, role: str, name: str | re.Pattern[str], *, most: int = 90) -> None:
         target = self.shopper.page.get_by_role(role, name=name).filter(visible=True).first
@@ -374,4 +375,5 @@ def test_signing_in_never_leads_to_another_site(shopper: Shopper, alice: Person)
         # Whoever is signed in already is sent on without the form.
         shopper.visit(f"/login?{urlencode({'next': address})}")
         shopper.page.wait_for_url(f"{shopper.home}/account")
+        shopper.settle()
         shopper.context.clear_cookies()
