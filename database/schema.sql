@@ -45,6 +45,8 @@ CREATE TABLE users (
     newsletter     BOOLEAN         NOT NULL DEFAULT FALSE COMMENT 'export',
     role           VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'customer' COMMENT 'export',
     status         VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'active' COMMENT 'export',
+    blocked_until  DATETIME(6)     NULL COMMENT 'export',
+    block_reason   VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'export',
     created_at     DATETIME(6)     NOT NULL COMMENT 'export',
     updated_at     DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
@@ -75,22 +77,61 @@ CREATE TABLE addresses (
     CONSTRAINT fk_addresses_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
--- The session is the device: whoever holds the cookie whose hash stands here is signed in as user_id, or is a guest.
+-- The session is the device: whoever holds the cookie whose hash stands here is signed in as user_id, or is a guest. A row of kind
+-- token belongs to a script instead, and its hash is that of the name (jti) in the access token.
 CREATE TABLE sessions (
-    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
-    token_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
-    user_id     BIGINT UNSIGNED NULL COMMENT 'keep',
-    data        TEXT            NOT NULL COMMENT 'erase untold',
-    ip          VARCHAR(45)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase',
-    user_agent  VARCHAR(255)    NOT NULL COMMENT 'erase',
-    created_at  DATETIME(6)     NOT NULL COMMENT 'export',
-    seen_at     DATETIME(6)     NOT NULL COMMENT 'export',
-    expires_at  DATETIME(6)     NOT NULL COMMENT 'export',
+    id             BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    kind           VARCHAR(8)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'browser' COMMENT 'keep',
+    token_hash     CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    user_id        BIGINT UNSIGNED NULL COMMENT 'keep',
+    data           TEXT            NOT NULL COMMENT 'erase untold',
+    ip             VARCHAR(45)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase',
+    user_agent     VARCHAR(255)    NOT NULL COMMENT 'erase',
+    browser        VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'other' COMMENT 'erase untold: read off the user agent',
+    os             VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'other' COMMENT 'erase untold: read off the user agent',
+    created_at     DATETIME(6)     NOT NULL COMMENT 'export',
+    seen_at        DATETIME(6)     NOT NULL COMMENT 'export',
+    expires_at     DATETIME(6)     NOT NULL COMMENT 'export',
+    stepped_up_at  DATETIME(6)     NULL COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_sessions_token (token_hash),
-    KEY ix_sessions_user (user_id, seen_at),
+    KEY ix_sessions_user (user_id, kind, created_at),
     KEY ix_sessions_expires (expires_at),
-    CONSTRAINT fk_sessions_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+    CONSTRAINT fk_sessions_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT ck_sessions_kind CHECK (kind IN ('browser', 'token'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- Browsers (by a cookie that outlives the session) and, for scripts, networks from which an account was signed in to before:
+-- no mail tells of them again, and nobody else's wrong passwords keep them out.
+CREATE TABLE known_devices (
+    user_id      BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    device_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    seen_at      DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (user_id, device_hash),
+    KEY ix_known_devices_seen (seen_at),
+    CONSTRAINT fk_known_devices_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- The second factor of an account. The secret is not here: it is derived from the shop's key and the salt. last_step is the
+-- 30-second step of the last code that was used, so that each is used once.
+CREATE TABLE totps (
+    user_id       BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    salt          CHAR(32)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    last_step     BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    created_at    DATETIME(6)     NOT NULL COMMENT 'keep',
+    confirmed_at  DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (user_id),
+    CONSTRAINT fk_totps_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+CREATE TABLE recovery_codes (
+    id         BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    user_id    BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    code_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    used_at    DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_recovery_codes_hash (user_id, code_hash),
+    CONSTRAINT fk_recovery_codes_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- Something a person must prove with a code from a mail. A pending registration lives here and nowhere else.
@@ -233,7 +274,7 @@ CREATE TABLE variants (
 CREATE TABLE carts (
     id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
     user_id     BIGINT UNSIGNED NULL COMMENT 'keep',
-    token_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'erase untold',
+    token_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep, names a guest''s browser; a cart of an account has none',
     version     INT UNSIGNED    NOT NULL DEFAULT 1 COMMENT 'keep',
     updated_at  DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
@@ -404,6 +445,23 @@ CREATE TABLE mails (
     CONSTRAINT ck_mails_status CHECK (status IN ('queued', 'sent', 'failed'))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
+-- What happened, for good: the app's account may add rows and change none. Ids only, never a name, an address or a value; so nothing
+-- refers to another table, and nothing here changes when somebody is erased.
+CREATE TABLE events (
+    id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    at            DATETIME(6)     NOT NULL COMMENT 'keep',
+    kind          VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    actor_id      BIGINT UNSIGNED NULL COMMENT 'keep',
+    subject_kind  VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    subject_id    BIGINT UNSIGNED NULL COMMENT 'keep',
+    request_id    CHAR(16)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    detail        VARCHAR(1000)   NOT NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    KEY ix_events_subject (subject_kind, subject_id, id),
+    KEY ix_events_kind (kind, id),
+    KEY ix_events_at (at)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
 -- What runs when. A runner takes a job by moving its lease; a job whose runner died is taken again when the lease ends.
 CREATE TABLE jobs (
     name          VARCHAR(60)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
@@ -419,4 +477,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', '8052f8c3965da221a668362b2888799d6da808ef94396355fba1003481d0ae75', UTC_TIMESTAMP(6));
+    ('0001_baseline', 'd005a576e7b7ce3f8e8d31e67bac6bc96144fcee0e2e3bd19ac10937c304330f', UTC_TIMESTAMP(6));

@@ -39,6 +39,8 @@ CREATE TABLE users (
     newsletter     BOOLEAN         NOT NULL DEFAULT FALSE COMMENT 'export',
     role           VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'customer' COMMENT 'export',
     status         VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'active' COMMENT 'export',
+    blocked_until  DATETIME(6)     NULL COMMENT 'export',
+    block_reason   VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'export',
     created_at     DATETIME(6)     NOT NULL COMMENT 'export',
     updated_at     DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
@@ -71,20 +73,57 @@ CREATE TABLE addresses (
 
 -- step: table sessions
 CREATE TABLE sessions (
-    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
-    token_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
-    user_id     BIGINT UNSIGNED NULL COMMENT 'keep',
-    data        TEXT            NOT NULL COMMENT 'erase untold',
-    ip          VARCHAR(45)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase',
-    user_agent  VARCHAR(255)    NOT NULL COMMENT 'erase',
-    created_at  DATETIME(6)     NOT NULL COMMENT 'export',
-    seen_at     DATETIME(6)     NOT NULL COMMENT 'export',
-    expires_at  DATETIME(6)     NOT NULL COMMENT 'export',
+    id             BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    kind           VARCHAR(8)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'browser' COMMENT 'keep',
+    token_hash     CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    user_id        BIGINT UNSIGNED NULL COMMENT 'keep',
+    data           TEXT            NOT NULL COMMENT 'erase untold',
+    ip             VARCHAR(45)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase',
+    user_agent     VARCHAR(255)    NOT NULL COMMENT 'erase',
+    browser        VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'other' COMMENT 'erase untold: read off the user agent',
+    os             VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'other' COMMENT 'erase untold: read off the user agent',
+    created_at     DATETIME(6)     NOT NULL COMMENT 'export',
+    seen_at        DATETIME(6)     NOT NULL COMMENT 'export',
+    expires_at     DATETIME(6)     NOT NULL COMMENT 'export',
+    stepped_up_at  DATETIME(6)     NULL COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_sessions_token (token_hash),
-    KEY ix_sessions_user (user_id, seen_at),
+    KEY ix_sessions_user (user_id, kind, created_at),
     KEY ix_sessions_expires (expires_at),
-    CONSTRAINT fk_sessions_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+    CONSTRAINT fk_sessions_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT ck_sessions_kind CHECK (kind IN ('browser', 'token'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table known_devices
+CREATE TABLE known_devices (
+    user_id      BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    device_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    seen_at      DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (user_id, device_hash),
+    KEY ix_known_devices_seen (seen_at),
+    CONSTRAINT fk_known_devices_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table totps
+CREATE TABLE totps (
+    user_id       BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    salt          CHAR(32)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    last_step     BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    created_at    DATETIME(6)     NOT NULL COMMENT 'keep',
+    confirmed_at  DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (user_id),
+    CONSTRAINT fk_totps_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table recovery_codes
+CREATE TABLE recovery_codes (
+    id         BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    user_id    BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    code_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
+    used_at    DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_recovery_codes_hash (user_id, code_hash),
+    CONSTRAINT fk_recovery_codes_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- step: table challenges
@@ -229,7 +268,7 @@ CREATE TABLE variants (
 CREATE TABLE carts (
     id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
     user_id     BIGINT UNSIGNED NULL COMMENT 'keep',
-    token_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'erase untold',
+    token_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep, names a guest''s browser; a cart of an account has none',
     version     INT UNSIGNED    NOT NULL DEFAULT 1 COMMENT 'keep',
     updated_at  DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
@@ -398,6 +437,22 @@ CREATE TABLE mails (
     CONSTRAINT fk_mails_order FOREIGN KEY (order_id) REFERENCES orders (id),
     CONSTRAINT fk_mails_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT ck_mails_status CHECK (status IN ('queued', 'sent', 'failed'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table events
+CREATE TABLE events (
+    id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    at            DATETIME(6)     NOT NULL COMMENT 'keep',
+    kind          VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    actor_id      BIGINT UNSIGNED NULL COMMENT 'keep',
+    subject_kind  VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    subject_id    BIGINT UNSIGNED NULL COMMENT 'keep',
+    request_id    CHAR(16)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    detail        VARCHAR(1000)   NOT NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    KEY ix_events_subject (subject_kind, subject_id, id),
+    KEY ix_events_kind (kind, id),
+    KEY ix_events_at (at)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- step: table jobs

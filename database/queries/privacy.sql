@@ -1,5 +1,5 @@
 -- name: get_state -> row
-SELECT status, UTC_TIMESTAMP(6) AS exported_at FROM users WHERE id = :user_id;
+SELECT status, blocked_until, block_reason, UTC_TIMESTAMP(6) AS exported_at FROM users WHERE id = :user_id;
 
 -- name: list_sessions -> rows
 SELECT ip, user_agent, created_at, seen_at, expires_at

@@ -21,8 +21,10 @@ from .orders import Order
 from .profile import Profile
 
 
-class Account(Profile):
+class OwnAccount(Profile):
     status: str
+    blocked_until: datetime | None
+    block_reason: str
 
 
 class Device(TypedDict):
@@ -52,7 +54,7 @@ class SentMail(TypedDict):
 
 class Export(TypedDict):
     exported_at: datetime
-    account: Account
+    account: OwnAccount
     addresses: list[SavedAddress]
     orders: list[Order]
     cart: Cart
@@ -71,7 +73,7 @@ def export(user_id: int) -> Export:
         mails = q.privacy.list_mails(tx, mail_ids=_mails_of(tx, user_id, account["email"]))
     return {
         "exported_at": state["exported_at"],
-        "account": {**account, "status": state["status"]},
+        "account": {**account, "status": state["status"], "blocked_until": state["blocked_until"], "block_reason": state["block_reason"]},
         "addresses": addresses.list_of(user_id)["items"],
         "orders": orders.all_of(user_id),
         "cart": cart.get(Buyer(user_id)),

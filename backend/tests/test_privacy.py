@@ -1,0 +1,433 @@
+"""Own data told and erased, held to the marks that the columns carry: keep, export, erase."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import factories
+import orjson
+import pytest
+from conftest import ShopClient
+from factories import PASSWORD, User
+from flask import Flask
+from PIL import Image
+from test_accounts import at_once, auth, change, mails, rows, who
+from werkzeug.test import TestResponse
+
+from app import db
+from app.config import Settings
+from app.services import mail, orders, privacy
+
+ME = "/api/v1/me"
+NEW_PASSWORD = "cobalt-meadow-72"
+OWN_PASSWORD = {"alice": "granite-lantern-58", "bob": "velvet-orchard-31"}
+Cell = tuple[str, str, Any]  # table, column, value
+Dump = dict[tuple[str, tuple[Any, ...]], dict[str, Any]]  # rows by table and primary key
+
+
+def marks() -> dict[tuple[str, str], list[str]]:
+    """The words of every column's comment."""
+    found = rows("SELECT table_name, column_name, column_comment FROM information_schema.columns WHERE table_schema = DATABASE()")
+    return {(table, column): re.findall(r"\w+", comment) for table, column, comment in found}
+
+
+def marked(mark: str, *, untold: bool | None = None) -> set[tuple[str, str]]:
+    return {place for place, words in marks().items() if words[0] == mark and (untold is None or ("untold" in words[1:2]) == untold)}
+
+
+def dump() -> Dump:
+    """Every row of every table."""
+    found: Dump = {}
+    keys = rows(
+        "SELECT table_name, column_name FROM information_schema.key_column_usage"
+        " WHERE table_schema = DATABASE() AND constraint_name = 'PRIMARY' ORDER BY table_name, ordinal_position"
+    )
+    columns = rows("SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position")
+    for table in sorted({table for table, _ in columns}):
+        names = [column for owner, column in columns if owner == table]
+        for row in rows(f"SELECT {', '.join(f'`{name}`' for name in names)} FROM `{table}`"):
+            values = dict(zip(names, row, strict=True))
+            found[table, tuple(values[column] for owner, column in keys if owner == table)] = values
+    return found
+
+
+def cells(found: Dump) -> Iterator[Cell]:
+    return ((table, column, value) for (table, _), row in found.items() for column, value in row.items() if value not in (None, ""))
+
+
+def leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from leaves(one)
+    else:
+        yield as_told(value)
+
+
+def as_told(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M:%SZ}"
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def erase(client: ShopClient, password: str = PASSWORD) -> TestResponse:
+    return client.delete(ME, json={"password": password})
+
+
+def deliver(shop: Flask) -> None:
+    """What waits in the outbox goes out."""
+    mail.deliver_due(shop.config["SHOP"])
+
+
+def code(template: str) -> str:
+    return str(orjson.loads(rows("SELECT data FROM mails WHERE template = %s ORDER BY id DESC", template)[0][0])["code"])
+
+
+def order(client: ShopClient, word: str, **more: Any) -> str:
+    """An order of a thing of its own; gives its number."""
+    size = {"options": ("Small", "", ""), "sku": f"SKU-{word[0]}{client.get('/api/v1/orders').json.get('total', 0)}"}
+    client.add(factories.product(variants=[size], option_names=("Size", "", "")).variant)
+    address = {name: f"{word}-{name}" for name in ("name", "line1", "line2", "city", "region", "phone")} | {"postcode": f"{word}-7", "country": "BE"}
+    answer = client.order(key=f"{word}-key-{more}", address=address, note=f"{word}-note", **more)
+    assert answer.status_code == 201, answer.json
+    return str(answer.json["number"])
+
+
+def live(shop: Flask, client: ShopClient, user: User, word: str) -> list[str]:
+    """Do all that leaves a trace in the shop, with values that name the person; gives the numbers of the orders."""
+    client.as_(user)
+    client.put(f"{ME}/password", json={"current_password": PASSWORD, "new_password": OWN_PASSWORD[word]})
+    client.patch(ME, json={"first_name": f"{word}-first", "last_name": f"{word}-last", "phone": f"{word}-phone", "newsletter": True})
+    out = io.BytesIO()
+    Image.new("RGB", (40, 40)).save(out, "PNG")
+    client.put(f"{ME}/avatar", data=out.getvalue(), content_type="image/png")
+    body = {name: f"{word}-book-{name}" for name in ("label", "name", "line1", "line2", "city", "region", "phone")}
+    client.post(f"{ME}/addresses", json=body | {"postcode": f"{word}-8", "country": "FR"})
+    finished, open_one, unpaid = order(client, word), order(client, word, payment_method="bank_transfer"), order(client, word, email=f"{word}@work.example")
+    change("UPDATE orders SET status = 'completed', payment_status = 'paid', fulfilment_status = 'delivered' WHERE number = %s", finished)
+    deliver(shop)
+    challenge = client.post(f"{ME}/email", json={"email": f"{word}@newer.example", "password": OWN_PASSWORD[word]}).json["challenge"]
+    client.post(f"{ME}/email/verify", json={"challenge": challenge, "otp": code("email_change_code")})
+    deliver(shop)
+    client.post(f"{ME}/email", json={"email": f"{word}@newest.example", "password": OWN_PASSWORD[word]})
+    auth(client, "forgot", email=f"{word}@newer.example")
+    auth(client, "register", username=f"{word}-twice", email=f"{word}@newer.example", password=NEW_PASSWORD)
+    client.add(factories.product().variant)
+    change("UPDATE mails SET status = 'failed', last_error = %s WHERE recipient = %s ORDER BY id DESC LIMIT 1", f"no mailbox {word}", f"{word}@newer.example")
+    address = "203.0.113.7" if word == "alice" else "198.51.100.9"
+    device = (address, f"Browser of {word}", f'{{"cart": "{word}"}}', f"{word}-browser", f"{word}-os", user.id)
+    change("UPDATE sessions SET ip = %s, user_agent = %s, data = %s, browser = %s, os = %s WHERE user_id = %s", *device)
+    change("UPDATE users SET blocked_until = '2020-02-02', block_reason = %s WHERE id = %s", f"{word} was rude", user.id)
+    change("REPLACE INTO known_devices (user_id, device_hash, seen_at) VALUES (%s, SHA2(%s, 256), UTC_TIMESTAMP(6))", user.id, word)
+    change("REPLACE INTO totps (user_id, salt, created_at) VALUES (%s, MD5(%s), UTC_TIMESTAMP(6))", user.id, word)
+    change("INSERT INTO recovery_codes (user_id, code_hash) VALUES (%s, SHA2(%s, 256))", user.id, f"code of {word}")
+    return [finished, open_one, unpaid]
+
+
+@pytest.fixture
+def lives(shop: Flask, client: ShopClient, new_client: Callable[[], ShopClient], alice: User, bob: User) -> tuple[Dump, Dump, list[str]]:
+    """What the shop holds when Bob has lived in it, what came when Alice did too, and the numbers of her orders."""
+    change("DELETE FROM users WHERE id = %s", alice.id)
+    live(shop, new_client(), bob, "bob")
+    deliver(shop)
+    before = dump()
+    again = factories.user("alice")
+    numbers = live(shop, client, again, "alice")
+    return before, {key: row for key, row in dump().items() if key not in before}, numbers
+
+
+def values_of(hers: Dump, before: Dump, places: set[tuple[str, str]]) -> set[Cell]:
+    """Her values in these columns, but for those that stood there before she came."""
+    known = {(table, column, value) for table, column, value in cells(before)}
+    return {cell for cell in cells(hers) if cell[:2] in places and cell not in known}
+
+
+# ---------------------------------------------------------------- the marks
+
+
+def test_every_column_is_marked(shop: Flask) -> None:
+    assert {place: words for place, words in marks().items() if words[:1] not in (["keep"], ["export"], ["erase"])} == {}
+
+
+def test_the_scenario_fills_every_column_that_tells_of_a_person(lives: tuple[Dump, Dump, list[str]]) -> None:
+    before, hers, _ = lives
+    filled = {cell[:2] for cell in cells(hers)}
+    assert (marked("erase") | marked("export")) - filled == set()
+    assert marked("erase") - {cell[:2] for cell in values_of(hers, before, marked("erase"))} == set()
+
+
+# ---------------------------------------------------------------- export
+
+
+def test_the_export_tells_every_value_that_is_marked_so_and_no_secret(client: ShopClient, lives: tuple[Dump, Dump, list[str]]) -> None:
+    before, hers, numbers = lives
+    answer = client.get(f"{ME}/export")
+    assert (answer.status_code, answer.headers["Content-Disposition"], answer.headers["Cache-Control"]) == (
+        *(200, 'attachment; filename="my-data.json"', "no-store"),
+    )
+    told, text = set(leaves(answer.json)), answer.get_data(as_text=True)
+    tellable = marked("export") | marked("erase", untold=False)
+    missing = [(table, column, value) for table, column, value in cells(hers) if (table, column) in tellable and not _is_told(value, told)]
+    assert missing == []
+
+    public = {str(value) for _, _, value in values_of(hers, before, tellable)}
+    secrets = {str(value) for _, _, value in values_of(hers, before, marked("erase", untold=True))} - public
+    assert len(secrets) > 10
+    assert [secret for secret in secrets if secret in text] == []
+    assert {one["number"] for one in answer.json["orders"]} == set(numbers)
+
+
+def _is_told(value: Any, told: set[str]) -> bool:
+    if isinstance(value, str) and value.startswith("["):
+        return set(leaves(orjson.loads(value))) <= told
+    return as_told(value) in told or (isinstance(value, str) and len(value) > 6 and any(value in one for one in told))
+
+
+def test_the_export_tells_of_nobody_else(client: ShopClient, lives: tuple[Dump, Dump, list[str]]) -> None:
+    before, _, _ = lives
+    text = client.get(f"{ME}/export").get_data(as_text=True)
+    personal = marked("erase")
+    his = {str(value) for table, column, value in cells(before) if (table, column) in personal and len(str(value)) > 4}
+    assert len(his) > 30
+    assert [value for value in his if value in text] == []
+    assert client.get(f"{ME}/export").json["exported_at"].endswith("Z")
+
+
+def test_a_new_account_has_an_export_too(client: ShopClient, alice: User) -> None:
+    told = client.as_(alice).get(f"{ME}/export").json
+    assert (told["account"]["username"], told["account"]["status"]) == ("alice", "active")
+    assert (told["addresses"], told["orders"], told["codes"], told["mails"], len(told["devices"])) == ([], [], [], [], 1)
+
+
+def test_many_orders_are_all_told(client: ShopClient, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.as_(alice)
+    numbers = [order(client, f"w{n}") for n in range(5)]
+    listed, asked = orders.q.orders.list_of_user, 0
+
+    def by_twos(tx: db.Tx, *, limit: int, **more: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return listed(tx, limit=2, **more)
+
+    monkeypatch.setitem(orders.q.orders._statements, "list_of_user", by_twos)
+    assert [one["number"] for one in orders.all_of(alice.id)] == numbers[::-1]
+    assert asked == 4
+
+
+# ---------------------------------------------------------------- erasure
+
+
+def test_nothing_that_is_marked_erase_survives_and_the_others_are_untouched(
+    shop: Flask, client: ShopClient, app_settings: Settings, lives: tuple[Dump, Dump, list[str]]
+) -> None:
+    before, hers, numbers = lives
+    pictures = app_settings.var / "uploads"
+    avatar = next(value for table, column, value in cells(hers) if column == "avatar_path")
+    her_mails = [key[1][0] for key in hers if key[0] == "mails"]
+    assert (pictures / avatar).is_file()
+    assert _written(app_settings.var, her_mails)
+
+    assert erase(client, OWN_PASSWORD["alice"]).status_code == 204
+    assert _written(app_settings.var, her_mails) == []
+    deliver(shop)
+
+    after = dump()
+    gone = {str(value) for _, _, value in values_of(hers, before, marked("erase"))}
+    assert len(gone) > 40
+    survivors = {(table, column, value) for table, column, value in cells(after) for one in gone if one in str(value)}
+    assert survivors == set()
+    assert not (pictures / avatar).exists()
+    assert {key: row for key, row in before.items() if after.get(key) != row} == {}
+
+    # What the books need is there as it was.
+    told = marked("export")
+    for key, row in hers.items():
+        if key[0] in ("orders", "order_items"):
+            kept = {column for table, column in told if table == key[0]} - {"status"}
+            assert {column: after[key][column] for column in kept} == {column: row[column] for column in kept}
+    assert rows("SELECT number, status, user_id, name, email, country FROM orders WHERE user_id IS NULL ORDER BY id") == [
+        (numbers[0], "completed", None, "erased", "", "BE"),
+        (numbers[1], "cancelled", None, "erased", "", "BE"),
+        (numbers[2], "cancelled", None, "erased", "", "BE"),
+    ]
+
+
+def _written(var: Path, mail_ids: list[int]) -> list[Path]:
+    return [path for path in (var / "mail").glob("*.eml") if int(path.name.split("-")[1]) in mail_ids]
+
+
+def test_every_session_ends_and_the_name_is_free_again(client: ShopClient, new_client: Callable[[], ShopClient], alice: User) -> None:
+    other = new_client().as_(alice)
+    answer = erase(client.as_(alice))
+    assert (answer.status_code, answer.data) == (204, b"")
+    assert [who(client), who(other)] == [None, None]
+    assert auth(client, "login", identifier="alice", password=PASSWORD).status_code == 401
+    assert auth(client, "register", username="alice", email=alice.email, password=NEW_PASSWORD).status_code == 202
+    assert auth(client, "verify", challenge=auth(client, "forgot", email=alice.email).json["challenge"], otp="123456").status_code == 422
+
+
+def test_erasure_asks_for_the_password(client: ShopClient, alice: User) -> None:
+    client.as_(alice)
+    answer = erase(client, "walnut-harbour-18")
+    assert (answer.status_code, answer.json["errors"]) == (422, {"password": ["This is not your password."]})
+    assert [client.delete(ME, json={}).status_code, client.delete(ME).status_code] == [422, 415]
+    assert [erase(client, f"guess-number-{n}").status_code for n in range(10)] == [422] * 9 + [429]
+    assert (who(client), mails()) == ("alice", [])
+
+
+def test_the_last_thing_is_a_mail_that_is_forgotten_once_it_is_sent(shop: Flask, client: ShopClient, alice: User) -> None:
+    client.as_(alice)
+    number = order(client, "alice")
+    erase(client)
+    assert mails() == [("order_placed", ""), ("erased", alice.email)]
+    assert orjson.loads(rows("SELECT data FROM mails WHERE template = 'erased'")[0][0]) == {"username": "alice", "cancelled": [number]}
+    deliver(shop)
+    assert rows("SELECT recipient, data, status FROM mails WHERE template = 'erased'") == [("", "", "sent")]
+    written = mail.list_written(shop.config["SHOP"].var)[0]
+    assert (written["to"], written["subject"]) == (alice.email, "Your account was erased")
+    assert number in written["text"]
+
+
+def test_the_last_mail_is_forgotten_too_when_nobody_takes_it(shop: Flask, client: ShopClient, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    erase(client.as_(alice))
+
+    def refuses(*_: object) -> None:
+        raise OSError(f"no mailbox {alice.email}")
+
+    monkeypatch.setattr(mail, "_send", refuses)
+    deliver(shop)
+    assert rows("SELECT recipient, status FROM mails") == [(alice.email, "queued")]
+    change("UPDATE mails SET created_at = created_at - INTERVAL 3 DAY, due_at = created_at")
+    deliver(shop)
+    assert rows("SELECT recipient, data, last_error, status FROM mails") == [("", "", "", "failed")]
+
+
+def test_a_mail_that_waited_is_never_sent_to_who_was_erased(shop: Flask, client: ShopClient, alice: User) -> None:
+    client.as_(alice)
+    order(client, "alice")
+    auth(client, "forgot", email=alice.email)
+    erase(client)
+    deliver(shop)
+    assert rows("SELECT template, status FROM mails ORDER BY id") == [("order_placed", "failed"), ("erased", "sent")]
+
+
+def test_goods_that_were_not_sent_go_back_to_the_shelf(client: ShopClient, alice: User) -> None:
+    thing = factories.product(stock=5)
+    client.as_(alice).add(thing.variant, 3)
+    client.order()
+    assert factories.stock_of(thing.variant) == 2
+    erase(client)
+    assert factories.stock_of(thing.variant) == 5
+    assert rows("SELECT kind, actor_id FROM order_events ORDER BY id") == [("placed", None), ("cancelled", None)]
+
+
+@pytest.mark.parametrize(("payment", "fulfilment", "may"), [("paid", "unfulfilled", False), ("unpaid", "shipped", False), ("paid", "delivered", True)])
+def test_an_order_that_is_under_way_keeps_its_address_until_it_has_come(client: ShopClient, alice: User, payment: str, fulfilment: str, may: bool) -> None:
+    client.as_(alice)
+    number, other = order(client, "alice"), order(client, "other")
+    change("UPDATE orders SET payment_status = %s, fulfilment_status = %s WHERE number = %s", payment, fulfilment, number)
+    answer = erase(client)
+    if may:
+        assert answer.status_code == 204
+        assert rows("SELECT name FROM orders") == [("erased",)] * 2
+    else:
+        assert (answer.status_code, answer.json["code"], number in answer.json["detail"]) == (409, "order_under_way", True)
+        assert client.get(f"/api/v1/orders/{other}").json["status"] == "placed"
+        assert who(client) == "alice"
+
+
+def test_a_later_step_of_an_order_mails_nobody(client: ShopClient, alice: User) -> None:
+    client.as_(alice)
+    order(client, "alice")
+    erase(client)
+    order_id = rows("SELECT id FROM orders")[0][0]
+    db.transaction(orders.announce, order_id, "order_cancelled")
+    assert [template for template, _ in mails()] == ["order_placed", "erased"]
+
+
+def test_an_order_given_as_a_guest_is_no_part_of_the_account(shop: Flask, client: ShopClient, new_client: Callable[[], ShopClient], alice: User) -> None:
+    guest = new_client()
+    order(guest, "guest", email=alice.email)
+    client.as_(alice)
+    assert client.get(f"{ME}/export").json["orders"] == []
+    erase(client)
+    assert rows("SELECT email, name FROM orders") == [(alice.email, "guest-name")]
+    assert mails()[0] == ("order_placed", alice.email)
+
+
+def test_addresses_that_only_look_alike_are_two_peoples(client: ShopClient, new_client: Callable[[], ShopClient], shop: Flask) -> None:
+    jose, other = factories.user("jose"), factories.user("jos2")
+    change("UPDATE users SET email = 'josé@example.com', email_key = 'josé@example.com' WHERE id = %s", other.id)
+    for user in (jose, other):
+        auth(new_client(), "forgot", email="josé@example.com" if user is other else user.email)
+    assert len(client.as_(jose).get(f"{ME}/export").json["mails"]) == 1
+    erase(client)
+    assert mails() == [("reset_code", "josé@example.com"), ("erased", "jose@example.com")]
+
+
+# ---------------------------------------------------------------- the last admin
+
+
+def test_the_last_admin_stays(client: ShopClient, ada: User, bob: User) -> None:
+    factories.user("closed", role="admin", status="deactivated")
+    factories.user("staff", role="staff")
+    answer = erase(client.as_(ada))
+    assert (answer.status_code, answer.json["code"]) == (409, "last_admin")
+    assert who(client) == "ada"
+    assert mails() == []
+
+
+def test_an_admin_may_go_when_there_is_another(client: ShopClient, ada: User) -> None:
+    factories.user("eve", role="admin")
+    assert erase(client.as_(ada)).status_code == 204
+    assert rows("SELECT username FROM users") == [("eve",)]
+
+
+def test_of_all_admins_who_go_at_once_one_stays(new_client: Callable[[], ShopClient], shop: Flask) -> None:
+    browsers = [new_client().as_(factories.user(f"admin{n}", role="admin")) for n in range(4)]
+    answers = at_once(4, lambda n: erase(browsers[n]).status_code)
+    assert sorted(answers) == [204, 204, 204, 409]
+    assert rows("SELECT COUNT(*) FROM users WHERE role = 'admin'") == [(1,)]
+
+
+# ---------------------------------------------------------------- at once
+
+
+def test_an_order_at_the_same_moment_is_erased_or_never_made(new_client: Callable[[], ShopClient], shop: Flask) -> None:
+    for number in range(6):
+        user = factories.user(f"racer{number}")
+        thing = factories.product(stock=3)
+        browsers = [new_client().as_(user) for _ in range(2)]
+        browsers[1].add(thing.variant, 2)
+        answers = at_once(2, lambda n, pair=browsers: (erase(pair[0]) if n == 0 else pair[1].order(key="race")).status_code)  # type: ignore[misc]
+        assert answers[0] == 204
+        assert answers[1] in (201, 401, 404, 409)
+        assert factories.stock_of(thing.variant) == 3
+    assert rows("SELECT COUNT(*) FROM orders WHERE name <> 'erased' OR status <> 'cancelled'") == [(0,)]
+    assert rows("SELECT COUNT(*) FROM users") == [(0,)]
+
+
+def test_of_two_erasures_at_once_one_is_made(new_client: Callable[[], ShopClient], alice: User) -> None:
+    browsers = [new_client().as_(alice) for _ in range(2)]
+    answers = sorted(at_once(2, lambda n: erase(browsers[n]).status_code))
+    assert answers[0] == 204
+    assert answers[1] in (401, 422)
+    assert mails() == [("erased", alice.email)]
+
+
+def test_a_failure_half_way_erases_nothing(shop: Flask, alice: User, client: ShopClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.as_(alice)
+    order(client, "alice")
+    before = dump()
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("cut off")
+
+    monkeypatch.setattr(mail, "enqueue", fails)
+    with pytest.raises(RuntimeError):
+        privacy.erase(alice.id, PASSWORD, var=shop.config["SHOP"].var, limited=False)
+    assert dump() == before
