@@ -1,4 +1,4 @@
-import { api, firstData, shop } from "../lib/api.js";
+import { api, firstData } from "../lib/api.js";
 import { append, html, icon, render } from "../lib/html.js";
 import { digitsOf, money, number, plural } from "../lib/format.js";
 import { cardSkeletons, productCard, productPicture } from "../components/product-card.js";
@@ -6,6 +6,8 @@ import { emptyState, failedPart, failedState, loadInto } from "../components/sta
 
 const FILTERS = ["q", "category", "price_min", "price_max", "in_stock", "sort"];
 const EAGER = 4;
+
+const shopName = document.title.split(" · ").pop();
 
 const part = (name) => document.querySelector(`[data-${name}]`);
 const results = part("results");
@@ -196,7 +198,7 @@ async function go(address, { scroll = true } = {}) {
   }
   wish = read();
   await load();
-  document.title = isHome() ? document.title : `${part("title").textContent} · ${(await shop().catch(() => ({ name: "FlaskCart" }))).name}`;
+  document.title = isHome() ? shopName : `${part("title").textContent} · ${shopName}`;
   if (scroll) (isHome() ? document.documentElement : part("catalogue")).scrollIntoView();
 }
 
