@@ -15,6 +15,7 @@ from .config import ROOT
 FRONTEND = ROOT / "frontend"
 ASSET_FOLDERS = ("css", "js", "images")
 COMPRESSED = {".css", ".js", ".svg", ".html", ".json"}
+NAME = "<!--name-->"
 THEMES = ("auto", "light", "dark")
 IMPORT_CSS = re.compile(r'@import url\("([^"]+)"\) layer\((\w+)\);')
 IMPORT_JS = re.compile(r'^\s*(?:import|export)\s(?:[^"\';]*?\sfrom\s*)?["\'](\.[^"\']+)["\']', flags=re.MULTILINE)
@@ -126,12 +127,14 @@ def _cut(text: str) -> Page:
     return Page(text[: first[0]], html.unescape(title[1]), html.unescape(description[1]), middle, after)
 
 
-def fill(page: Page, *, title: str = "", description: str = "", head: str = "", data: bytes | None = None) -> bytes:
-    """The page as sent. `head` is markup made by us, the other texts are escaped; in `data` no markup can begin."""
+def fill(page: Page, *, name: str, title: str = "", description: str = "", head: str = "", data: bytes | None = None) -> bytes:
+    """The page of the shop called `name`, as sent. `head` is markup made by us, the other texts are escaped; in `data` no markup can begin."""
     safe = (data or b"").decode().replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     block = f'<script type="application/json" id="data">{safe}</script>' if data is not None else ""
+    before, middle, after = (part.replace(NAME, html.escape(name)) for part in (page.before, page.middle, page.after))
+    title = title or page.title.replace(NAME, name)
     return (
-        f"{page.before}<title>{html.escape(title or page.title)}</title>\n"
+        f"{before}<title>{html.escape(title)}</title>\n"
         f'<meta name="description" content="{html.escape(description or page.description)}">\n{head}'
-        f"{page.middle}{block}{page.after}"
+        f"{middle}{block}{after}"
     ).encode()

@@ -47,7 +47,7 @@ class Elements(HTMLParser):
 
 
 def filled(name: str, theme: str = "auto", **more: Any) -> str:
-    return fill(SITE.pages[name][theme], **more).decode()
+    return fill(SITE.pages[name][theme], name="Shop & Co", **more).decode()
 
 
 def data_of(text: str) -> Any:
@@ -282,7 +282,7 @@ def test_a_page_without_a_title_or_description_stops_the_start(tmp_path: Path) -
 
 def test_no_markup_begins_in_the_data_of_a_page() -> None:
     page = Page("", "T", "D", "<main>", "</main>")
-    text = fill(page, title=EVIL, description=EVIL, data=json.dumps({"title": EVIL, "more": ["</SCRIPT", "<!--"]}, ensure_ascii=False).encode()).decode()
+    text = fill(page, name=EVIL, title=EVIL, description=EVIL, data=json.dumps({"title": EVIL, "more": ["</SCRIPT", "<!--"]}, ensure_ascii=False).encode()).decode()
     assert data_of(text) == {"title": EVIL, "more": ["</SCRIPT", "<!--"]}
     assert text.count("<script") == text.count("</script") == 1
     assert "<marquee>" not in text and "<!--" not in text and "\u2028" not in re.findall(r"id=\"data\">(.*?)</script>", text)[0]
@@ -358,7 +358,7 @@ def test_a_page_has_one_address_only(client: ShopClient, mug: Thing) -> None:
 def test_what_is_not_there_has_a_page_that_helps(client: ShopClient, mug: Thing, address: str) -> None:
     answer = client.get(address)
     assert (answer.status_code, answer.mimetype) == (404, "text/html")
-    assert SITE.pages["404"]["auto"].title in answer.text
+    assert "<title>Page not found · FlaskCart</title>" in answer.text
     assert '<meta name="robots" content="noindex">' in answer.text
     assert [one for one in Elements(answer.text).named("a") if one.get("href") == "/"]
 

@@ -95,3 +95,5 @@ window.addEventListener("pageshow", ({ persisted }) => {
 });
 
 showAccount();
+
+if (sessionStorage.getItem("notices")) import("./components/notices.js").then(({ sayKeptNotices }) => sayKeptNotices());

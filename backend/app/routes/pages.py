@@ -90,7 +90,7 @@ def home() -> Response:
     plain = not request.args or set(request.args) == {"category"}
     head = _canonical(f"/?category={chosen['slug']}" if chosen else "/") if plain else '<meta name="robots" content="noindex">\n'
     data = {"products": products, "categories": categories} if set(request.args) <= {"q", "category", "sort"} else {"categories": categories}
-    return send(fill(themed("index"), title=title, description=chosen["description"] if chosen else "", head=head, data=as_json(data)))
+    return send(fill(themed("index"), name=shop["name"], title=title, description=chosen["description"] if chosen else "", head=head, data=as_json(data)))
 
 
 @bp.get("/products/<slug>")
@@ -105,7 +105,7 @@ def product(slug: str) -> Response:
     description = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", found["description"]))).strip()[:160]
     title = f"{found['title']} · {shop['name']}"
     head = _canonical(f"/products/{found['slug']}") + _preview(title, description, found["image"]["src"] if found["image"] else "")
-    return send(fill(themed("product"), title=title, description=description, head=head, data=as_json({"product": found})))
+    return send(fill(themed("product"), name=shop["name"], title=title, description=description, head=head, data=as_json({"product": found})))
 
 
 def _canonical(path: str) -> str:
@@ -120,7 +120,7 @@ def _preview(title: str, description: str, image: str) -> str:
 
 
 def plain_page(name: str) -> Response:
-    return send(fill(themed(name), head='<meta name="robots" content="noindex">\n'))
+    return send(fill(themed(name), name=settings.known_name(), head='<meta name="robots" content="noindex">\n'))
 
 
 def _serve(name: str) -> Callable[..., Response]:
@@ -192,7 +192,7 @@ def robots() -> Response:
 
 
 def not_found() -> Response:
-    return send(fill(themed("404"), head='<meta name="robots" content="noindex">\n'), 404)
+    return send(fill(themed("404"), name=settings.known_name(), head='<meta name="robots" content="noindex">\n'), 404)
 
 
 @bp.app_errorhandler(404)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..config import CURRENCIES, Settings
 from ..db import Tx, q
-from ..errors import Conflict, Forbidden
+from ..errors import Conflict, Forbidden, Unavailable
 
 COUNTRIES = {
     "AT": "Austria", "BE": "Belgium", "BG": "Bulgaria", "CH": "Switzerland", "CY": "Cyprus", "CZ": "Czechia", "DE": "Germany", "DK": "Denmark",
@@ -21,6 +23,7 @@ COUNTRIES = {
     "PL": "Poland", "PT": "Portugal", "RO": "Romania", "SE": "Sweden", "SI": "Slovenia", "SK": "Slovakia",
 }  # fmt: skip
 
+NAME_SECONDS = 2.0
 PAYMENT_NAMES = {"cash_on_delivery": "Cash on delivery", "bank_transfer": "Bank transfer"}
 
 FIRST_VALUES: dict[str, Any] = {
@@ -87,6 +90,20 @@ def currency() -> str:
     """The shop's currency (ISO 4217)."""
     with db.reading() as tx:
         return str(shop(tx)["currency"])
+
+
+_known_name: tuple[float, str] = (0.0, str(FIRST_VALUES["name"]))
+
+
+def known_name() -> str:
+    """The shop's name as of the last few seconds, for pages that need nothing else of the database and open also without it."""
+    global _known_name
+    read_at, name = _known_name
+    if time.monotonic() - read_at > NAME_SECONDS:
+        with contextlib.suppress(Unavailable):
+            name = public()["name"]
+        _known_name = (time.monotonic(), name)
+    return name
 
 
 def setup_needed() -> bool:

@@ -3,7 +3,7 @@ import { html, icon, render } from "../lib/html.js";
 import { date } from "../lib/format.js";
 import { signIn } from "../components/account-section.js";
 import { avatar } from "../components/avatar.js";
-import { keepNotices, sayKeptNotices } from "../components/notices.js";
+import { keepNotices } from "../components/notices.js";
 import { orderCard, orderSkeletons } from "../components/order-card.js";
 import { failedPart, failedState, loadInto } from "../components/states.js";
 import { toast } from "../components/toast-stack.js";
@@ -80,5 +80,4 @@ const load = (options) => loadInto(part("orders"), {
 });
 
 window.addEventListener("pageshow", ({ persisted }) => { if (persisted) load({ fresh: true }); });
-sayKeptNotices();
 load();

@@ -1,7 +1,6 @@
 import { api, session, signInAddress } from "../lib/api.js";
 import { append, html, render } from "../lib/html.js";
 import { number, plural } from "../lib/format.js";
-import { sayKeptNotices } from "../components/notices.js";
 import { orderCard, orderSkeletons } from "../components/order-card.js";
 import { emptyState, failedPart, failedState, loadInto } from "../components/states.js";
 
@@ -75,5 +74,4 @@ function load(options) {
 }
 
 window.addEventListener("pageshow", ({ persisted }) => { if (persisted) load({ fresh: true }); });
-sayKeptNotices();
 load();
