@@ -467,3 +467,39 @@ def test_the_sections_are_accessible(shopper: Shopper, alice: Person) -> None:
     expect(shopper.field("Code from the app")).to_be_visible()
     inspector.look("setting up two-step sign-in")
     assert not inspector.found, "\n".join(inspector.found)
+
+
+# ---- at the checkout
+
+
+def test_the_checkout_begins_with_the_address_that_is_offered_first(shopper: Shopper, alice: Person) -> None:
+    shopper.visit("/account/addresses")
+    add_address(shopper, "Home")
+    add_address(shopper, "Work")
+    shopper.has_in_cart(shopper.something())
+    shopper.visit("/checkout")
+    saved = shopper.page.get_by_role("radio", name=re.compile("^Home"))
+    expect(saved).to_be_checked()
+    expect(shopper.field("Postcode")).to_be_hidden()
+
+    shopper.place_order()
+
+    shopper.sees("12 Orchard Lane")
+
+
+def test_another_address_can_be_typed_at_the_checkout(shopper: Shopper, alice: Person) -> None:
+    shopper.visit("/account/addresses")
+    add_address(shopper, "Home")
+    shopper.has_in_cart(shopper.something())
+    shopper.visit("/checkout")
+    shopper.page.get_by_role("radio", name="Another address").check()
+    shopper.button("Place order").click()
+    shopper.sees_problem("Enter the postcode.")
+    shopper.fill_address()
+    shopper.field("Street and house number").fill("7 Ferry Lane")
+    shopper.reload()
+    expect(shopper.field("Street and house number")).to_have_value("7 Ferry Lane")
+
+    shopper.place_order()
+
+    shopper.sees("7 Ferry Lane")

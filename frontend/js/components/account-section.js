@@ -51,14 +51,16 @@ export function section(place, { load, show, what, failed = (error) => failedPar
       return null;
     },
   });
+  if (!loads.length) window.addEventListener("pageshow", comeBack);
   loads.push(start);
   start();
   return start;
 }
 
-markWay();
-window.addEventListener("pageshow", async ({ persisted }) => {
+async function comeBack({ persisted }) {
   if (!persisted) return;
   await mustBeSignedIn({ fresh: true }).catch(() => {}); // Each part says for itself that the shop does not answer.
   for (const start of loads) start();
-});
+}
+
+markWay();

@@ -1,7 +1,7 @@
 import { api, session, shop, signInAddress } from "../lib/api.js";
 import { handle, showProblems, showRefusal } from "../lib/form.js";
 import { html, icon, render } from "../lib/html.js";
-import { money } from "../lib/format.js";
+import { countryName, money } from "../lib/format.js";
 import { amounts, lineArithmetic, summaryLines } from "../components/order-amounts.js";
 import { emptyState, failedPart, failedState, loadInto } from "../components/states.js";
 
@@ -47,6 +47,7 @@ const orderAddress = ({ number, token }) => `/orders/${number}${token ? `?token=
 function goToOrder(order) {
   sessionStorage.removeItem("checkout-attempt");
   sessionStorage.removeItem("checkout-fields");
+  sessionStorage.removeItem("checkout-address");
   store("last-order", { number: order.number, address: orderAddress(order) });
   location.assign(orderAddress(order));
 }
@@ -55,8 +56,16 @@ function goToOrder(order) {
 
 const chosen = (name) => form.querySelector(`input[name="${name}"]:checked`)?.value;
 
+const ANOTHER = "another";
+
+/** The number of the saved address that was chosen; undefined when one is typed. */
+function savedAddress() {
+  const id = chosen("saved_address") ?? ANOTHER;
+  return id === ANOTHER ? undefined : Number(id);
+}
+
 const quoteRequest = () => ({
-  ...(form.elements["address.country"].value && { address: { country: form.elements["address.country"].value } }),
+  ...(savedAddress() ? { address_id: savedAddress() } : form.elements["address.country"].value && { address: { country: form.elements["address.country"].value } }),
   ...(chosen("shipping_method") && { shipping_method: chosen("shipping_method") }),
 });
 
@@ -127,7 +136,7 @@ async function requote() {
 function body(values) {
   return {
     ...(values.email && { email: values.email }),
-    address: values.address,
+    ...(savedAddress() ? { address_id: savedAddress() } : { address: values.address }),
     shipping_method: values.shipping_method,
     payment_method: values.payment_method,
     expected_due_minor: quote.due_minor,
@@ -200,16 +209,57 @@ function showWho({ user }) {
   form.elements["address.phone"].value ||= user.phone ?? "";
 }
 
+/** Without the address book the fields are there all the same. */
+async function addressBook() {
+  const { user } = await session();
+  if (!user) return [];
+  try {
+    return (await api.get("/me/addresses")).items;
+  } catch (error) {
+    if (error.status === undefined) throw error;
+    return [];
+  }
+}
+
+const inALine = ({ name, line1, line2, postcode, city, country }) => [name, line1, line2, `${postcode} ${city}`, countryName(country)].filter(Boolean).join(", ");
+
+/** What somebody began to type before they signed in goes before what is saved. */
+function showAddressBook(addresses, { shipping_countries: countries }) {
+  const reachable = addresses.filter(({ country }) => countries.some(({ code }) => code === country));
+  const before = stored("checkout-address") ?? (form.elements["address.line1"].value ? ANOTHER : "");
+  const now = [...reachable.map(({ id }) => String(id)), ANOTHER].find((one) => one === before) ?? String(reachable[0]?.id);
+  part("addresses").hidden = reachable.length === 0;
+  render(part("addresses"), html`${reachable.map((one) => choice({
+    name: "saved_address", code: one.id, title: one.label || one.line1, note: inALine(one), checked: String(one.id) === now,
+  }))}${reachable.length > 0 && choice({ name: "saved_address", code: ANOTHER, title: "Another address", checked: now === ANOTHER })}`);
+  showTyped();
+}
+
+function showTyped() {
+  const saved = savedAddress() !== undefined;
+  part("typed").hidden = saved;
+  for (const field of part("typed").querySelectorAll("input, select")) field.disabled = saved;
+}
+
+function changed({ target: { name } }) {
+  if (name === "saved_address") {
+    store("checkout-address", chosen("saved_address"));
+    showTyped();
+  }
+  if (["address.country", "saved_address", "shipping_method"].includes(name)) requote();
+}
+
 async function arrive() {
   part("guest").querySelector("a").href = signInAddress("/checkout");
   try {
-    const [found, who, first] = await Promise.all([shop(), session(), api.post("/checkout/quote")]);
+    const [found, who, saved, first] = await Promise.all([shop(), session(), addressBook(), api.post("/checkout/quote")]);
     if (!first.lines.length) return await afterEmpty();
     showCountries(found);
     restoreFields();
+    showAddressBook(saved, found);
     showWho(who);
     showQuote(first);
-    if (form.elements["address.country"].value) requote();
+    if (savedAddress() || form.elements["address.country"].value) requote();
   } catch (error) {
     if (error.status === undefined) throw error;
     render(part("checkout"), failedState(error, "The checkout could not be loaded"));
@@ -219,6 +269,6 @@ async function arrive() {
 
 handle(form, { send: place, done: goToOrder, refused });
 form.addEventListener("input", keepFields);
-form.addEventListener("change", ({ target }) => { if (["address.country", "shipping_method"].includes(target.name)) requote(); });
+form.addEventListener("change", changed);
 window.addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
 arrive();
