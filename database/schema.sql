@@ -87,8 +87,8 @@ CREATE TABLE sessions (
     data           TEXT            NOT NULL COMMENT 'erase untold',
     ip             VARCHAR(45)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase',
     user_agent     VARCHAR(255)    NOT NULL COMMENT 'erase',
-    browser        VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'other' COMMENT 'erase untold: read off the user agent',
-    os             VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'other' COMMENT 'erase untold: read off the user agent',
+    browser        VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'other' COMMENT 'keep, of a handful that everybody shares',
+    os             VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'other' COMMENT 'keep, of a handful that everybody shares',
     created_at     DATETIME(6)     NOT NULL COMMENT 'export',
     seen_at        DATETIME(6)     NOT NULL COMMENT 'export',
     expires_at     DATETIME(6)     NOT NULL COMMENT 'export',
@@ -477,4 +477,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', 'd005a576e7b7ce3f8e8d31e67bac6bc96144fcee0e2e3bd19ac10937c304330f', UTC_TIMESTAMP(6));
+    ('0001_baseline', 'afb956c1645a9cdfa86e7b3040d04fe09c0391bac924aace8855206d48c54346', UTC_TIMESTAMP(6));

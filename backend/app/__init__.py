@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .config import Settings
     from .db import Address
 
-ROUTES = ("accounts", "admin", "cart", "catalogue", "checkout", "me", "operations", "orders", "pages")
+ROUTES = ("accounts", "admin", "cart", "catalogue", "checkout", "devices", "me", "operations", "orders", "pages", "users")
 
 
 class JsonLines(logging.Formatter):
@@ -33,7 +33,7 @@ class JsonLines(logging.Formatter):
 
 
 def start_logging(settings: Settings) -> None:
-    """Everything goes to var/logs/shop.jsonl; warnings and worse are also said on standard error."""
+    """Everything goes to var/logs/shop.jsonl, events to events.jsonl beside it; warnings and worse are also said on standard error."""
     folder = settings.var / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     to_file = logging.FileHandler(folder / "shop.jsonl", encoding="utf-8")
@@ -44,6 +44,11 @@ def start_logging(settings: Settings) -> None:
     logger.handlers[:] = [to_file, to_screen]
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    happened = logging.FileHandler(folder / "events.jsonl", encoding="utf-8")
+    happened.setFormatter(JsonLines())
+    events = logging.getLogger("shop.events")
+    events.handlers[:] = [happened]
+    events.propagate = False
 
 
 def create_app(settings: Settings, address: Address) -> Flask:

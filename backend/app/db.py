@@ -94,6 +94,13 @@ class Tx:
         self.used_at = time.monotonic()
         self.statements = 0
         self.broken = False
+        self.after_commit: list[Callable[[], None]] = []
+
+    def told(self) -> None:
+        """Do what waited for the work on this connection to be certain."""
+        waiting, self.after_commit = self.after_commit, []
+        for tell in waiting:
+            tell()
 
     def execute(self, sql: str, params: tuple[Any, ...] = ()) -> Any:
         self.statements += 1
@@ -218,6 +225,7 @@ def reading() -> Iterator[Tx]:
     with _borrowed() as tx:
         try:
             yield tx
+            tx.told()
         except DRIVER_ERRORS as error:
             if error_number(error) in AWAY:
                 raise Unavailable("The database does not answer.") from error
@@ -247,6 +255,7 @@ def transaction(work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: 
 
 def _once(tx: Tx, work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
+        tx.after_commit.clear()
         tx.execute("START TRANSACTION").close()
         result = work(tx, *args, **kwargs)
     except BaseException:
@@ -260,6 +269,7 @@ def _once(tx: Tx, work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs
             raise
         # The line broke during COMMIT: only who holds an idempotency key can find out what became of it.
         raise Unavailable("The connection was lost while saving. Send the same request again.") from error
+    tx.told()
     return result
 
 

@@ -7,30 +7,30 @@ import hashlib
 import inspect
 import ipaddress
 import logging
-import re
 import secrets
 import time
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from email_validator import EmailNotValidError, validate_email
 from flask import Flask, Request, Response, current_app, g, request, session
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from . import errors
 from .config import Settings
-from .services import sessions
-from .services.sessions import Account
+from .fields import Body, CountryCode, Email, Line, M, Moment, Params, Prose, Secret, Username, validated
+from .services import events, limits, sessions, settings, tokens
+from .services.sessions import Account, Visitor
+
+__all__ = ["Body", "CountryCode", "Email", "Line", "Moment", "Params", "Prose", "Secret", "Username"]
 
 log = logging.getLogger("shop.http")
-M = typing.TypeVar("M", bound=BaseModel)
 
 MAX_BODY = 64 * 1024  # bytes of a JSON body
 MAX_DEPTH = 16
@@ -41,98 +41,6 @@ CSP = (
 )
 
 # ---------------------------------------------------------------- typed bodies
-
-
-# A single line: trimmed, without control characters (CR and LF would forge mail headers). Bounds are given with Field().
-Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")]
-# A text of several lines.
-Prose = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
-# A password is taken as typed: no trimming, any character but controls (NIST SP 800-63B-4, 3.1.1.2).
-Secret = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]*$")]
-
-
-def _email(value: str) -> str:
-    try:
-        return validate_email(value, check_deliverability=False).normalized
-    except EmailNotValidError:
-        raise ValueError("Enter an e-mail address like name@example.com.") from None
-
-
-Email = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254), AfterValidator(_email)]
-
-
-def _username(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", value):
-        raise ValueError("Use letters, digits, dots, dashes and underscores, with a letter or digit at both ends.")
-    return value
-
-
-Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=32), AfterValidator(_username)]
-
-
-def _country(value: str) -> str:
-    if not re.fullmatch(r"[A-Z]{2}", value):
-        raise ValueError("Use the two-letter code of a country, such as BE.")
-    return value
-
-
-CountryCode = Annotated[str, AfterValidator(_country)]
-
-
-class Body(BaseModel):
-    """A JSON body: exact types, no unknown fields."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-
-class Params(BaseModel):
-    """A query string: text is read as the field's type, unknown names are refused."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-SENTENCES = {
-    "missing": "This is needed.",
-    "extra_forbidden": "There is no such field.",
-    "string_type": "Must be text.",
-    "int_type": "Must be a whole number.",
-    "int_parsing": "Must be a whole number.",
-    "int_from_float": "Must be a whole number.",
-    "int_parsing_size": "Too large.",
-    "bool_type": "Must be true or false.",
-    "bool_parsing": "Must be true or false.",
-    "list_type": "Must be a list.",
-    "dict_type": "Must be an object.",
-    "model_type": "Must be an object.",
-    "model_attributes_type": "Must be an object.",
-    "too_long": "At most {max_length}.",
-    "too_short": "At least {min_length}.",
-    "string_too_long": "At most {max_length} characters.",
-    "greater_than_equal": "Must be {ge} or more.",
-    "greater_than": "Must be more than {gt}.",
-    "less_than_equal": "Must be {le} or less.",
-    "literal_error": "Must be one of {expected}.",
-    "string_pattern_mismatch": "Contains characters that are not allowed here.",
-}
-
-
-def _sentence(error: Any) -> str:
-    kind, context = error["type"], error.get("ctx", {})
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "string_too_short":
-        return "This is needed." if context["min_length"] == 1 else f"At least {context['min_length']} characters."
-    return SENTENCES.get(kind, "This is not valid.").format(**context)
-
-
-def _validated(model: type[M], value: Any) -> M:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        fields: dict[str, list[str]] = {}
-        for one in error.errors(include_url=False, include_input=False):
-            fields.setdefault(".".join(map(str, one["loc"])) or "body", []).append(_sentence(one))
-        raise errors.Invalid("Please check the marked fields.", fields=fields) from None
 
 
 def _depth(value: Any, level: int = 0) -> int:
@@ -156,7 +64,7 @@ def _read_body(model: type[M]) -> M:
         raise errors.BadRequest("The body must be a JSON object.")
     if _depth(value) > MAX_DEPTH:
         raise errors.BadRequest("The body is nested too deeply.")
-    return _validated(model, value)
+    return validated(model, value)
 
 
 def _read_params(model: type[M]) -> M:
@@ -165,7 +73,7 @@ def _read_params(model: type[M]) -> M:
         raise errors.Invalid(fields={name: ["Given more than once."] for name in twice})
     if any("\x00" in value for value in request.args.values()):
         raise errors.BadRequest("The address contains a NUL character.")
-    return _validated(model, request.args.to_dict())
+    return validated(model, request.args.to_dict())
 
 
 # ---------------------------------------------------------------- who may call what
@@ -180,19 +88,66 @@ class Endpoint:
     problems: tuple[int, ...]
     shared: bool
     key: bool
+    step_up: bool
+    limit: str
     body: type[Body] | None
     params: type[Params] | None
     answer: Any
 
 
-def _allowed(who: str) -> None:
+def _allowed(who: str, step_up: bool) -> None:
     if who == "anyone":
         return
     account = current_account()
     if account is None:
         raise errors.SignInRequired("Please sign in to go on.")
+    if account["role"] != "customer":
+        _ask_second_factor_of_staff()
     if who == "staff" and account["role"] not in ("staff", "admin") or who == "admin" and account["role"] != "admin":
         raise errors.Forbidden("Your account may not do this.")
+    if step_up and not g.device["stepped_up"]:
+        raise errors.Forbidden("Please confirm that it is you, by your password or a code from your app.", code="step_up_needed")
+
+
+def _ask_second_factor_of_staff() -> None:
+    """Where the owner demands it, staff without a second factor can do nothing but set it up."""
+    own = request.path.startswith(("/api/v1/me", "/api/v1/auth/"))
+    if not own and not g.device["totp"] and settings.staff_need_totp():
+        raise errors.Forbidden("Staff of this shop use two-step sign-in. Please set it up in your account.", code="totp_required")
+
+
+def visitor() -> Visitor:
+    """Where this request comes from, as the services that count and remember it want it."""
+    device = request.cookies.get(current_app.config["DEVICE_COOKIE_NAME"], "")[:64]
+    return Visitor(request.remote_addr or "", request.user_agent.string, device, limited=limited())
+
+
+def limited() -> bool:
+    """Whether the limits on how often something may be done are on."""
+    return bool(current_app.config["SHOP"].limits)
+
+
+def _address() -> str:
+    return limits.address(request.remote_addr or "")
+
+
+def _account() -> str:
+    return f"u:{user_id()}" if user_id() is not None else _address()
+
+
+def _buyer() -> str:
+    token = guest_token()
+    return _account() if user_id() is not None or not token else f"g:{token}"
+
+
+# Whose the allowances are that routes name.
+COUNTED_BY = {"codes": _address, "sign_in_address": _address, "proof": _account, "orders": _buyer}
+
+
+def _count(limit: str) -> None:
+    if limit and limited():
+        # Register, forgot and resend have an allowance each: somebody who mistypes at one is not kept from the other.
+        limits.use(limit, f"{request.url_rule} {COUNTED_BY[limit]()}" if limit == "codes" else COUNTED_BY[limit]())
 
 
 View = Callable[..., Any]
@@ -200,9 +155,21 @@ Guarded = Callable[..., Response]
 Guarding = Callable[[View], Guarded]
 
 
+class Declared(typing.TypedDict, total=False):
+    """What a route may declare beside who may call it."""
+
+    status: int
+    problems: tuple[int, ...]
+    shared: bool
+    key: bool
+    step_up: bool
+    limit: str
+
+
 class Guard:
     """Declares who may call a route, with `status` of a success, `problems` that its rules may answer beside those of the body, `shared`
-    when the answer is the same for everybody and may be kept with an ETag, and `key` when an Idempotency-Key is demanded.
+    when the answer is the same for everybody and may be kept with an ETag, `key` when an Idempotency-Key is demanded, `step_up` when
+    who is signed in must have proved lately that it is them, and `limit`, the allowance that each call uses.
 
     The body, the query string and the shape of the answer are read off the view's annotations (`body`, `params`, return).
     """
@@ -213,27 +180,32 @@ class Guard:
     @typing.overload
     def __call__(self, view: View, /) -> Guarded: ...
     @typing.overload
-    def __call__(self, view: None = None, /, *, status: int = 200, problems: tuple[int, ...] = (), shared: bool = False, key: bool = False) -> Guarding: ...
-    def __call__(self, view: View | None = None, /, **declared: Any) -> Guarded | Guarding:
-        return self._guarded(view) if view else lambda late: self._guarded(late, **declared)
+    def __call__(self, view: None = None, /, **declared: typing.Unpack[Declared]) -> Guarding: ...
+    def __call__(self, view: View | None = None, /, **declared: typing.Unpack[Declared]) -> Guarded | Guarding:
+        return self._guarded(view, {}) if view else lambda late: self._guarded(late, declared)
 
-    def _guarded(self, view: View, *, status: int = 200, problems: tuple[int, ...] = (), shared: bool = False, key: bool = False) -> Guarded:
+    def _guarded(self, view: View, declared: Declared) -> Guarded:
         hints = typing.get_type_hints(view)
         body, params = hints.get("body"), hints.get("params")
         names = inspect.signature(view).parameters
         assert ("body" in names) == (body is not None) and ("params" in names) == (params is not None), f"{view.__name__}: annotate body and params"
+        status, shared = declared.get("status", 200), declared.get("shared", False)
+        step_up, limit = declared.get("step_up", False), declared.get("limit", "")
+        problems = declared.get("problems", ()) + (403,) * step_up + (429,) * bool(limit)
 
         @functools.wraps(view)
         def run(**path: Any) -> Response:
-            _allowed(self.who)
+            _allowed(self.who, step_up)
             if params:
                 path["params"] = _read_params(params)
             if body:
                 path["body"] = _read_body(body)
+            _count(limit)
             result = view(**path)
             return result if isinstance(result, Response) else answer(result, status, shared=shared)
 
-        run.endpoint = Endpoint(self.who, status, problems, shared, key, body, params, hints.get("return"))  # type: ignore[attr-defined]
+        endpoint = Endpoint(self.who, status, problems, shared, declared.get("key", False), step_up, limit, body, params, hints.get("return"))
+        run.endpoint = endpoint  # type: ignore[attr-defined]
         return run
 
 
@@ -264,19 +236,45 @@ def account_id() -> int:
     return account["id"]
 
 
-def begin_session(user: int) -> None:
-    """Sign `user` in under a new session id; the former id is dead (ASVS 5.0, 7.2.4)."""
-    typing.cast(DatabaseSessions, current_app.session_interface).regenerate(typing.cast(ServerSideSession, session))
+def session_row() -> int:
+    """The id of the session of whoever is signed in."""
+    return int(g.device["id"])
+
+
+def begin_session(user: int, *, greeted: bool = False) -> None:
+    """Sign `user` in under a new session id; the former id is dead (ASVS 5.0, 7.2.4). Whoever was `greeted` by a mail gets no other one."""
+    if g.get("bearer"):
+        raise errors.BadRequest("A request with an access token cannot begin a session. Leave the Authorization header out.")
+    g.device_cookie = sessions.arrive(user, visitor(), greeted=greeted)
+    _sessions().regenerate(typing.cast(ServerSideSession, session))
     session.clear()
     session["user_id"] = user
     g.account = sessions.account_of(user)
 
 
+def step_up() -> None:
+    """Note that whoever is signed in has just proved who they are; a browser's session gets a new id (ASVS 5.0, 7.2.4)."""
+    if g.get("bearer"):
+        sessions.step_up(account_id(), session_row(), None)
+        return
+    sid = _sessions()._generate_sid(_sessions().sid_length)
+    sessions.step_up(account_id(), session_row(), sid)
+    kept = typing.cast(ServerSideSession, session)
+    kept.sid = g.known_session = sid
+    kept.modified = True
+
+
 def end_session() -> None:
     """Sign out: the session row goes at once, whatever it held."""
+    if (account := current_account()) and g.get("device"):
+        sessions.sign_out(account["id"], session_row())
     session.clear()
     session.pop("_permanent", None)
     g.account = None
+
+
+def _sessions() -> DatabaseSessions:
+    return typing.cast(DatabaseSessions, current_app.session_interface)
 
 
 def guest_token(*, create: bool = False) -> str | None:
@@ -287,24 +285,51 @@ def guest_token(*, create: bool = False) -> str | None:
     return token
 
 
+def _bearer(request: Request) -> str | None:
+    """The access token of a request that brings one. Its cookie then counts for nothing, be the token good or not."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
 class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]  # Flask-Session has no types
     """Flask-Session over the table `sessions`: the id is hashed at rest and the row is joined with its user's role and state."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, trust: Callable[[], None]) -> None:
         super().__init__(app, key_prefix="", sid_length=32)
+        self._trust = trust
 
     def open_session(self, app: Flask, request: Request) -> ServerSideSession:
+        self._trust()
+        blank = self.session_class(sid=self._generate_sid(self.sid_length), permanent=True)
         if not request.path.startswith("/api/"):
-            return self.session_class(sid=self._generate_sid(self.sid_length), permanent=True)
+            return blank
+        bearer = _bearer(request)
+        if bearer is not None:
+            self._open_token(bearer, request)
+            return blank
         return super().open_session(app, request)
 
+    def save_session(self, app: Flask, session: ServerSideSession, response: Response) -> None:
+        # A script has no cookie: what its requests write into the session is nobody's.
+        if not g.get("bearer"):
+            super().save_session(app, session, response)
+
+    def _open_token(self, bearer: str, request: Request) -> None:
+        g.bearer = True
+        name = tokens.name_of(bearer)
+        if name:
+            self._know(name, sessions.find(name, kind="token", ip=request.remote_addr or ""))
+
     def _retrieve_session_data(self, store_id: str) -> dict[str, Any] | None:
-        found = sessions.find(store_id)
-        if found is None:
-            return None
-        g.account = found["account"]
-        g.known_session = store_id
-        return typing.cast(dict[str, Any], found["data"])
+        found = sessions.find(store_id, user_agent=request.user_agent.string, ip=request.remote_addr or "")
+        self._know(store_id, found)
+        return typing.cast(dict[str, Any], found["data"]) if found else None
+
+    def _know(self, name: str, found: dict[str, Any] | None) -> None:
+        if found:
+            g.account = found["account"]
+            g.known_session = name
+            g.device = found
 
     def _delete_session(self, store_id: str) -> None:
         sessions.end(store_id)
@@ -360,6 +385,8 @@ def problem(error: errors.ShopError) -> Response:
     response = Response(as_json(content), error.status, mimetype="application/problem+json")
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
+    if error.status == 401 and g.get("bearer"):
+        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     return response
 
 
@@ -400,19 +427,20 @@ def request_id() -> str:
     return typing.cast(str, g.request_id)
 
 
-def origins_of(settings: Settings) -> frozenset[str]:
+def origins_of(chosen: Settings) -> frozenset[str]:
     """The origins a browser may write from: the shop's own and CORS_ORIGINS; on this machine its names are alike."""
-    own = urlsplit(settings.url)
+    own = urlsplit(chosen.url)
     names = {own.netloc}
-    if not settings.production and own.hostname in ("localhost", "127.0.0.1", "::1"):
+    if not chosen.production and own.hostname in ("localhost", "127.0.0.1", "::1"):
         port = f":{own.port}" if own.port else ""
         names = {f"{name}{port}" for name in ("localhost", "127.0.0.1", "[::1]")}
-    return frozenset(f"{own.scheme}://{name}" for name in names) | frozenset(settings.cors_origins)
+    return frozenset(f"{own.scheme}://{name}" for name in names) | frozenset(chosen.cors_origins)
 
 
 def _check_origin(allowed: frozenset[str], own: str) -> None:
     """Cross-site writes are refused by what browsers say of themselves (Fetch Metadata); a script without a browser says nothing."""
-    if request.method in SAFE_METHODS:
+    if request.method in SAFE_METHODS or g.get("bearer"):
+        # No other site can make a browser send an access token.
         return
     origin = request.headers.get("Origin")
     if origin is not None:
@@ -420,6 +448,12 @@ def _check_origin(allowed: frozenset[str], own: str) -> None:
             raise errors.Forbidden(f"This request comes from another site. The shop's own address is {own} (SHOP_URL).", code="cross_site")
     elif request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
         raise errors.Forbidden("This request comes from another site.", code="cross_site")
+
+
+def _check_token() -> None:
+    """A dead token is said on any route, so that a script does not go on as a stranger without noticing."""
+    if g.get("bearer") and current_account() is None:
+        raise errors.SignInRequired("This access token is not good, or no longer. Ask for a new one.", code="token_invalid")
 
 
 def _trust_proxies(networks: tuple[str, ...]) -> Callable[[], None]:
@@ -462,6 +496,11 @@ def _finish(response: Response) -> Response:
     if current_app.config["SHOP"].cors_origins and request.path.startswith("/api/"):
         # Also on answers to those who are not on the list: a cache must not give them to one who is.
         response.vary.add("Origin")
+    if "device_cookie" in g and response.status_code < 400:
+        age = timedelta(days=sessions.DEVICE_DAYS)
+        secure = current_app.config["SESSION_COOKIE_SECURE"]
+        name = current_app.config["DEVICE_COOKIE_NAME"]
+        response.set_cookie(name, g.device_cookie, max_age=age, secure=secure, httponly=True, samesite="Lax")
     if current_app.config["SESSION_COOKIE_SECURE"]:
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     log.info(
@@ -477,26 +516,28 @@ def _finish(response: Response) -> Response:
     return response
 
 
-def install(app: Flask, settings: Settings) -> None:
+def install(app: Flask, chosen: Settings) -> None:
     """Give the app its sessions, checks, error handlers and headers."""
     app.config.update(
         MAX_CONTENT_LENGTH=6 * 1024 * 1024,
         PERMANENT_SESSION_LIFETIME=timedelta(days=sessions.COOKIE_DAYS),
         SESSION_REFRESH_EACH_REQUEST=False,
-        SESSION_COOKIE_NAME="__Host-session" if settings.https else "session",
-        SESSION_COOKIE_SECURE=settings.https,
+        SESSION_COOKIE_NAME="__Host-session" if chosen.https else "session",
+        SESSION_COOKIE_SECURE=chosen.https,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
+        DEVICE_COOKIE_NAME="__Host-device" if chosen.https else "device",
     )
-    app.session_interface = DatabaseSessions(app)
-    allowed = origins_of(settings)
-    trust = _trust_proxies(settings.trusted_proxies)
+    # What opens the session is the first to look at a request, and notes its address.
+    app.session_interface = DatabaseSessions(app, _trust_proxies(chosen.trusted_proxies))
+    allowed = origins_of(chosen)
 
     @app.before_request
     def begin() -> None:
         g.started = time.perf_counter()
-        trust()
-        _check_origin(allowed, settings.url)
+        events.begin_request(request_id())
+        _check_token()
+        _check_origin(allowed, chosen.url)
 
     app.after_request(_finish)
     app.register_error_handler(errors.ShopError, _refused)

@@ -24,6 +24,7 @@ TITLES = {
     500: "A fault on our side",
     503: "Busy; see Retry-After",
 }
+BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From POST /api/v1/auth/token; good for 15 minutes."}
 REF = "#/components/schemas/{model}"
 PROBLEM = {
     "type": "object",
@@ -61,7 +62,7 @@ def describe(app: Flask, name: str) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": f"{name} API", "version": "1", "description": "Money is integers in the currency's smallest unit; times are RFC 3339 UTC."},
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": schemas, "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": cookie}}},
+        "components": {"schemas": schemas, "securitySchemes": {"session": {"type": "apiKey", "in": "cookie", "name": cookie}, "bearer": BEARER}},
     }
 
 
@@ -77,7 +78,7 @@ def _operation(rule: Any, view: Any, method: str, endpoint: Endpoint, schemas: d
     if endpoint.body:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _model(endpoint.body, schemas)}}}
     if endpoint.who != "anyone":
-        operation["security"] = [{"session": []}]
+        operation["security"] = [{"session": []}, {"bearer": []}]
     return operation
 
 
@@ -115,9 +116,10 @@ def _success(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def _problems(endpoint: Endpoint, method: str) -> dict[str, Any]:
-    wanted = set(endpoint.problems) | {500, 503}
+    # A dead access token is refused everywhere.
+    wanted = set(endpoint.problems) | {401, 500, 503}
     if endpoint.who != "anyone":
-        wanted |= {401, 403}
+        wanted |= {403}
     if method != "GET":
         wanted |= {403}
     if endpoint.body:

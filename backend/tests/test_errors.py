@@ -243,6 +243,7 @@ GOOD: dict[str, Any] = factories.ADDRESS | {
     "name": "Somebody",
     "new_password": "cobalt-meadow-72",
     "otp": "123456",
+    "code": "123456",
     "password": "wrong-walnut-harbour",
     "payment_method": "cash_on_delivery",
     "product_id": None,

@@ -161,17 +161,18 @@ def test_successes_and_problems_have_a_shape(document: dict[str, Any], shop: Fla
 
 
 def test_who_must_sign_in_is_told(document: dict[str, Any], shop: Flask) -> None:
-    (scheme,) = document["components"]["securitySchemes"].values()
-    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "cookie", "session")
+    schemes = document["components"]["securitySchemes"]
+    assert (schemes["session"]["type"], schemes["session"]["in"], schemes["session"]["name"]) == ("apiKey", "cookie", "session")
+    assert (schemes["bearer"]["type"], schemes["bearer"]["scheme"]) == ("http", "bearer")
     for endpoint, operation in _described(document, shop):
-        assert ("security" in operation) == (endpoint.who != "anyone")
+        assert operation.get("security") == (None if endpoint.who == "anyone" else [{"session": []}, {"bearer": []}])
         assert endpoint.who == "anyone" or {"401", "403"} <= operation["responses"].keys()
         assert ("Idempotency-Key" in {one["name"] for one in operation["parameters"]}) == endpoint.key
 
 
 def test_the_cookie_has_the_name_that_it_has(shop_with: Make) -> None:
     made = shop_with(url="https://shop.example").test_client().get(DOCUMENT).json
-    assert [scheme["name"] for scheme in made["components"]["securitySchemes"].values()] == ["__Host-session"]
+    assert made["components"]["securitySchemes"]["session"]["name"] == "__Host-session"
 
 
 def test_one_name_stands_for_one_shape(document: dict[str, Any], shop: Flask) -> None:

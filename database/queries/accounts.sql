@@ -1,12 +1,18 @@
 -- name: get_by_username -> row
-SELECT id, username, email, password_hash, status
-  FROM users
- WHERE username_key = :username_key;
+SELECT u.id, u.username, u.email, u.password_hash, u.status, u.block_reason,
+       IF(u.blocked_until > UTC_TIMESTAMP(6), u.blocked_until, NULL) AS blocked_until,
+       t.confirmed_at IS NOT NULL AS totp
+  FROM users u
+  LEFT JOIN totps t ON t.user_id = u.id
+ WHERE u.username_key = :username_key;
 
 -- name: get_by_email -> row
-SELECT id, username, email, password_hash, status
-  FROM users
- WHERE email_key = :email_key;
+SELECT u.id, u.username, u.email, u.password_hash, u.status, u.block_reason,
+       IF(u.blocked_until > UTC_TIMESTAMP(6), u.blocked_until, NULL) AS blocked_until,
+       t.confirmed_at IS NOT NULL AS totp
+  FROM users u
+  LEFT JOIN totps t ON t.user_id = u.id
+ WHERE u.email_key = :email_key;
 
 -- name: get_by_id -> row
 SELECT id, username, email

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from flask import Blueprint, current_app
-from pydantic import AfterValidator, Field, StringConstraints
+from flask import Blueprint
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
 from .. import http
-from ..http import Body, Email, Line, Secret, Username, anyone
-from ..services import accounts, cart, sessions
+from ..http import Body, Email, Line, Secret, Username, anyone, signed_in
+from ..services import accounts, cart, profile, sessions, tokens, totp
 from ..services.accounts import Challenge
 from ..services.sessions import Account
+from ..services.tokens import AccessToken
 
 bp = Blueprint("accounts", __name__, url_prefix="/api/v1/auth")
 
@@ -44,6 +45,19 @@ class Again(Body):
 class SignIn(Body):
     identifier: Line = Field(min_length=1, max_length=254)
     password: Secret
+    # Six digits of an app, or a recovery code.
+    totp: Line = Field("", max_length=32)
+
+
+class Proof(Body):
+    password: Secret | None = None
+    totp: Line | None = Field(None, min_length=1, max_length=32)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Proof:
+        if (self.password is None) == (self.totp is None):
+            raise ValueError("Give either password or totp.")
+        return self
 
 
 class Forgotten(Body):
@@ -66,44 +80,59 @@ class Session(TypedDict):
     cart_count: int
 
 
-def _limits() -> bool:
-    return bool(current_app.config["SHOP"].limits)
-
-
-def _begin(user_id: int) -> Welcome:
+def _begin(user_id: int, *, greeted: bool = False) -> Welcome:
     """A new session for the user, with what the guest had put into the cart."""
     notices = cart.merge_guest(http.guest_token(), user_id)
-    http.begin_session(user_id)
+    http.begin_session(user_id, greeted=greeted)
     return {"user": http.current_account(), "notices": notices + sessions.notices_of_sign_in(user_id)}
 
 
 @bp.post("/register")
-@anyone(status=202, problems=(429,))
+@anyone(status=202, limit="codes")
 def register(body: SignUp) -> Challenge:
     """Begin a sign-up: a code goes to the address. The answer is the same whether or not the address has an account."""
-    return accounts.register(body.username, body.email, body.password, limits=_limits())
+    return accounts.register(body.username, body.email, body.password, limited=http.limited())
 
 
 @bp.post("/verify")
 @anyone(status=201, problems=(409,))
 def verify(body: Confirmation) -> Welcome:
     """Finish a sign-up with the code from the mail; the new account is signed in."""
-    return _begin(accounts.verify(body.challenge, body.otp))
+    return _begin(accounts.verify(body.challenge, body.otp), greeted=True)
 
 
 @bp.post("/resend")
-@anyone(status=202, problems=(429,))
+@anyone(status=202, limit="codes")
 def resend(body: Again) -> Challenge:
     """Mail another code for the same challenge. Former codes stay good."""
-    accounts.resend(body.challenge, limits=_limits())
+    accounts.resend(body.challenge, limited=http.limited())
     return {"challenge": body.challenge}
 
 
 @bp.post("/login")
-@anyone(problems=(401,))
+@anyone(problems=(401,), limit="sign_in_address")
 def login(body: SignIn) -> Welcome:
-    """Sign in with username or e-mail address. A guest's cart comes along."""
-    return _begin(accounts.sign_in(body.identifier, body.password))
+    """Sign in with username or e-mail address, and a code where two-step sign-in is on. A guest's cart comes along."""
+    return _begin(accounts.sign_in(body.identifier, body.password, http.visitor(), totp_code=body.totp))
+
+
+@bp.post("/token")
+@anyone(problems=(401,), limit="sign_in_address")
+def issue_token(body: SignIn) -> AccessToken:
+    """An access token for scripts, to be sent as `Authorization: Bearer`. It is good for 15 minutes, and listed among the devices."""
+    visitor = http.visitor()
+    return tokens.issue(accounts.sign_in(body.identifier, body.password, visitor, totp_code=body.totp), visitor)
+
+
+@bp.post("/step-up")
+@signed_in(status=204, limit="proof")
+def step_up(body: Proof) -> None:
+    """Prove once more who you are, by password or by a code. For ten minutes risky acts are open; the session gets a new id."""
+    if body.password is not None:
+        profile.confirm(http.account_id(), body.password, field="password", limited=http.limited())
+    else:
+        totp.confirm_with(http.account_id(), body.totp or "")
+    http.step_up()
 
 
 @bp.post("/logout")
@@ -121,10 +150,10 @@ def session() -> Session:
 
 
 @bp.post("/forgot")
-@anyone(status=202, problems=(429,))
+@anyone(status=202, limit="codes")
 def forgot(body: Forgotten) -> Challenge:
     """Ask for a new password: a code goes to the address if it has an account. The answer is the same if not."""
-    return accounts.forgot(body.email, limits=_limits())
+    return accounts.forgot(body.email, limited=http.limited())
 
 
 @bp.post("/reset")

@@ -55,5 +55,5 @@ class SignedIn(TypedDict):
 def set_up(body: Setup) -> SignedIn:
     """Name the shop and its first admin. Works once, with the token from the link that the shop prints when it starts."""
     user_id = setup.set_up(current_app.config["SHOP"].var, **body.model_dump())
-    http.begin_session(user_id)
+    http.begin_session(user_id, greeted=True)
     return {"user": http.current_account()}

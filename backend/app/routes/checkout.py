@@ -71,7 +71,7 @@ def quote(body: QuoteRequest) -> Quote:
 
 
 @bp.post("/orders")
-@anyone(status=201, problems=(400, 404, 409), key=True)
+@anyone(status=201, problems=(400, 404, 409), key=True, limit="orders")
 def place(body: OrderRequest) -> Order:
     """Order what is in the cart. The same Idempotency-Key gives the same order again."""
     order, repeated = checkout.place(buyer(), idempotency_key(), body.plain())

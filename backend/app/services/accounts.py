@@ -17,7 +17,8 @@ from zxcvbn import zxcvbn
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import BadCredentials, Conflict, Forbidden, Invalid, TooMany
-from . import mail, sessions, settings
+from . import events, limits, mail, sessions, settings, totp
+from .sessions import Visitor
 
 Purpose = Literal["register", "reset", "email"]
 
@@ -82,7 +83,7 @@ def _squeezed(text: str) -> str:
 # ---------------------------------------------------------------- sign-up
 
 
-def register(username: str, email: str, password: str, *, limits: bool) -> Challenge:
+def register(username: str, email: str, password: str, *, limited: bool) -> Challenge:
     """Begin a sign-up and mail its code; nothing exists until verify(). The owner of a known address gets a mail that says so.
 
     Raises Invalid for a taken username or a poor password, TooMany for more than five codes an hour to one address.
@@ -92,7 +93,7 @@ def register(username: str, email: str, password: str, *, limits: bool) -> Chall
         _refuse_taken_username(tx, username)
     check_password_rules(password, username=username, email=email, shop_name=shop["name"])
     password_hash = security.hash_password(password)
-    return {"challenge": db.transaction(_register, username, email, password_hash, limits)}
+    return {"challenge": db.transaction(_register, username, email, password_hash, limited)}
 
 
 def _refuse_taken_username(tx: Tx, username: str) -> None:
@@ -100,16 +101,16 @@ def _refuse_taken_username(tx: Tx, username: str) -> None:
         raise Invalid(username="This username is taken.")
 
 
-def _register(tx: Tx, username: str, email: str, password_hash: str, limits: bool) -> str:
+def _register(tx: Tx, username: str, email: str, password_hash: str, limited: bool) -> str:
     _refuse_taken_username(tx, username)
     known = q.accounts.get_by_email(tx, email_key=email_key(email))
-    return _challenge(tx, "register", email, known, limits, username=username, password_hash=password_hash)
+    return _challenge(tx, "register", email, known, limited, username=username, password_hash=password_hash)
 
 
-def _challenge(tx: Tx, purpose: Purpose, email: str, known: Row | None, limits: bool, *, username: str = "", password_hash: str = "") -> str:
+def _challenge(tx: Tx, purpose: Purpose, email: str, known: Row | None, limited: bool, *, username: str = "", password_hash: str = "") -> str:
     key = email_key(email)
     take_turn(tx, key)
-    if limits:
+    if limited:
         refuse_sixth_code(tx, key)
     token = security.new_token()
     challenge_id = q.accounts.add_challenge(
@@ -153,17 +154,17 @@ def _send_code(tx: Tx, challenge_id: int, token: str, purpose: Purpose, email: s
         mail.enqueue(tx, "register_known", known["email"], {"username": known["username"]})
 
 
-def resend(challenge: str, *, limits: bool) -> None:
+def resend(challenge: str, *, limited: bool) -> None:
     """Mail another code; former ones stay good. Raises Invalid for a dead challenge, TooMany within a minute or after five an hour."""
-    db.transaction(_resend, challenge, limits)
+    db.transaction(_resend, challenge, limited)
 
 
-def _resend(tx: Tx, token: str, limits: bool) -> None:
+def _resend(tx: Tx, token: str, limited: bool) -> None:
     row = q.accounts.get_challenge(tx, token_hash=security.hash_token(token), purposes=list(DIGITS), most_tries=MOST_TRIES)
     if row is None:
         raise Invalid(challenge="This has expired. Please start again.")
     take_turn(tx, row["email_key"])
-    if limits:
+    if limited:
         wait = RESEND_SECONDS - int(q.accounts.seconds_since_last_code(tx, challenge_id=row["id"]))
         if wait > 0:
             raise TooMany(wait, f"A code is on its way. You can ask for another one in {wait} seconds.")
@@ -187,6 +188,7 @@ def _verify(tx: Tx, token: str, code: str) -> int:
     use_code(tx, "register", row["id"], token, code)
     user_id = _add_user(tx, row["username"], row["email"], row["password_hash"], "customer", _taken_meanwhile)
     mail.enqueue(tx, "welcome", row["email"], {"username": row["username"]})
+    events.note(tx, "registered", user_id, actor_id=user_id)
     return user_id
 
 
@@ -233,17 +235,22 @@ def dead() -> Invalid:
 # ---------------------------------------------------------------- sign-in
 
 
-def sign_in(identifier: str, password: str) -> int:
-    """The id of whoever has this username or e-mail address and this password.
+def sign_in(identifier: str, password: str, visitor: Visitor, *, totp_code: str = "") -> int:
+    """The id of whoever has this username or e-mail address, this password and, with a second factor on, this code.
 
-    Raises BadCredentials with the same words for a wrong name and a wrong password, Forbidden (`account_blocked`) for a closed
-    account, which only its own password brings to light.
+    Raises BadCredentials with the same words for a wrong name and a wrong password; only the right password brings to light
+    `totp_needed` (BadCredentials) and, for a closed account, `account_blocked` (Forbidden) with reason and date. Raises TooMany.
     """
     row = _find(identifier)
+    allowance = _take_allowance(identifier, row, visitor)
     if not security.check_password(row["password_hash"] if row else None, password) or row is None:
+        events.record("sign_in_refused", row["id"] if row else None, reason="password")
         raise BadCredentials("This name and password do not belong together.")
-    if row["status"] != "active":
-        raise Forbidden("This account has been closed. Please write to us if you think that is a mistake.", code="account_blocked")
+    _refuse_closed(row)
+    if row["totp"]:
+        _ask_second_factor(row["id"], totp_code)
+    if visitor.limited:
+        limits.give_back("sign_in", allowance)
     if security.needs_rehash(row["password_hash"]):
         renewed = security.hash_password(password)
         db.transaction(_replace_hash, row["id"], row["password_hash"], renewed)
@@ -258,6 +265,38 @@ def _find(identifier: str) -> Row | None:
         return q.accounts.get_by_username(tx, username_key=username_key(identifier)) if identifier.isascii() else None
 
 
+def _take_allowance(identifier: str, row: Row | None, visitor: Visitor) -> str:
+    """Count a try by what was typed and the network it came from, or by the device where the account knows it: strangers' tries then
+    cost its owner nothing. By what was typed, since a count shared by name and address would tell that they belong together.
+    """
+    with db.reading() as tx:
+        known = sessions.knows_device(tx, row["id"] if row else None, visitor.device)
+    where = f"device {security.hash_token(visitor.device)}" if known else limits.network(visitor.ip)
+    allowance = f"{email_key(identifier)}\n{where}"
+    if visitor.limited:
+        limits.use("sign_in", allowance)
+    return allowance
+
+
+def _refuse_closed(row: Row) -> None:
+    if row["status"] != "active":
+        events.record("sign_in_refused", row["id"], reason="deactivated")
+        raise Forbidden("This account has been closed. Please write to us if you think that is a mistake.", code="account_blocked", reason="", until=None)
+    if row["blocked_until"]:
+        events.record("sign_in_refused", row["id"], reason="blocked")
+        until = f"{row['blocked_until']:%d %B %Y, %H:%M} UTC"
+        words = f"This account is blocked until {until}. The reason: {row['block_reason']}"
+        raise Forbidden(words, code="account_blocked", reason=row["block_reason"], until=row["blocked_until"])
+
+
+def _ask_second_factor(user_id: int, code: str) -> None:
+    if not code:
+        raise BadCredentials("Enter the code from your app, or a recovery code.", code="totp_needed")
+    if not totp.prove(user_id, code):
+        events.record("sign_in_refused", user_id, reason="totp")
+        raise BadCredentials(totp.WRONG, code="totp_wrong", errors={"totp": [totp.WRONG]})
+
+
 def _replace_hash(tx: Tx, user_id: int, former_hash: str, password_hash: str) -> None:
     q.accounts.replace_hash(tx, user_id=user_id, former_hash=former_hash, password_hash=password_hash)
 
@@ -265,14 +304,14 @@ def _replace_hash(tx: Tx, user_id: int, former_hash: str, password_hash: str) ->
 # ---------------------------------------------------------------- forgotten passwords
 
 
-def forgot(email: str, *, limits: bool) -> Challenge:
+def forgot(email: str, *, limited: bool) -> Challenge:
     """Mail a code for a new password, if the address is known. Raises TooMany for more than five codes an hour to one address."""
-    return {"challenge": db.transaction(_forgot, email, limits)}
+    return {"challenge": db.transaction(_forgot, email, limited)}
 
 
-def _forgot(tx: Tx, email: str, limits: bool) -> str:
+def _forgot(tx: Tx, email: str, limited: bool) -> str:
     known = q.accounts.get_by_email(tx, email_key=email_key(email))
-    return _challenge(tx, "reset", email, known, limits)
+    return _challenge(tx, "reset", email, known, limited)
 
 
 def reset(challenge: str, code: str, new_password: str) -> None:
@@ -302,6 +341,7 @@ def _reset(tx: Tx, token: str, code: str, password_hash: str) -> None:
     q.accounts.set_password(tx, user_id=account["id"], password_hash=password_hash)
     q.accounts.end_resets(tx, user_id=account["id"])
     sessions.end_all_of(tx, account["id"])
+    events.note(tx, "password_reset", account["id"])
     mail.enqueue(tx, "password_changed", account["email"], {"username": account["username"]})
 
 
@@ -319,7 +359,13 @@ def create_admin(username: str, email: str, password: str) -> int:
     with db.reading() as tx:
         shop_name = settings.shop(tx)["name"]
     check_password_rules(password, username=username, email=email, shop_name=shop_name)
-    return db.transaction(_add_user, username, email, security.hash_password(password), "admin", _taken)
+    return db.transaction(_create_admin, username, email, security.hash_password(password))
+
+
+def _create_admin(tx: Tx, username: str, email: str, password_hash: str) -> int:
+    user_id = _add_user(tx, username, email, password_hash, "admin", _taken)
+    events.note(tx, "registered", user_id, role="admin")
+    return user_id
 
 
 def has_admin() -> bool:
@@ -336,7 +382,9 @@ def add_first_admin(tx: Tx, username: str, email: str, password_hash: str) -> in
             raise Conflict("This shop has its admin already. Please sign in.")
     except db.DRIVER_ERRORS as error:
         raise _duplicate(error, _taken) from error
-    return int(q.accounts.get_by_username(tx, username_key=names["username_key"])["id"])
+    user_id = int(q.accounts.get_by_username(tx, username_key=names["username_key"])["id"])
+    events.note(tx, "registered", user_id, role="admin")
+    return user_id
 
 
 def _add_user(tx: Tx, username: str, email: str, password_hash: str, role: str, taken: Any) -> int:

@@ -6,12 +6,14 @@ nobody is ever locked out for good. The names of allowances are hashed: no addre
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 from .. import db
 from ..db import Tx, q
 from ..errors import TooMany
 from ..security import hash_token
+from . import settings
 
 SECOND = 1_000_000  # microseconds
 
@@ -22,6 +24,33 @@ class Limit:
 
     uses: int
     seconds: int
+
+
+def use(name: str, who: str) -> None:
+    """Use once what the owner's settings allow under this name. Raises TooMany with the seconds to wait."""
+    with db.reading() as tx:
+        limit = Limit(**settings.limit(tx, name))
+    take(name, who, limit)
+
+
+def address(ip: str) -> str:
+    """What counts as one address: with IPv6 the network that a single household has."""
+    return _network(ip, 32, 64)
+
+
+def network(ip: str) -> str:
+    """What counts as one network: far enough around an address that moving within it brings nothing new."""
+    return _network(ip, 24, 48)
+
+
+def _network(ip: str, v4: int, v6: int) -> str:
+    try:
+        found = ipaddress.ip_address(ip)
+    except ValueError:
+        return ip
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    return str(ipaddress.ip_network((found, v4 if found.version == 4 else v6), strict=False))
 
 
 def take(kind: str, who: str, limit: Limit) -> None:

@@ -46,6 +46,16 @@ FIRST_VALUES: dict[str, Any] = {
         {"code": "gold", "name": "Gold", "from_minor": 150_000, "discount_percent": 0},
     ],
     "bank_account": "",
+    # Whether staff and admins must have a second factor before they may do what only they may.
+    "staff_totp": False,
+    # How often what strangers can do may be done: so many uses in so many seconds.
+    "limits": {
+        "sign_in": {"uses": 10, "seconds": 900},  # by account and network, or by known device
+        "sign_in_address": {"uses": 60, "seconds": 900},
+        "codes": {"uses": 20, "seconds": 3600},  # by address, for register, forgot and resend each
+        "proof": {"uses": 10, "seconds": 900},  # by account: step-up and all about the second factor
+        "orders": {"uses": 30, "seconds": 600},  # by buyer
+    },
     "setup_done": False,
 }
 
@@ -69,6 +79,12 @@ def shop(tx: Tx) -> dict[str, Any]:
     """Every choice by name, first values filled in."""
     stored = {row["name"]: orjson.loads(row["value"]) for row in q.settings.list_all(tx)}
     return FIRST_VALUES | stored
+
+
+def limit(tx: Tx, name: str) -> dict[str, int]:
+    """An allowance: `uses` in `seconds`. The owner's choice may name some of them only."""
+    chosen: dict[str, int] = shop(tx)["limits"].get(name) or FIRST_VALUES["limits"][name]
+    return chosen
 
 
 def public() -> Shop:
@@ -110,6 +126,12 @@ def setup_needed() -> bool:
     """Whether the owner has yet to name the shop and its first admin."""
     with db.reading() as tx:
         return not shop(tx)["setup_done"]
+
+
+def staff_need_totp() -> bool:
+    """Whether the owner demands a second factor of staff and admins."""
+    with db.reading() as tx:
+        return bool(shop(tx)["staff_totp"])
 
 
 def take_first_values(environment: Settings) -> None:

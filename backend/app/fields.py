@@ -1,0 +1,121 @@
+"""What may stand in a body or a query string: the types of fields, and the sentence for each way to get one wrong."""
+
+from __future__ import annotations
+
+import re
+import typing
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+
+from . import errors
+
+M = typing.TypeVar("M", bound=BaseModel)
+
+# A single line: trimmed, without control characters (CR and LF would forge mail headers). Bounds are given with Field().
+Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")]
+# A text of several lines.
+Prose = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
+# A password is taken as typed: no trimming, any character but controls (NIST SP 800-63B-4, 3.1.1.2).
+Secret = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+def _email(value: str) -> str:
+    try:
+        return validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise ValueError("Enter an e-mail address like name@example.com.") from None
+
+
+Email = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254), AfterValidator(_email)]
+
+
+def _username(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", value):
+        raise ValueError("Use letters, digits, dots, dashes and underscores, with a letter or digit at both ends.")
+    return value
+
+
+Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=32), AfterValidator(_username)]
+
+
+def _country(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{2}", value):
+        raise ValueError("Use the two-letter code of a country, such as BE.")
+    return value
+
+
+CountryCode = Annotated[str, AfterValidator(_country)]
+
+
+def _moment(value: Any) -> Any:
+    """A time as the database has it: UTC, without saying so."""
+    if not isinstance(value, str):
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        raise ValueError("Enter a time like 2030-01-31T12:00:00Z.") from None
+
+
+# A point in time (RFC 3339); without an offset it is UTC.
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
+
+class Body(BaseModel):
+    """A JSON body: exact types, no unknown fields."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class Params(BaseModel):
+    """A query string: text is read as the field's type, unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+SENTENCES = {
+    "missing": "This is needed.",
+    "extra_forbidden": "There is no such field.",
+    "string_type": "Must be text.",
+    "int_type": "Must be a whole number.",
+    "int_parsing": "Must be a whole number.",
+    "int_from_float": "Must be a whole number.",
+    "int_parsing_size": "Too large.",
+    "bool_type": "Must be true or false.",
+    "bool_parsing": "Must be true or false.",
+    "list_type": "Must be a list.",
+    "dict_type": "Must be an object.",
+    "model_type": "Must be an object.",
+    "model_attributes_type": "Must be an object.",
+    "too_long": "At most {max_length}.",
+    "too_short": "At least {min_length}.",
+    "string_too_long": "At most {max_length} characters.",
+    "greater_than_equal": "Must be {ge} or more.",
+    "greater_than": "Must be more than {gt}.",
+    "less_than_equal": "Must be {le} or less.",
+    "literal_error": "Must be one of {expected}.",
+    "string_pattern_mismatch": "Contains characters that are not allowed here.",
+}
+
+
+def _sentence(error: Any) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "string_too_short":
+        return "This is needed." if context["min_length"] == 1 else f"At least {context['min_length']} characters."
+    return SENTENCES.get(kind, "This is not valid.").format(**context)
+
+
+def validated(model: type[M], value: Any) -> M:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        fields: dict[str, list[str]] = {}
+        for one in error.errors(include_url=False, include_input=False):
+            fields.setdefault(".".join(map(str, one["loc"])) or "body", []).append(_sentence(one))
+        raise errors.Invalid("Please check the marked fields.", fields=fields) from None
