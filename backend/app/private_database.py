@@ -165,7 +165,10 @@ class PrivateDatabase:
     def _command(self, program: Program, data: Path, *more: str) -> list[str]:
         # MariaDB refuses to run as root unless told so.
         user = ["--user=root"] if os.geteuid() == 0 else []
-        return [*program.command(), *user, f"--datadir={data}", *OPTIONS, *more]
+        # A starting server sweeps away the temporary tables that it finds, also those of another shop's in a common folder.
+        temporary = self.folder / "tmp"
+        temporary.mkdir(mode=0o700, exist_ok=True)
+        return [*program.command(), *user, f"--datadir={data}", f"--tmpdir={temporary}", *OPTIONS, *more]
 
     def _launch(self, program: Program, command: list[str], stdin: BinaryIO | int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         """Start the server. Its words go to the log; that of former starts stays beside it once it has grown."""

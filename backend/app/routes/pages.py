@@ -14,7 +14,7 @@ from ..errors import NotFound
 from ..http import anyone, as_json, problem
 from ..pages import THEMES, Asset, Page, Site, fill
 from ..services import catalogue, settings
-from ..services.catalogue import Wish
+from ..services.catalogue import Image, Wish
 
 bp = Blueprint("pages", __name__)
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -89,6 +89,8 @@ def home() -> Response:
     title = f"{chosen['name']} · {shop['name']}" if chosen else f"Search: {wish.q} · {shop['name']}" if wish.q else shop["name"]
     plain = not request.args or set(request.args) == {"category"}
     head = _canonical(f"/?category={chosen['slug']}" if chosen else "/") if plain else '<meta name="robots" content="noindex">\n'
+    if chosen and products["items"]:
+        head += _picture_first(products["items"][0]["image"])
     data = {"products": products, "categories": categories} if set(request.args) <= {"q", "category", "sort"} else {"categories": categories}
     return send(fill(themed("index"), name=shop["name"], title=title, description=chosen["description"] if chosen else "", head=head, data=as_json(data)))
 
@@ -105,11 +107,17 @@ def product(slug: str) -> Response:
     description = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", found["description"]))).strip()[:160]
     title = f"{found['title']} · {shop['name']}"
     head = _canonical(f"/products/{found['slug']}") + _preview(title, description, found["image"]["src"] if found["image"] else "")
+    head += _picture_first(found["image"])
     return send(fill(themed("product"), name=shop["name"], title=title, description=description, head=head, data=as_json({"product": found})))
 
 
 def _canonical(path: str) -> str:
     return f'<link rel="canonical" href="{html.escape(shop_settings().url + path)}">\n'
+
+
+def _picture_first(image: Image | None) -> str:
+    """Ask for the page's main picture before its modules have drawn it."""
+    return f'<link rel="preload" as="image" href="{html.escape(image["src"])}" fetchpriority="high">\n' if image else ""
 
 
 def _preview(title: str, description: str, image: str) -> str:
