@@ -282,7 +282,8 @@ def test_a_page_without_a_title_or_description_stops_the_start(tmp_path: Path) -
 
 def test_no_markup_begins_in_the_data_of_a_page() -> None:
     page = Page("", "T", "D", "<main>", "</main>")
-    text = fill(page, name=EVIL, title=EVIL, description=EVIL, data=json.dumps({"title": EVIL, "more": ["</SCRIPT", "<!--"]}, ensure_ascii=False).encode()).decode()
+    data = json.dumps({"title": EVIL, "more": ["</SCRIPT", "<!--"]}, ensure_ascii=False).encode()
+    text = fill(page, name=EVIL, title=EVIL, description=EVIL, data=data).decode()
     assert data_of(text) == {"title": EVIL, "more": ["</SCRIPT", "<!--"]}
     assert text.count("<script") == text.count("</script") == 1
     assert "<marquee>" not in text and "<!--" not in text and "\u2028" not in re.findall(r"id=\"data\">(.*?)</script>", text)[0]
