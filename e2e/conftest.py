@@ -91,7 +91,7 @@ def new_shopper(browser: Browser, shop: Shop) -> Iterator[Callable[..., Shopper]
     complaints = [complaint for shopper in made for complaint in shopper.complaints]
     for shopper in made:
         shopper.leave()
-    assert complaints == []
+    assert not complaints, "\n".join([*complaints, *shop.faults()])
 
 
 @pytest.fixture

@@ -38,6 +38,11 @@ class Shop:
         assert self.var
         return (self.var / "setup_token").read_text(encoding="utf-8").strip()
 
+    def faults(self) -> list[str]:
+        """What the shop itself logged as unexpected, the newest last; its folder is gone when the tests have ended."""
+        log = self.var / "logs" / "shop.jsonl" if self.var else None
+        return [line for line in log.read_text(encoding="utf-8").splitlines() if '"level":"error"' in line][-3:] if log and log.exists() else []
+
     def change_price(self, product_id: int, price_minor: int) -> None:
         """Of a product without choices; straight in the database, because no page can do it yet."""
         assert self.var
