@@ -397,7 +397,7 @@ def _from_werkzeug(error: HTTPException) -> Response:
     original = getattr(error, "original_exception", None)
     if original is not None:
         # A fault before or after the view, such as a session that cannot be read while the database is away.
-        return problem(original) if isinstance(original, errors.ShopError) else _unexpected(original)
+        return _refused(original) if isinstance(original, errors.ShopError) else _unexpected(original)
     if isinstance(error, RequestEntityTooLarge):
         return problem(errors.TooLarge(f"At most {MAX_BODY} bytes."))
     if error.code is not None and error.code < 400:
@@ -410,11 +410,14 @@ def _from_werkzeug(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     log.error("unexpected fault", exc_info=error, extra={"request_id": request_id()})
-    return problem(errors.ShopError(f"Something went wrong on our side. Please quote {request_id()} if you tell us about it."))
+    return _refused(errors.ShopError(f"Something went wrong on our side. Please quote {request_id()} if you tell us about it."))
 
 
 def _refused(error: errors.ShopError) -> Response:
-    return problem(error)
+    """The one shape of a problem; but somebody whose page cannot be made gets a page that says so."""
+    show = current_app.extensions.get("error_page")
+    wants_page = request.method == "GET" and "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/api/")
+    return show(error, request_id()) if show and wants_page and error.status >= 500 else problem(error)
 
 
 # ---------------------------------------------------------------- every request

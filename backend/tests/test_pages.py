@@ -18,8 +18,10 @@ from factories import Thing
 from flask import Flask
 
 from app import pages
+from app.errors import Unavailable
 from app.pages import FRONTEND, THEMES, Page, Site, fill
 from app.routes.pages import PLAIN_PAGES
+from app.services import catalogue
 
 SITE = Site()
 NAMES = sorted(SITE.pages)
@@ -418,3 +420,21 @@ def test_nothing_but_pictures_comes_out_of_the_folder(client: ShopClient, upload
     assert answer.status_code in (404, 308)
     assert b"alert(1)" not in answer.data and b"root:" not in answer.data
     assert client.get(f"/media/{name}", follow_redirects=True).status_code == 404
+
+
+def test_a_page_that_cannot_be_made_says_so_to_people(client: ShopClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "list_categories", lambda: 1 / 0)
+    page = client.get("/", headers={"Accept": "text/html,*/*"})
+    assert (page.status_code, page.mimetype, page.headers["Cache-Control"]) == (500, "text/html", "no-store")
+    assert "Something went wrong on our side" in page.text
+    assert page.headers["X-Request-Id"] in page.text
+    assert client.get("/", headers={"Accept": "application/json"}).mimetype == "application/problem+json"
+
+
+def test_a_page_asks_to_come_back_while_the_database_is_away(client: ShopClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise Unavailable("The database does not answer.")
+
+    monkeypatch.setattr(catalogue, "list_categories", away)
+    page = client.get("/", headers={"Accept": "text/html"})
+    assert (page.status_code, page.mimetype, page.headers["Retry-After"]) == (503, "text/html", "2")

@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable
 
 from flask import Blueprint, Response, current_app, request
+from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
 
 from ..config import Settings
-from ..errors import NotFound
+from ..errors import NotFound, ShopError
 from ..http import anyone, as_json, problem
 from ..pages import THEMES, Asset, Page, Site, fill
 from ..services import catalogue, settings
@@ -197,6 +198,20 @@ def robots() -> Response:
     """Search engines may read the catalogue."""
     lines = ["User-agent: *", *(f"Disallow: /{path}" for path in ("cart", "checkout", "orders", "account", "api/")), ""]
     return Response("\n".join(lines), mimetype="text/plain")
+
+
+def error_page(error: ShopError, request_id: str) -> Response:
+    """For a person: a fault, or a shop whose database is away for a moment."""
+    response = send(fill(themed("error"), name=settings.known_name()).replace(b"<!--request_id-->", request_id.encode()), error.status)
+    response.headers["Cache-Control"] = "no-store"
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+@bp.record_once
+def _offer_error_page(state: BlueprintSetupState) -> None:
+    state.app.extensions["error_page"] = error_page
 
 
 def not_found() -> Response:
