@@ -377,6 +377,8 @@ def test_addresses_that_only_look_alike_are_two_peoples(client: ShopClient, new_
 
 def test_the_last_admin_stays(client: ShopClient, ada: User, bob: User) -> None:
     factories.user("closed", role="admin", status="deactivated")
+    blocked = factories.user("blocked", role="admin")
+    change("UPDATE users SET blocked_until = UTC_TIMESTAMP(6) + INTERVAL 1 DAY WHERE id = %s", blocked.id)
     factories.user("staff", role="staff")
     answer = erase(client.as_(ada))
     assert (answer.status_code, answer.json["code"]) == (409, "last_admin")
@@ -388,6 +390,7 @@ def test_an_admin_may_go_when_there_is_another(client: ShopClient, ada: User) ->
     factories.user("eve", role="admin")
     assert erase(client.as_(ada)).status_code == 204
     assert rows("SELECT username FROM users") == [("eve",)]
+    assert rows("SELECT actor_id, subject_id, detail FROM events WHERE kind = 'erased'") == [(ada.id, ada.id, "{}")]
 
 
 def test_of_all_admins_who_go_at_once_one_stays(new_client: Callable[[], ShopClient], shop: Flask) -> None:

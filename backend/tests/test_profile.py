@@ -50,6 +50,13 @@ def test_a_customer_sees_their_account(client: ShopClient, alice: User) -> None:
     assert (me["level"], me["newsletter"], me["totp"]) == ("bronze", False, False)
 
 
+def test_a_second_factor_shows_once_it_is_confirmed(client: ShopClient, alice: User) -> None:
+    change("INSERT INTO totps (user_id, salt, created_at) VALUES (%s, MD5('x'), UTC_TIMESTAMP(6))", alice.id)
+    begun = client.as_(alice).get(ME).json["totp"]
+    change("UPDATE totps SET confirmed_at = UTC_TIMESTAMP(6)")
+    assert (begun, client.get(ME).json["totp"]) == (False, True)
+
+
 def test_a_customer_changes_name_phone_and_newsletter_one_by_one(client: ShopClient, alice: User, bob: User) -> None:
     client.as_(alice)
     for changes in ({"first_name": " Alice "}, {"last_name": "Liddell", "phone": "+32 9 123 45 67"}, {"newsletter": True}, {}):
@@ -135,6 +142,7 @@ def test_a_changed_password_ends_every_other_session_and_is_mailed(client: ShopC
 
     assert (who(client), [who(other) for other in others], who(stranger)) == ("alice", [None, None], "bob")
     assert mails() == [("password_changed", alice.email)]
+    assert rows("SELECT actor_id, subject_id FROM events WHERE kind = 'password_changed'") == [(alice.id, alice.id)]
     assert auth(new_client(), "login", identifier="alice", password=PASSWORD).status_code == 401
     assert auth(new_client(), "login", identifier="alice", password=NEW_PASSWORD).status_code == 200
 
@@ -190,6 +198,7 @@ def test_a_new_address_is_proved_by_a_code_and_the_old_one_is_told(client: ShopC
 
     assert (answer.status_code, answer.json["email"]) == (200, NEW)
     assert mails() == [("email_change_code", NEW), ("email_changed", alice.email)]
+    assert rows("SELECT actor_id, subject_id, detail FROM events WHERE kind = 'email_changed'") == [(alice.id, alice.id, "{}")]
     assert auth(new_client(), "login", identifier=NEW, password=PASSWORD).status_code == 200
     assert auth(new_client(), "login", identifier=alice.email, password=PASSWORD).status_code == 401
 

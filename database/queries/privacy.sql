@@ -80,6 +80,8 @@ DELETE FROM idempotency_keys WHERE scope = :scope;
 -- Sessions and addresses go with the row. Zero rows: it is the last admin who can act, and a shop without one is nobody's.
 DELETE u
   FROM users u
-  JOIN (SELECT COUNT(*) AS others FROM users WHERE role = 'admin' AND status = 'active' AND id <> :user_id) a
+  JOIN (SELECT COUNT(*) AS others
+          FROM users
+         WHERE role = 'admin' AND status = 'active' AND (blocked_until IS NULL OR blocked_until <= UTC_TIMESTAMP(6)) AND id <> :user_id) a
     ON u.role <> 'admin' OR a.others > 0
  WHERE u.id = :user_id;

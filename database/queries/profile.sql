@@ -3,7 +3,8 @@
 SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.phone, u.role, u.avatar_path, u.newsletter, u.created_at,
        (SELECT CAST(COALESCE(SUM(o.total_minor), 0) AS SIGNED)
           FROM orders o
-         WHERE o.user_id = u.id AND o.status NOT IN ('cancelled', 'expired')) AS spent_minor
+         WHERE o.user_id = u.id AND o.status NOT IN ('cancelled', 'expired')) AS spent_minor,
+       EXISTS (SELECT 1 FROM totps t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS totp
   FROM users u
  WHERE u.id = :user_id;
 

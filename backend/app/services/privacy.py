@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Conflict, SignInRequired
-from . import addresses, avatars, cart, mail, orders, profile, stock
+from . import addresses, avatars, cart, events, mail, orders, profile, stock
 from .addresses import SavedAddress
 from .cart import Buyer, Cart
 from .orders import Order
@@ -128,6 +128,7 @@ def _erase(tx: Tx, user_id: int) -> tuple[str | None, set[int]]:
     q.privacy.delete_keys(tx, scope=Buyer(user_id).scope)
     if not q.privacy.delete_account(tx, user_id=user_id):
         raise Conflict("You are the shop's only admin. Make somebody else an admin first.", code="last_admin")
+    events.note(tx, "erased", user_id, actor_id=user_id)
     mail.enqueue(tx, "erased", account["email"], {"username": account["username"], "cancelled": cancelled})
     return account["avatar_path"], set(mail_ids)
 

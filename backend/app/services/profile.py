@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, SignInRequired
-from . import accounts, limits, mail, settings
+from . import accounts, events, limits, mail, settings
 from .accounts import Challenge
 from .catalogue import Image, media
 from .limits import Limit
@@ -55,7 +55,7 @@ def get(user_id: int) -> Profile:
         "avatar": media(row["avatar_path"], "", AVATAR_SIZE, AVATAR_SIZE),
         "level": level_for(row["spent_minor"], shop["levels"]),
         "newsletter": bool(row["newsletter"]),
-        "totp": False,
+        "totp": bool(row["totp"]),
         "created_at": row["created_at"],
     }
 
@@ -110,6 +110,7 @@ def _change_password(tx: Tx, account: Row, password_hash: str, kept_hash: str) -
         raise Conflict("Your password was changed a moment ago, in another window or by somebody else.")
     q.accounts.end_resets(tx, user_id=account["id"])
     q.profile.end_other_sessions(tx, user_id=account["id"], kept_hash=kept_hash)
+    events.note(tx, "password_changed", account["id"], actor_id=account["id"])
     mail.enqueue(tx, "password_changed", account["email"], {"username": account["username"], "others": True})
 
 
@@ -182,4 +183,5 @@ def _change_email(tx: Tx, user_id: int, token: str, code: str) -> None:
         raise
     q.profile.end_challenges(tx, user_id=user_id)
     q.profile.claim_mails(tx, user_id=user_id, email=former["email"])
+    events.note(tx, "email_changed", user_id, actor_id=user_id)
     mail.enqueue(tx, "email_changed", former["email"], {"username": former["username"]}, user_id=user_id)
