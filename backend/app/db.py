@@ -213,6 +213,8 @@ def _borrowed() -> Iterator[Tx]:
     if _pool is None:
         raise RuntimeError("db.open() has not been called")
     pool, tx = _pool, _pool.acquire()
+    # What the last one here wanted told, and then rolled back, is never told.
+    tx.after_commit.clear()
     try:
         yield tx
     finally:
@@ -255,7 +257,6 @@ def transaction(work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: 
 
 def _once(tx: Tx, work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
-        tx.after_commit.clear()
         tx.execute("START TRANSACTION").close()
         result = work(tx, *args, **kwargs)
     except BaseException:

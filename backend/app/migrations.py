@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import db
+from . import db, private_database
 from .config import ROOT
 from .db import DRIVER_ERRORS, Address
 
@@ -54,6 +54,7 @@ def migrate(owner: Address, progress: Callable[[str], None] = lambda line: None)
                 _load_schema(connection)
             else:
                 _run_pending(connection, progress)
+            private_database.hand_over(connection)
             return empty
     finally:
         connection.close()

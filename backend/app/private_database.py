@@ -34,10 +34,12 @@ __all__ = ["DatabaseProblem", "PrivateDatabase", "address_of", "prepare_server"]
 
 DATABASE = "flaskcart"
 OWNER, APP = "flaskcart_owner", "flaskcart"
+APPEND_ONLY = {"events"}
 COLLATION = "utf8mb4_unicode_520_ci"
 LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107  # bytes; a longer path cannot be bound
 PATIENCE = 300  # seconds for a server that recovers from a crash; a healthy one takes a fraction of one
 STOP_TIMEOUT = 60  # seconds
+CLAIM_PATIENCE = 1.0  # seconds; a child of a killed process holds its files for a moment longer, until it notices
 LONG_LOG = 1_000_000  # bytes
 
 OPTIONS = [
@@ -147,11 +149,12 @@ class PrivateDatabase:
         if self._lock:
             return
         lock = (self.folder / "lock").open("ab")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise DatabaseProblem(f"Another process of the shop runs the database in {self.folder}.") from None
+        deadline = time.monotonic() + CLAIM_PATIENCE
+        while not _locked(lock):
+            if time.monotonic() > deadline:
+                lock.close()
+                raise DatabaseProblem(f"Another process of the shop runs the database in {self.folder}.")
+            time.sleep(0.05)
         self._lock = lock
 
     def _socket(self, known: str) -> str:
@@ -390,6 +393,8 @@ def _run(connection: Any, sql: str) -> None:
 def _accounts(access: dict[str, str]) -> str:
     """Run by the server at each start, so that lost passwords and changed rights are put right by starting again. One statement a line."""
     rights = {OWNER: "ALL PRIVILEGES", APP: "SELECT, INSERT, UPDATE, DELETE"}
+    # In the shop's own database each table is handed over by itself. What is granted first can be revoked without looking.
+    last = f"REVOKE UPDATE, DELETE ON `{DATABASE}`.* FROM '{APP}'@'localhost';"
     lines = []
     for user, right in rights.items():
         account = f"'{user}'@'localhost'"
@@ -398,11 +403,31 @@ def _accounts(access: dict[str, str]) -> str:
             f"ALTER USER {account} IDENTIFIED BY '{access[user]}';",
             *(f"GRANT {right} ON `{name}`.* TO {account}{' WITH GRANT OPTION' * (user == OWNER)};" for name in (DATABASE, rf"{DATABASE}\_%")),
         ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, last]) + "\n"
+
+
+def hand_over(connection: Any) -> None:
+    """Let the app's account change the rows of every table but the record of what happened, to which it may only add.
+
+    Needs the owner's connection, after the tables have changed. On a server of DB_HOST there is one account for everything.
+    """
+    if _one(connection, "SELECT CURRENT_USER()") != f"{OWNER}@localhost":
+        return
+    tables = _one(connection, "SELECT GROUP_CONCAT(table_name) FROM information_schema.tables WHERE table_schema = DATABASE()") or ""
+    for table in sorted({*tables.split(",")} - {*APPEND_ONLY, ""}):
+        _run(connection, f"GRANT UPDATE, DELETE ON `{table}` TO '{APP}'@'localhost'")
 
 
 def _password() -> str:
     return secrets.token_hex(24)
+
+
+def _locked(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -35,6 +35,12 @@ def run(address: Address, *statements: str) -> list[Any]:
         connection.close()
 
 
+def hand_over(database: PrivateDatabase) -> None:
+    connection = connect(database.address(owner=True))
+    private_database.hand_over(connection)
+    connection.close()
+
+
 def notes(database: PrivateDatabase) -> list[int]:
     return [row[0] for row in run(database.address(), "SELECT id FROM notes ORDER BY id")]
 
@@ -102,14 +108,30 @@ def test_a_fresh_database_answers_on_a_socket_that_only_this_user_can_reach(data
 
 def test_the_app_writes_rows_and_only_the_owner_changes_tables(database: PrivateDatabase) -> None:
     database.start()
-    run(database.address(owner=True), *LINES)
+    run(database.address(owner=True), *LINES, "CREATE TABLE events (id INT PRIMARY KEY)", "INSERT INTO events VALUES (1)")
+    hand_over(database)
 
-    run(database.address(), "UPDATE notes SET id = 4 WHERE id = 3", "DELETE FROM notes WHERE id = 1")
+    run(database.address(), "UPDATE notes SET id = 4 WHERE id = 3", "DELETE FROM notes WHERE id = 1", "INSERT INTO events VALUES (2)")
 
     assert notes(database) == [2, 4]
+    for statement in ("UPDATE events SET id = 3 WHERE id = 2", "DELETE FROM events", "TRUNCATE TABLE events"):
+        with pytest.raises(Exception, match="denied"):
+            run(database.address(), statement)
     for statement in ("CREATE TABLE more (id INT)", "DROP TABLE notes", "ALTER TABLE notes ADD COLUMN text INT", "SELECT * FROM mysql.user"):
         with pytest.raises(Exception, match="denied"):
             run(database.address(), statement)
+
+
+def test_the_rights_of_the_app_outlive_a_start_and_wider_ones_do_not(database: PrivateDatabase) -> None:
+    database.start()
+    run(database.address(owner=True), *LINES, "CREATE TABLE events (id INT PRIMARY KEY)", "GRANT UPDATE, DELETE ON flaskcart.* TO 'flaskcart'@'localhost'")
+    hand_over(database)
+    database.stop()
+    database.start()
+
+    run(database.address(), "UPDATE notes SET id = 4 WHERE id = 3")
+    with pytest.raises(Exception, match="denied"):
+        run(database.address(), "DELETE FROM events")
 
 
 def test_rows_are_there_after_a_stop_and_a_start(database: PrivateDatabase) -> None:

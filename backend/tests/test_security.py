@@ -5,9 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from conftest import ShopClient
+from factories import PASSWORD, User
+from flask import Flask
+from test_accounts import rows
 from werkzeug.security import generate_password_hash
 
-from app import security
+from app import db, security
+from app.services import mail, settings
 
 
 @pytest.fixture(autouse=True)
@@ -110,3 +115,29 @@ def test_tokens_are_long_and_random() -> None:
 
 def test_readable_characters_cannot_be_misread() -> None:
     assert set(security.readable(5000)) == set("23456789ABCDEFGHJKMNPQRSTVWXYZ")
+
+
+# ---------------------------------------------------------------- what a request cannot choose
+
+
+def test_the_name_that_a_request_calls_the_shop_by_gets_into_no_mail(client: ShopClient, shop: Flask, alice: User) -> None:
+    evil = {"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
+    client.post("/api/v1/auth/forgot", json={"email": alice.email}, headers=evil)
+    client.post("/api/v1/auth/login", json={"identifier": "alice", "password": PASSWORD}, headers=evil)
+    sent = rows("SELECT id, message_id, template, recipient, data, created_at FROM mails")
+    assert {row[2] for row in sent} == {"reset_code", "new_device"}
+    with db.reading() as tx:
+        chosen = settings.shop(tx)
+    names = ("id", "message_id", "template", "recipient", "data", "created_at")
+    for row in sent:
+        made = mail.compose(dict(zip(names, row, strict=True)), shop.config["SHOP"], chosen)
+        text = "".join(part.get_content() for part in made.walk() if not part.is_multipart())
+        assert "evil.example" not in text + str(made["Message-ID"]) + str(made["From"])
+        assert "http://127.0.0.1:5099" in text
+
+
+@pytest.mark.parametrize("field", ["role", "status", "id", "user_id", "blocked_until", "password_hash", "totp", "level", "email"])
+def test_nobody_gives_themselves_what_is_not_theirs_to_give(client: ShopClient, alice: User, field: str) -> None:
+    answer = client.as_(alice).patch("/api/v1/me", json={field: "admin"})
+    assert (answer.status_code, answer.json["errors"]) == (422, {field: ["There is no such field."]})
+    assert rows("SELECT role, status FROM users") == [("customer", "active")]

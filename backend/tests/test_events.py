@@ -1,0 +1,132 @@
+"""The record of what happened: what is in it, what never is, and that nobody changes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import ShopClient
+from factories import PASSWORD, User
+from flask import Flask
+from test_accounts import auth, code, forgotten, rows, signed_up
+from test_totp import switch_on
+from test_users import BLOCK, USERS, act_as
+
+from app import db, errors
+from app.services import events
+
+
+def kinds(user: User | None = None) -> list[str]:
+    found = rows("SELECT kind, subject_id FROM events ORDER BY id")
+    return [kind for kind, subject in found if user is None or subject == user.id]
+
+
+def lines(shop: Flask) -> list[dict[str, Any]]:
+    text = (shop.config["SHOP"].var / "logs" / "events.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_life_in_the_shop_is_on_record(client: ShopClient, new_client: Callable[[], ShopClient], ada: User) -> None:
+    challenge = signed_up(client)
+    auth(client, "verify", challenge=challenge, otp=code())
+    ((user_id,),) = rows("SELECT id FROM users WHERE username = 'carol'")
+    carol = User(user_id, "carol", "carol@example.com")
+    client.post("/api/v1/auth/logout")
+    auth(client, "login", identifier="carol", password="wrong")
+    auth(client, "login", identifier="carol", password=PASSWORD)
+    auth(client, "token", identifier="carol", password=PASSWORD)
+    client.delete("/api/v1/me/devices")
+    switch_on(client)
+    client.delete("/api/v1/me/totp", json={"password": PASSWORD})
+    challenge = forgotten(client, "carol@example.com")
+    auth(client, "reset", challenge=challenge, otp=code(), new_password="another-harbour-27")
+    desk = act_as(new_client(), ada)
+    for body in (BLOCK, {"blocked_until": None}, {"role": "staff"}, {"status": "deactivated"}, {"status": "active"}):
+        assert desk.patch(f"{USERS}/{carol.id}", json=body).status_code == 200
+
+    assert (
+        kinds(carol)
+        == (
+            "registered sign_in sign_out sign_in_refused sign_in token_issued session_ended totp_on totp_off password_reset"
+            " blocked unblocked role_changed deactivated activated"
+        ).split()
+    )
+    assert {actor for kind, actor in rows("SELECT kind, actor_id FROM events") if kind in ("blocked", "role_changed")} == {ada.id}
+
+
+def test_an_event_carries_the_request_it_happened_in(client: ShopClient, alice: User) -> None:
+    answer = auth(client, "login", identifier="alice", password="wrong")
+    assert rows("SELECT request_id, detail FROM events") == [(answer.headers["X-Request-Id"], '{"reason":"password"}')]
+
+
+def test_a_refusal_of_nobody_is_on_record_too(client: ShopClient) -> None:
+    auth(client, "login", identifier="nobody", password="wrong")
+    assert rows("SELECT kind, subject_kind, subject_id FROM events") == [("sign_in_refused", "user", None)]
+
+
+def test_no_name_address_or_secret_is_in_it(client: ShopClient, shop: Flask, alice: User) -> None:
+    before = len(lines(shop))
+    made = switch_on(client.as_(alice))
+    for password in ("wrong-secret-word", PASSWORD):
+        auth(client, "login", identifier=alice.email, password=password)
+    auth(client, "token", identifier="alice", password=PASSWORD, totp=made.codes[0])
+    written = str(rows("SELECT * FROM events")) + json.dumps(lines(shop)[before:])
+    for value in ("alice", PASSWORD, "wrong-secret-word", "127.0.0.1", "pytest", "Werkzeug", made.codes[0], made.app.secret):
+        assert value not in written
+
+
+def test_each_event_is_a_line_of_its_own_log(client: ShopClient, shop: Flask, alice: User) -> None:
+    before = len(lines(shop))
+    auth(client, "login", identifier="alice", password=PASSWORD)
+    (line,) = lines(shop)[before:]
+    assert line.keys() == {"at", "level", "logger", "message", "kind", "actor_id", "subject_kind", "subject_id", "request_id", "detail"}
+    assert (line["kind"], line["subject_id"], line["detail"]) == ("sign_in", alice.id, {"known_device": 0})
+
+
+def test_what_was_rolled_back_is_in_neither(shop: Flask, alice: User) -> None:
+    before = len(lines(shop))
+
+    def fails(tx: db.Tx) -> None:
+        events.note(tx, "sign_in", alice.id)
+        raise errors.Conflict("no")
+
+    with pytest.raises(errors.Conflict):
+        db.transaction(fails)
+    assert (kinds(), lines(shop)[before:]) == ([], [])
+
+
+def test_a_transaction_that_was_tried_twice_is_told_once(shop: Flask, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, tries = len(lines(shop)), iter([True, False])
+
+    def deadlocks_once(tx: db.Tx) -> None:
+        events.note(tx, "sign_in", alice.id)
+        if next(tries):
+            raise db.mysql.connector.InternalError("deadlock", errno=db.DEADLOCK)
+
+    db.transaction(deadlocks_once)
+    assert kinds() == ["sign_in"]
+    assert [line["kind"] for line in lines(shop)[before:]] == ["sign_in"]
+
+
+@pytest.mark.parametrize("detail", ["Alice Liddell", "alice@example.com", "203.0.113.5", "x" * 33, "Ä"])
+def test_what_is_no_fixed_word_is_refused(shop: Flask, detail: str) -> None:
+    with pytest.raises(ValueError, match="fixed words"):
+        db.transaction(events.note, "sign_in", 1, reason=detail)
+
+
+def test_an_unknown_kind_is_refused(shop: Flask) -> None:
+    with pytest.raises(KeyError):
+        db.transaction(events.note, "sing_in", 1)
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE events SET kind = 'sign_out'", "DELETE FROM events", "TRUNCATE TABLE events", "REPLACE INTO events SELECT * FROM events"]
+)
+def test_the_app_can_add_to_the_record_and_change_nothing(client: ShopClient, alice: User, statement: str) -> None:
+    auth(client, "login", identifier="alice", password="wrong")
+    with pytest.raises(db.DRIVER_ERRORS) as refusal, db.reading() as tx:
+        tx.execute(statement)
+    assert db.error_number(refusal.value) == 1142
+    assert kinds() == ["sign_in_refused"]
