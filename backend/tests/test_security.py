@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from conftest import ShopClient
+from conftest import STRONG, ShopClient
 from factories import PASSWORD, User
 from flask import Flask
 from test_accounts import rows
@@ -13,6 +13,12 @@ from werkzeug.security import generate_password_hash
 
 from app import db, security
 from app.services import mail, settings
+
+
+@pytest.fixture(autouse=True)
+def strong_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in STRONG.items():
+        monkeypatch.setattr(security, name, value)
 
 
 @pytest.fixture(autouse=True)
