@@ -1,4 +1,4 @@
-"""What ./shop calls: run, migrate, seed, doctor, create-admin, worker."""
+"""What ./shop calls: run, migrate, seed, doctor, create-admin, worker, bench."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import argparse
 import contextlib
 import getpass
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 
 from . import migrations, security, server
-from .config import BadSetting, Settings
+from .config import ROOT, BadSetting, Settings
 from .db import DRIVER_ERRORS, Address, connect
 from .errors import ShopError
 from .lock import Busy, Lock
@@ -19,6 +20,8 @@ from .private_database import DatabaseProblem, PrivateDatabase, address_of, prep
 from .server import StartProblem, say
 
 PATIENCE = 60.0  # seconds for a shop that is just starting, or for another command to end
+
+BENCHES = ROOT / "bench"
 
 Command = Callable[[Settings, argparse.Namespace], int]
 
@@ -57,6 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     admin.add_argument("--username", required=True)
     admin.add_argument("--email", required=True)
     admin.set_defaults(command=_create_admin)
+    bench = commands.add_parser("bench", help="measure a shop of its own; more words go to the bench")
+    bench.add_argument("name", choices=sorted(path.stem for path in BENCHES.glob("*.py")))
+    bench.add_argument("words", nargs=argparse.REMAINDER)
+    bench.set_defaults(command=_bench)
     return parser
 
 
@@ -110,6 +117,10 @@ def _worker(settings: Settings, options: argparse.Namespace) -> int:
         say("Working. To stop: Ctrl-C")
         server.work()
     return 0
+
+
+def _bench(settings: Settings, options: argparse.Namespace) -> int:
+    return subprocess.run([sys.executable, str(BENCHES / f"{options.name}.py"), *options.words], check=False).returncode
 
 
 def _bring_up_to_date(settings: Settings) -> None:

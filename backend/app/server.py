@@ -183,6 +183,8 @@ def _bound(family: socket.AddressFamily, where: Any, *, shared: bool = False) ->
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    # Connections inherit it. Without it the end of an answer may wait 40 ms for the client to acknowledge the beginning.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if sys.platform == "linux":
         # A connection comes with its request, so that a worker told to go has none that it accepted and never answered.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
