@@ -297,6 +297,7 @@ def test_a_new_password_signs_the_other_devices_out(new_shopper: NewShopper) -> 
 
     here.sees(re.compile("Your new password is set"), "You are signed in nowhere else.")
     there.visit("/account/security")
+    there.is_sent_to_sign_in()
     there.sign_in(alice.username, NEW_PASSWORD)
     there.sees("Where you are signed in")
 
