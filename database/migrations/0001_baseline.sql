@@ -180,6 +180,7 @@ CREATE TABLE categories (
     image_path   VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep',
     position     INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
     demo         BOOLEAN         NOT NULL DEFAULT FALSE COMMENT 'keep',
+    version      INT UNSIGNED    NOT NULL DEFAULT 1 COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_categories_slug (slug),
     KEY ix_categories_parent (parent_id),
@@ -191,15 +192,20 @@ CREATE TABLE products (
     id               BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
     slug             VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
     title            VARCHAR(190)    NOT NULL COMMENT 'keep',
-    description      TEXT            NOT NULL COMMENT 'keep',
+    description      MEDIUMTEXT      NOT NULL COMMENT 'keep',
+    markdown         MEDIUMTEXT      NULL COMMENT 'keep',
     category_id      BIGINT UNSIGNED NULL COMMENT 'keep',
     brand            VARCHAR(120)    NOT NULL DEFAULT '' COMMENT 'keep',
+    type             VARCHAR(120)    NOT NULL DEFAULT '' COMMENT 'keep',
     tags             VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'keep',
     option1          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'keep',
     option2          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'keep',
     option3          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'keep',
     price_minor      BIGINT          NOT NULL COMMENT 'keep',
     price_max_minor  BIGINT          NOT NULL COMMENT 'keep',
+    rating_sum       INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    rating_count     INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    sold_count       INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
     seo_title        VARCHAR(190)    NOT NULL DEFAULT '' COMMENT 'keep',
     seo_description  VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'keep',
     published        BOOLEAN         NOT NULL DEFAULT TRUE COMMENT 'keep',
@@ -222,6 +228,25 @@ CREATE TABLE products (
     CONSTRAINT ck_products_price CHECK (price_minor > 0 AND price_max_minor >= price_minor)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
+-- step: table product_slugs
+CREATE TABLE product_slugs (
+    slug        VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    product_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    created_at  DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (slug),
+    KEY ix_product_slugs_product (product_id),
+    CONSTRAINT fk_product_slugs_product FOREIGN KEY (product_id) REFERENCES products (id) ON DELETE CASCADE
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table product_changes
+CREATE TABLE product_changes (
+    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    product_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    changed_at  DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    KEY ix_product_changes_changed (changed_at, id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
 -- step: table images
 CREATE TABLE images (
     id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
@@ -231,6 +256,7 @@ CREATE TABLE images (
     alt         VARCHAR(250)    NOT NULL DEFAULT '' COMMENT 'keep',
     width       INT UNSIGNED    NOT NULL COMMENT 'keep',
     height      INT UNSIGNED    NOT NULL COMMENT 'keep',
+    widths      VARCHAR(40)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'keep',
     PRIMARY KEY (id),
     KEY ix_images_product (product_id, position),
     CONSTRAINT fk_images_product FOREIGN KEY (product_id) REFERENCES products (id) ON DELETE CASCADE
@@ -257,6 +283,7 @@ CREATE TABLE variants (
     UNIQUE KEY uq_variants_sku (sku),
     KEY ix_variants_product (product_id, position),
     KEY ix_variants_image (image_id),
+    KEY ix_variants_stock (tracked, archived_at, stock, id),
     CONSTRAINT fk_variants_product FOREIGN KEY (product_id) REFERENCES products (id),
     CONSTRAINT fk_variants_image FOREIGN KEY (image_id) REFERENCES images (id) ON DELETE SET NULL,
     CONSTRAINT ck_variants_price CHECK (price_minor > 0),
@@ -386,6 +413,7 @@ CREATE TABLE stock_movements (
     variant_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
     quantity    INT             NOT NULL COMMENT 'keep',
     reason      VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    note        VARCHAR(200)    NOT NULL DEFAULT '' COMMENT 'keep',
     order_id    BIGINT UNSIGNED NULL COMMENT 'keep',
     actor_id    BIGINT UNSIGNED NULL COMMENT 'keep',
     at          DATETIME(6)     NOT NULL COMMENT 'keep',
@@ -396,7 +424,130 @@ CREATE TABLE stock_movements (
     CONSTRAINT fk_stock_movements_variant FOREIGN KEY (variant_id) REFERENCES variants (id),
     CONSTRAINT fk_stock_movements_order FOREIGN KEY (order_id) REFERENCES orders (id),
     CONSTRAINT fk_stock_movements_actor FOREIGN KEY (actor_id) REFERENCES users (id) ON DELETE SET NULL,
-    CONSTRAINT ck_stock_movements_reason CHECK (reason IN ('initial', 'order', 'cancelled', 'expired', 'adjusted', 'import'))
+    CONSTRAINT ck_stock_movements_reason CHECK (reason IN ('initial', 'order', 'cancelled', 'expired', 'adjusted', 'import', 'received', 'counted', 'damaged', 'returned'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table stock_requests
+CREATE TABLE stock_requests (
+    id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    variant_id   BIGINT UNSIGNED NOT NULL COMMENT 'export',
+    user_id      BIGINT UNSIGNED NULL COMMENT 'keep',
+    email        VARCHAR(254)    NOT NULL COMMENT 'erase',
+    email_key    VARCHAR(254)    CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'erase untold',
+    created_at   DATETIME(6)     NOT NULL COMMENT 'export',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_stock_requests_email (variant_id, email_key),
+    KEY ix_stock_requests_email (email_key),
+    KEY ix_stock_requests_user (user_id),
+    KEY ix_stock_requests_created (created_at),
+    CONSTRAINT fk_stock_requests_variant FOREIGN KEY (variant_id) REFERENCES variants (id) ON DELETE CASCADE,
+    CONSTRAINT fk_stock_requests_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table reviews
+CREATE TABLE reviews (
+    id            BIGINT UNSIGNED  NOT NULL AUTO_INCREMENT COMMENT 'export',
+    product_id    BIGINT UNSIGNED  NOT NULL COMMENT 'export',
+    user_id       BIGINT UNSIGNED  NOT NULL COMMENT 'keep',
+    author        VARCHAR(80)      NOT NULL COMMENT 'erase',
+    rating        TINYINT UNSIGNED NOT NULL COMMENT 'export',
+    title         VARCHAR(120)     NOT NULL COMMENT 'erase',
+    body          VARCHAR(4000)    NOT NULL COMMENT 'erase',
+    status        VARCHAR(16)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'pending' COMMENT 'export',
+    created_at    DATETIME(6)      NOT NULL COMMENT 'export',
+    updated_at    DATETIME(6)      NOT NULL COMMENT 'keep',
+    moderated_at  DATETIME(6)      NULL COMMENT 'keep',
+    moderator_id  BIGINT UNSIGNED  NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_reviews_author (product_id, user_id),
+    KEY ix_reviews_product (product_id, status, created_at, id),
+    KEY ix_reviews_status (status, created_at, id),
+    KEY ix_reviews_user (user_id),
+    KEY ix_reviews_moderator (moderator_id),
+    CONSTRAINT fk_reviews_product FOREIGN KEY (product_id) REFERENCES products (id) ON DELETE CASCADE,
+    CONSTRAINT fk_reviews_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT fk_reviews_moderator FOREIGN KEY (moderator_id) REFERENCES users (id) ON DELETE SET NULL,
+    CONSTRAINT ck_reviews_rating CHECK (rating BETWEEN 1 AND 5),
+    CONSTRAINT ck_reviews_status CHECK (status IN ('pending', 'approved', 'rejected'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table wishlist_items
+CREATE TABLE wishlist_items (
+    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    user_id     BIGINT UNSIGNED NULL COMMENT 'keep',
+    token_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep, names a guest''s browser; an account''s has none',
+    product_id  BIGINT UNSIGNED NOT NULL COMMENT 'export',
+    added_at    DATETIME(6)     NOT NULL COMMENT 'export',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_wishlist_items_user (user_id, product_id),
+    UNIQUE KEY uq_wishlist_items_token (token_hash, product_id),
+    KEY ix_wishlist_items_product (product_id),
+    KEY ix_wishlist_items_added (added_at),
+    CONSTRAINT fk_wishlist_items_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT fk_wishlist_items_product FOREIGN KEY (product_id) REFERENCES products (id) ON DELETE CASCADE,
+    CONSTRAINT ck_wishlist_items_owner CHECK ((user_id IS NULL) <> (token_hash IS NULL))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table related_products
+CREATE TABLE related_products (
+    product_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    related_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    score       DOUBLE          NOT NULL COMMENT 'keep',
+    PRIMARY KEY (product_id, related_id),
+    KEY ix_related_products_score (product_id, score),
+    KEY ix_related_products_related (related_id),
+    CONSTRAINT fk_related_products_product FOREIGN KEY (product_id) REFERENCES products (id) ON DELETE CASCADE,
+    CONSTRAINT fk_related_products_related FOREIGN KEY (related_id) REFERENCES products (id) ON DELETE CASCADE
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table recommendations
+CREATE TABLE recommendations (
+    user_id     BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    product_id  BIGINT UNSIGNED NOT NULL COMMENT 'export',
+    score       DOUBLE          NOT NULL COMMENT 'keep',
+    PRIMARY KEY (user_id, product_id),
+    KEY ix_recommendations_score (user_id, score),
+    KEY ix_recommendations_product (product_id),
+    CONSTRAINT fk_recommendations_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT fk_recommendations_product FOREIGN KEY (product_id) REFERENCES products (id) ON DELETE CASCADE
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table search_visits
+CREATE TABLE search_visits (
+    day      DATE         NOT NULL COMMENT 'keep',
+    term     VARCHAR(80)  CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'keep, nothing that looks like an address or a number of somebody',
+    visitor  CHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep, a hash whose key is gone after the day',
+    PRIMARY KEY (day, term, visitor)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table trending_terms
+CREATE TABLE trending_terms (
+    term   VARCHAR(80)  CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'keep',
+    score  DOUBLE       NOT NULL COMMENT 'keep',
+    PRIMARY KEY (term),
+    KEY ix_trending_terms_score (score)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table imports
+CREATE TABLE imports (
+    id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    format       VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    status       VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    file_name    VARCHAR(190)    NOT NULL COMMENT 'keep',
+    file_path    VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    user_id      BIGINT UNSIGNED NULL COMMENT 'keep',
+    total        INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    done         INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    result       MEDIUMTEXT      NOT NULL COMMENT 'keep',
+    created_at   DATETIME(6)     NOT NULL COMMENT 'keep',
+    started_at   DATETIME(6)     NULL COMMENT 'keep',
+    finished_at  DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    KEY ix_imports_status (status, id),
+    KEY ix_imports_user (user_id),
+    CONSTRAINT fk_imports_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL,
+    CONSTRAINT ck_imports_format CHECK (format IN ('shopify', 'simple')),
+    CONSTRAINT ck_imports_status CHECK (status IN ('checking', 'refused', 'checked', 'waiting', 'running', 'done', 'failed'))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- step: table idempotency_keys
@@ -418,7 +569,7 @@ CREATE TABLE mails (
     message_id    VARCHAR(120)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
     template      VARCHAR(60)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
     recipient     VARCHAR(254)      NOT NULL COMMENT 'erase',
-    data          TEXT              NOT NULL COMMENT 'erase untold',
+    data          MEDIUMTEXT        NOT NULL COMMENT 'erase untold',
     order_id      BIGINT UNSIGNED   NULL COMMENT 'keep',
     user_id       BIGINT UNSIGNED   NULL COMMENT 'keep',
     status        VARCHAR(16)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'queued' COMMENT 'export',
