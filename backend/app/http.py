@@ -241,14 +241,18 @@ def session_row() -> int:
     return int(g.device["id"])
 
 
-def begin_session(user: int, *, greeted: bool = False) -> None:
-    """Sign `user` in under a new session id; the former id is dead (ASVS 5.0, 7.2.4). Whoever was `greeted` by a mail gets no other one."""
+def begin_session(user: int, *, greeted: bool = False, password_hash: str | None = None) -> None:
+    """Sign `user` in under a new session id; the former id is dead (ASVS 5.0, 7.2.4). Whoever was `greeted` by a mail gets no other one.
+
+    `password_hash` is that of the password which was proven: with another one by now the session does not begin.
+    """
     if g.get("bearer"):
         raise errors.BadRequest("A request with an access token cannot begin a session. Leave the Authorization header out.")
     g.device_cookie = sessions.arrive(user, visitor(), greeted=greeted)
     _sessions().regenerate(typing.cast(ServerSideSession, session))
     session.clear()
     session["user_id"] = user
+    g.password_hash = password_hash
     g.account = sessions.account_of(user)
 
 
@@ -336,7 +340,7 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]  # Fla
 
     def _upsert_session(self, session_lifetime: timedelta, session: ServerSideSession, store_id: str) -> None:
         known = g.get("known_session") == store_id
-        sessions.save(store_id, dict(session), ip=request.remote_addr or "", user_agent=request.user_agent.string, known=known)
+        sessions.save(store_id, dict(session), ip=request.remote_addr or "", user_agent=request.user_agent.string, known=known, password_hash=g.get("password_hash"))
 
 
 # ---------------------------------------------------------------- answers

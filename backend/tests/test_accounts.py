@@ -467,6 +467,29 @@ def test_a_reset_ends_every_session_and_signs_nobody_in(client: ShopClient, new_
     assert auth(client, "login", identifier="alice", password="another-harbour-27").status_code == 200
 
 
+def test_a_sign_in_that_was_checked_before_a_reset_begins_nothing_after_it(client: ShopClient, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reset commits between the look at the password and the new session."""
+    challenge = forgotten(client, alice.email)
+    checked = accounts.sign_in
+
+    def late(*given: Any, **more: Any) -> accounts.Proven:
+        proven = checked(*given, **more)
+        accounts.reset(challenge, code(), "another-harbour-27")
+        return proven
+
+    monkeypatch.setattr(accounts, "sign_in", late)
+    auth(client, "login", identifier="alice", password=PASSWORD)
+    assert who(client) is None
+    assert rows("SELECT COUNT(*) FROM sessions WHERE user_id = %s", alice.id) == [(0,)]
+
+
+def test_two_sign_ins_that_renew_a_hash_at_once_both_succeed(client: ShopClient, new_client: Callable[[], ShopClient], alice: User) -> None:
+    change("UPDATE users SET password_hash = %s WHERE id = %s", generate_password_hash(PASSWORD, method="scrypt:16384:8:1"), alice.id)
+    browsers = [client, new_client(), new_client()]
+    at_once(3, lambda number: auth(browsers[number], "login", identifier="alice", password=PASSWORD))
+    assert [who(browser) for browser in browsers] == ["alice"] * 3
+
+
 def test_a_code_goes_to_the_address_of_the_account_and_not_to_the_one_that_was_typed(client: ShopClient) -> None:
     factories.user("mike")
     forgotten(client, "mi\u212ae@example.com")  # the sign of the kelvin, which is a small k to whoever ignores case

@@ -15,8 +15,9 @@ from test_devices import FIREFOX, listed
 from test_totp import switch_on
 from test_users import act_as
 
-from app import security
-from app.services import tokens
+from app import errors, security
+from app.services import accounts, tokens
+from app.services.sessions import Visitor
 
 ORDERS = "/api/v1/orders"
 
@@ -40,6 +41,11 @@ def test_a_token_opens_what_its_owner_may_do(client: ShopClient, alice: User) ->
     header = {"Authorization": f"Bearer {answer.json['access_token']}"}
     assert client.get("/api/v1/auth/session", headers=header).json["user"]["username"] == "alice"
     assert client.get(ORDERS).status_code == 401
+
+
+def test_no_token_is_given_for_a_password_that_was_just_replaced(shop: object, alice: User) -> None:
+    with pytest.raises(errors.SignInRequired):
+        tokens.issue(accounts.Proven(alice.id, "scrypt:of-a-former-password"), Visitor("192.0.2.1", "curl"))
 
 
 def test_a_token_is_refused_for_a_wrong_password_and_for_an_unknown_name_alike(client: ShopClient, alice: User) -> None:

@@ -38,6 +38,9 @@ UPDATE users
    SET password_hash = :password_hash, updated_at = UTC_TIMESTAMP(6)
  WHERE id = :user_id;
 
+-- name: get_hash -> value
+SELECT password_hash FROM users WHERE id = :user_id;
+
 -- name: replace_hash -> count
 -- The same password under today's parameters; a password changed meanwhile stays.
 UPDATE users

@@ -38,9 +38,11 @@ UPDATE sessions
  WHERE id = :id;
 
 -- name: lock_user -> value
+-- Nothing: the account was closed meanwhile, or the password that was proven is another one now.
 SELECT id
   FROM users
  WHERE id = :user_id AND status = 'active' AND (blocked_until IS NULL OR blocked_until <= UTC_TIMESTAMP(6))
+   AND (:password_hash IS NULL OR password_hash = :password_hash)
    FOR UPDATE;
 
 -- name: add -> count

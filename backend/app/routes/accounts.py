@@ -80,10 +80,10 @@ class Session(TypedDict):
     cart_count: int
 
 
-def _begin(user_id: int, *, greeted: bool = False) -> Welcome:
+def _begin(user_id: int, *, greeted: bool = False, password_hash: str | None = None) -> Welcome:
     """A new session for the user, with what the guest had put into the cart."""
     notices = cart.merge_guest(http.guest_token(), user_id)
-    http.begin_session(user_id, greeted=greeted)
+    http.begin_session(user_id, greeted=greeted, password_hash=password_hash)
     return {"user": http.current_account(), "notices": notices + sessions.notices_of_sign_in(user_id)}
 
 
@@ -113,7 +113,8 @@ def resend(body: Again) -> Challenge:
 @anyone(problems=(401,), limit="sign_in_address")
 def login(body: SignIn) -> Welcome:
     """Sign in with username or e-mail address, and a code where two-step sign-in is on. A guest's cart comes along."""
-    return _begin(accounts.sign_in(body.identifier, body.password, http.visitor(), totp_code=body.totp))
+    user_id, password_hash = accounts.sign_in(body.identifier, body.password, http.visitor(), totp_code=body.totp)
+    return _begin(user_id, password_hash=password_hash)
 
 
 @bp.post("/token")

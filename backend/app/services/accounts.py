@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
 from typing_extensions import TypedDict
@@ -32,10 +32,18 @@ SHORTEST, LONGEST = 8, 128
 ESTIMATED = 72  # characters of a password that the estimator can look at
 # As many guesses as eight random characters take; what needs fewer is a pattern or a list's entry.
 GUESSES = 10**8
+NO_MATCH = "This name and password do not belong together."
 
 
 class Challenge(TypedDict):
     challenge: str
+
+
+class Proven(NamedTuple):
+    """Who proved to be whom by the password with this hash. It is good for as long as the account has that password."""
+
+    user_id: int
+    password_hash: str
 
 
 def username_key(username: str) -> str:
@@ -235,8 +243,8 @@ def dead() -> Invalid:
 # ---------------------------------------------------------------- sign-in
 
 
-def sign_in(identifier: str, password: str, visitor: Visitor, *, totp_code: str = "") -> int:
-    """The id of whoever has this username or e-mail address, this password and, with a second factor on, this code.
+def sign_in(identifier: str, password: str, visitor: Visitor, *, totp_code: str = "") -> Proven:
+    """Whoever has this username or e-mail address, this password and, with a second factor on, this code.
 
     Raises BadCredentials with the same words for a wrong name and a wrong password; only the right password brings to light
     `totp_needed` (BadCredentials) and, for a closed account, `account_blocked` (Forbidden) with reason and date. Raises TooMany.
@@ -245,16 +253,24 @@ def sign_in(identifier: str, password: str, visitor: Visitor, *, totp_code: str 
     allowance = _take_allowance(identifier, row, visitor)
     if not security.check_password(row["password_hash"] if row else None, password) or row is None:
         events.record("sign_in_refused", row["id"] if row else None, reason="password")
-        raise BadCredentials("This name and password do not belong together.")
+        raise BadCredentials(NO_MATCH)
     _refuse_closed(row)
     if row["totp"]:
         _ask_second_factor(row["id"], totp_code)
     if visitor.limited:
         limits.give_back("sign_in", allowance)
     if security.needs_rehash(row["password_hash"]):
-        renewed = security.hash_password(password)
-        db.transaction(_replace_hash, row["id"], row["password_hash"], renewed)
-    return int(row["id"])
+        return _with_renewed_hash(row, password)
+    return Proven(row["id"], row["password_hash"])
+
+
+def _with_renewed_hash(row: Row, password: str) -> Proven:
+    """Two sign-ins at once renew the hash once, and the later one goes by the other's; after a reset it has no right to."""
+    renewed = security.hash_password(password)
+    now = db.transaction(_replace_hash, row["id"], row["password_hash"], renewed)
+    if now != renewed and not security.check_password(now, password):
+        raise BadCredentials(NO_MATCH)
+    return Proven(row["id"], now)
 
 
 def _find(identifier: str) -> Row | None:
@@ -297,8 +313,11 @@ def _ask_second_factor(user_id: int, code: str) -> None:
         raise BadCredentials(totp.WRONG, code="totp_wrong", errors={"totp": [totp.WRONG]})
 
 
-def _replace_hash(tx: Tx, user_id: int, former_hash: str, password_hash: str) -> None:
-    q.accounts.replace_hash(tx, user_id=user_id, former_hash=former_hash, password_hash=password_hash)
+def _replace_hash(tx: Tx, user_id: int, former_hash: str, password_hash: str) -> str:
+    """Gives the hash that stands there now."""
+    if q.accounts.replace_hash(tx, user_id=user_id, former_hash=former_hash, password_hash=password_hash):
+        return password_hash
+    return str(q.accounts.get_hash(tx, user_id=user_id))
 
 
 # ---------------------------------------------------------------- forgotten passwords

@@ -136,17 +136,18 @@ def account_of(user_id: int) -> Row | None:
 # ---------------------------------------------------------------- how a session begins
 
 
-def save(sid: str, data: dict[str, Any], *, ip: str, user_agent: str, known: bool = False) -> None:
+def save(sid: str, data: dict[str, Any], *, ip: str, user_agent: str, known: bool = False, password_hash: str | None = None) -> None:
     """Keep what the session holds. A `known` one is only changed, so that none that was ended meanwhile comes back to life.
 
-    A new one of a signed-in user ends the user's oldest when there are more than three.
+    A new one of a signed-in user ends the user's oldest when there are more than three; it does not begin when the account was closed,
+    or its password changed from the one with that hash, since the sign-in was checked.
     """
     kept = orjson.dumps({name: value for name, value in data.items() if name not in ("user_id", "_permanent")}).decode()
     visitor = Visitor(ip, user_agent)
     if known:
         db.transaction(_change, sid, data.get("user_id"), kept, visitor)
     else:
-        db.transaction(_add, sid, data.get("user_id"), kept, visitor)
+        db.transaction(_add, sid, data.get("user_id"), kept, visitor, password_hash)
 
 
 def _change(tx: Tx, sid: str, user_id: int | None, data: str, visitor: Visitor) -> None:
@@ -155,17 +156,22 @@ def _change(tx: Tx, sid: str, user_id: int | None, data: str, visitor: Visitor) 
     q.sessions.change(tx, token_hash=hash_token(sid), user_id=user_id, data=data, idle_minutes=minutes, **where)
 
 
-def _add(tx: Tx, sid: str, user_id: int | None, data: str, visitor: Visitor) -> None:
+def _add(tx: Tx, sid: str, user_id: int | None, data: str, visitor: Visitor, password_hash: str | None) -> None:
     if user_id is None:
         _insert(tx, "browser", sid, None, data, visitor, GUEST_IDLE_DAYS * MINUTES_A_DAY)
     else:
-        admit(tx, "browser", sid, user_id, visitor, data=data, minutes=USER_IDLE_DAYS * MINUTES_A_DAY)
+        admit(tx, "browser", sid, user_id, visitor, data=data, minutes=USER_IDLE_DAYS * MINUTES_A_DAY, password_hash=password_hash)
 
 
-def admit(tx: Tx, kind: Kind, sid: str, user_id: int, visitor: Visitor, *, minutes: int, data: str = "{}") -> bool:
-    """Add a session of the user and end the oldest of its kind beyond the most that there may be. False: the account was closed meanwhile."""
-    # Sign-ins of one user wait for each other on the user's row; who was closed meanwhile gets no session.
-    if q.sessions.lock_user(tx, user_id=user_id) is None:
+def admit(
+    tx: Tx, kind: Kind, sid: str, user_id: int, visitor: Visitor, *, minutes: int, password_hash: str | None, data: str = "{}"
+) -> bool:
+    """Add a session of the user and end the oldest of its kind beyond the most that there may be.
+
+    False: the account was closed, or its password changed from the one with this hash, since the sign-in was checked.
+    """
+    # Sign-ins of one user wait for each other on the user's row, and so does a change of password.
+    if q.sessions.lock_user(tx, user_id=user_id, password_hash=password_hash) is None:
         return False
     _insert(tx, kind, sid, user_id, data, visitor, minutes)
     newest = [row["id"] for row in q.sessions.list_newest(tx, user_id=user_id, kind=kind, most=MOST[kind])]

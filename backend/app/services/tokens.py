@@ -14,6 +14,7 @@ from .. import db, security
 from ..db import Tx
 from ..errors import SignInRequired
 from . import events, sessions
+from .accounts import Proven
 from .sessions import TOKEN_MINUTES, Visitor
 
 ALGORITHM = "HS256"
@@ -28,18 +29,22 @@ class AccessToken(TypedDict):
     expires_in: int
 
 
-def issue(user_id: int, visitor: Visitor) -> AccessToken:
-    """A token for the user, good for 15 minutes. Ends the user's oldest beyond ten, and never a browser's session."""
+def issue(proven: Proven, visitor: Visitor) -> AccessToken:
+    """A token for who proved to be the user, good for 15 minutes. Ends the user's oldest beyond ten, and never a browser's session.
+
+    Raises SignInRequired when the account was closed, or got another password, since.
+    """
     name = security.new_token()
-    db.transaction(_issue, user_id, name, visitor)
+    db.transaction(_issue, proven, name, visitor)
     now = int(time.time())
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": str(user_id), "jti": name, "iat": now, "exp": now + TOKEN_MINUTES * 60}
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": str(proven.user_id), "jti": name, "iat": now, "exp": now + TOKEN_MINUTES * 60}
     return {"access_token": jwt.encode(claims, _key(), algorithm=ALGORITHM), "token_type": "Bearer", "expires_in": TOKEN_MINUTES * 60}
 
 
-def _issue(tx: Tx, user_id: int, name: str, visitor: Visitor) -> None:
-    if not sessions.admit(tx, "token", name, user_id, visitor, minutes=TOKEN_MINUTES):
-        raise SignInRequired("This account was closed a moment ago.")
+def _issue(tx: Tx, proven: Proven, name: str, visitor: Visitor) -> None:
+    user_id, password_hash = proven
+    if not sessions.admit(tx, "token", name, user_id, visitor, minutes=TOKEN_MINUTES, password_hash=password_hash):
+        raise SignInRequired("This account was closed, or got another password, a moment ago.")
     device = sessions.network_device(visitor.ip)
     sessions.remember(tx, user_id, device, visitor, tell=not sessions.knows_device(tx, user_id, device))
     events.note(tx, "token_issued", user_id, actor_id=user_id)
