@@ -339,8 +339,8 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]  # Fla
         sessions.end(store_id)
 
     def _upsert_session(self, session_lifetime: timedelta, session: ServerSideSession, store_id: str) -> None:
-        known = g.get("known_session") == store_id
-        sessions.save(store_id, dict(session), ip=request.remote_addr or "", user_agent=request.user_agent.string, known=known, password_hash=g.get("password_hash"))
+        known, proven = g.get("known_session") == store_id, g.get("password_hash")
+        sessions.save(store_id, dict(session), ip=request.remote_addr or "", user_agent=request.user_agent.string, known=known, password_hash=proven)
 
 
 # ---------------------------------------------------------------- answers
