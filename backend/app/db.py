@@ -42,7 +42,9 @@ ATTEMPTS = 4
 PATIENCE = 2.5  # seconds after which no further attempt begins: whoever waits is told in time, however slowly the database fails
 
 DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ = errorcode.ER_LOCK_DEADLOCK, errorcode.ER_LOCK_WAIT_TIMEOUT, 1020
-RETRIED = {DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ}
+# What a row belongs to was removed since the work looked, an account above all: looking again, the work finds out and says so.
+PARENT_GONE = errorcode.ER_NO_REFERENCED_ROW_2
+RETRIED = {DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ, PARENT_GONE}
 LOST = {2006, 2013, 2055, 1053, 1927, 4031}
 AWAY = {2002, 2003, 2005, 1040, 1047, 1205} | LOST
 DUPLICATE = errorcode.ER_DUP_ENTRY

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import factories
 import pytest
 from conftest import ShopClient
 from factories import Thing, User
+from test_accounts import change, who
 
 from app import db
 from app.services import cart, catalogue
@@ -199,3 +201,19 @@ def test_a_cart_costs_a_fixed_number_of_statements(client: ShopClient, statement
     for _ in range(8):
         client.add(factories.product().variant)
     assert cost() == one <= 4
+
+
+def test_a_thing_put_into_the_cart_of_an_account_that_goes_just_then_is_no_fault(
+    client: ShopClient, alice: User, mug: Thing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account is erased between the look at who is signed in and the first line of their cart."""
+    client.as_(alice)
+    looked_up = cart._variant
+
+    def late(tx: Any, variant_id: int) -> Any:
+        change("DELETE FROM users WHERE id = %s", alice.id)
+        return looked_up(tx, variant_id)
+
+    monkeypatch.setattr(cart, "_variant", late)
+    assert client.post("/api/v1/cart/items", json={"variant_id": mug.variant}).status_code == 503
+    assert who(client) is None

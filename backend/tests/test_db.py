@@ -213,7 +213,7 @@ def test_a_transaction_that_is_given_up_leaves_nothing_and_is_not_tried_again(se
     run(other, ADD, ("gone",))
 
 
-@pytest.mark.parametrize("number", [1062, 1064, 1146, 1452, 1264])
+@pytest.mark.parametrize("number", [1062, 1064, 1146, 1451, 1264])
 def test_a_mistake_is_not_tried_again(set_pool: SetPool, number: int) -> None:
     set_pool(1)
     calls = []
@@ -227,7 +227,7 @@ def test_a_mistake_is_not_tried_again(set_pool: SetPool, number: int) -> None:
     assert (raised.value.errno, len(calls)) == (number, 1)
 
 
-@pytest.mark.parametrize("number", [1213, 1205, 1020])
+@pytest.mark.parametrize("number", [1213, 1205, 1020, 1452])
 def test_what_passes_by_itself_is_tried_again_from_the_start(set_pool: SetPool, number: int) -> None:
     set_pool(1)
     calls = []
