@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import factories
 import pyotp
 import pytest
+import segno
 from conftest import Make, ShopClient
 from factories import PASSWORD, User
 from flask import Flask
@@ -64,6 +65,7 @@ def test_the_secret_comes_as_text_and_as_a_link_for_the_app(client: ShopClient, 
     assert (link.scheme, link.netloc) == ("otpauth", "totp")
     assert {"secret": [made["secret"]], "issuer": ["FlaskCart"]}.items() <= parse_qs(link.query).items()
     assert len(made["secret"]) == 32  # 160 bits in base32
+    assert made["qr"] == segno.make_qr(made["uri"]).svg_data_uri(omitsize=True)
     assert client.get(TOTP).json == {"enabled": False, "recovery_codes_left": 0}
     assert sign_in(client).status_code == 200
 

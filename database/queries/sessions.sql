@@ -38,6 +38,12 @@ UPDATE sessions
  WHERE id = :id;
 
 -- name: lock_user -> value
+SELECT id
+  FROM users
+ WHERE id = :user_id AND status = 'active' AND (blocked_until IS NULL OR blocked_until <= UTC_TIMESTAMP(6))
+   FOR UPDATE;
+
+-- name: lock_proven -> value
 -- Nothing: the account was closed meanwhile, or the password that was proven is another one now.
 SELECT id
   FROM users

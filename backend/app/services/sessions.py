@@ -171,7 +171,7 @@ def admit(
     False: the account was closed, or its password changed from the one with this hash, since the sign-in was checked.
     """
     # Sign-ins of one user wait for each other on the user's row, and so does a change of password.
-    if q.sessions.lock_user(tx, user_id=user_id, password_hash=password_hash) is None:
+    if q.sessions.lock_proven(tx, user_id=user_id, password_hash=password_hash) is None:
         return False
     _insert(tx, kind, sid, user_id, data, visitor, minutes)
     newest = [row["id"] for row in q.sessions.list_newest(tx, user_id=user_id, kind=kind, most=MOST[kind])]

@@ -12,6 +12,7 @@ import hmac
 import secrets
 
 import pyotp
+import segno
 from typing_extensions import TypedDict
 
 from .. import db, security
@@ -29,8 +30,11 @@ WRONG = "This code is not right, or was used before."
 
 
 class TotpSecret(TypedDict):
+    """`qr` is the picture of the link for the camera of the app, an SVG as a data: address."""
+
     secret: str
     uri: str
+    qr: str
 
 
 class RecoveryCodes(TypedDict):
@@ -61,7 +65,8 @@ def _begin(tx: Tx, user_id: int, salt: str) -> TotpSecret:
         raise Conflict("Two-step sign-in is on already. Switch it off first to set it up anew.")
     account = q.accounts.get_by_id(tx, user_id=user_id)
     made = pyotp.TOTP(_secret(user_id, salt))
-    return {"secret": made.secret, "uri": made.provisioning_uri(name=account["email"], issuer_name=settings.shop(tx)["name"])}
+    uri = made.provisioning_uri(name=account["email"], issuer_name=settings.shop(tx)["name"])
+    return {"secret": made.secret, "uri": uri, "qr": segno.make_qr(uri).svg_data_uri(omitsize=True)}
 
 
 def _secret(user_id: int, salt: str) -> str:

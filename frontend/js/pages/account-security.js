@@ -51,11 +51,11 @@ const on = (left) => html`<p class="cluster"><span class="badge badge--good">${i
 
 const inFours = (secret) => secret.match(/.{1,4}/g).join(" ");
 
-const steps = ({ secret, uri }, picture) => html`<ol class="totp-steps">
+const steps = ({ secret, uri, qr }) => html`<ol class="totp-steps">
   <li class="totp-steps__item"><h3 class="totp-steps__title">Get an app that makes codes</h3>
     <p class="soft">An authenticator app, or your password manager, if it can do that. Any will do.</p></li>
   <li class="totp-steps__item"><h3 class="totp-steps__title">Show it this picture</h3>
-    <div class="totp-steps__scan">${picture}
+    <div class="totp-steps__scan"><img class="qr" src="${qr}" alt="QR code for your authenticator app" width="192" height="192">
       <div class="stack stack--tight"><p>The app has “scan” or “add”.</p>
         <p>On this very device: <a href="${uri}">open it in the app</a>.</p>
         <p>Or type the key:</p><p><code class="totp-steps__key" data-key>${inFours(secret)}</code></p>
@@ -95,9 +95,9 @@ function showState({ enabled, recovery_codes_left: left }) {
 }
 
 async function setUp() {
-  const [begun, { qrCode }] = await Promise.all([proved(() => api.post("/me/totp")), import("../lib/qr.js")]);
+  const begun = await proved(() => api.post("/me/totp"));
   if (!begun) return;
-  render(totp, steps(begun, qrCode(begun.uri, "QR code for your authenticator app")));
+  render(totp, steps(begun));
   onClick("copy-key", () => copied(begun.secret, "The key is copied."));
   onClick("cancel", () => { showState({ enabled: false }); toTitle(); });
   handle(totp.querySelector("[data-totp-form]"), { send: (values) => proved(() => api.post("/me/totp/confirmation", values)), done: (answer) => answer && showCodes(answer) });
