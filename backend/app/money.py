@@ -36,13 +36,16 @@ def split(total_minor: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
-def in_words(amount_minor: int, currency: str) -> str:
-    """For mails and messages: `EUR 42.10`."""
+def decimal(amount_minor: int, currency: str) -> str:
+    """`42.10`, with as many digits as the currency has; parse() reads it back."""
     digits = CURRENCIES[currency]
     sign, amount = ("-" if amount_minor < 0 else ""), abs(amount_minor)
-    if not digits:
-        return f"{currency} {sign}{amount}"
-    return f"{currency} {sign}{amount // 10**digits}.{amount % 10**digits:0{digits}d}"
+    return f"{sign}{amount // 10**digits}.{amount % 10**digits:0{digits}d}" if digits else f"{sign}{amount}"
+
+
+def in_words(amount_minor: int, currency: str) -> str:
+    """For mails and messages: `EUR 42.10`."""
+    return f"{currency} {decimal(amount_minor, currency)}"
 
 
 def parse(text: str, currency: str) -> int:

@@ -10,12 +10,13 @@ from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
 
+from .. import seo
 from ..config import Settings
 from ..errors import NotFound, ShopError
 from ..http import anyone, as_json, problem
 from ..pages import THEMES, Asset, Page, Site, fill
-from ..services import catalogue, settings
-from ..services.catalogue import Image, Wish
+from ..services import catalogue, settings, sitemap
+from ..services.catalogue import Category, Image, Wish
 
 bp = Blueprint("pages", __name__)
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -88,12 +89,20 @@ def home() -> Response:
     categories = catalogue.list_categories()
     chosen = next((one for one in categories["items"] if one["slug"] == wish.category), None)
     title = f"{chosen['name']} · {shop['name']}" if chosen else f"Search: {wish.q} · {shop['name']}" if wish.q else shop["name"]
-    plain = not request.args or set(request.args) == {"category"}
-    head = _canonical(f"/?category={chosen['slug']}" if chosen else "/") if plain else '<meta name="robots" content="noindex">\n'
+    description = chosen["description"] if chosen else ""
+    head = _head_of_list(shop["name"], title, description, chosen) if not request.args or set(request.args) == {"category"} else seo.HIDDEN
     if chosen and products["items"]:
         head += _picture_first(products["items"][0]["image"])
     data = {"products": products, "categories": categories} if set(request.args) <= {"q", "category", "sort"} else {"categories": categories}
-    return send(fill(themed("index"), name=shop["name"], title=title, description=chosen["description"] if chosen else "", head=head, data=as_json(data)))
+    return send(fill(themed("index"), name=shop["name"], title=title, description=description, head=head, data=as_json(data)))
+
+
+def _head_of_list(shop: str, title: str, description: str, category: Category | None) -> str:
+    site, path = shop_settings().url, f"/?category={category['slug']}" if category else "/"
+    image = category["image"] if category else None
+    told = [seo.breadcrumbs(site, None, category["name"], path)] if category else [seo.organisation(site, shop), seo.website(site, shop)]
+    preview = seo.preview(site, shop, kind="website", title=title, description=description, path=path, image=image)
+    return seo.canonical(site, path) + preview + seo.structured(*told)
 
 
 @bp.get("/products/<slug>")
@@ -105,15 +114,13 @@ def product(slug: str) -> Response:
         found = catalogue.get_product(slug, shop["currency"])
     except NotFound:
         return not_found()
-    description = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", found["description"]))).strip()[:160]
+    site, path = shop_settings().url, f"/products/{found['slug']}"
+    description = seo.summary(found["description"])
     title = f"{found['title']} · {shop['name']}"
-    head = _canonical(f"/products/{found['slug']}") + _preview(title, description, found["image"]["src"] if found["image"] else "")
-    head += _picture_first(found["image"])
+    head = seo.canonical(site, path) + _picture_first(found["image"])
+    head += seo.preview(site, shop["name"], kind="product", title=title, description=description, path=path, image=found["image"])
+    head += seo.structured(seo.product(site, found), seo.breadcrumbs(site, found["category"], found["title"], path), seo.organisation(site, shop["name"]))
     return send(fill(themed("product"), name=shop["name"], title=title, description=description, head=head, data=as_json({"product": found})))
-
-
-def _canonical(path: str) -> str:
-    return f'<link rel="canonical" href="{html.escape(shop_settings().url + path)}">\n'
 
 
 def _picture_first(image: Image | None) -> str:
@@ -121,15 +128,8 @@ def _picture_first(image: Image | None) -> str:
     return f'<link rel="preload" as="image" href="{html.escape(image["src"])}" fetchpriority="high">\n' if image else ""
 
 
-def _preview(title: str, description: str, image: str) -> str:
-    fields = {"og:type": "product", "og:title": title, "og:description": description}
-    if image:
-        fields["og:image"] = shop_settings().url + image
-    return "".join(f'<meta property="{name}" content="{html.escape(value)}">\n' for name, value in fields.items())
-
-
 def plain_page(name: str) -> Response:
-    return send(fill(themed(name), name=settings.known_name(), head='<meta name="robots" content="noindex">\n'))
+    return send(fill(themed(name), name=settings.known_name(), head=seo.HIDDEN))
 
 
 def _serve(name: str) -> Callable[..., Response]:
@@ -196,8 +196,26 @@ def favicon() -> Response:
 @anyone
 def robots() -> Response:
     """Search engines may read the catalogue."""
-    lines = ["User-agent: *", *(f"Disallow: /{path}" for path in ("cart", "checkout", "orders", "account", "api/")), ""]
-    return Response("\n".join(lines), mimetype="text/plain")
+    hidden = [f"Disallow: /{path}" for path in ("cart", "checkout", "orders", "account", "wishlist", "admin", "api/")]
+    return Response("\n".join(["User-agent: *", *hidden, "", f"Sitemap: {shop_settings().url}/sitemap.xml", ""]), mimetype="text/plain")
+
+
+@bp.get("/sitemap.xml")
+@anyone
+def sitemap_index() -> Response:
+    """The pages of the sitemap."""
+    return _xml(seo.sitemap_index(shop_settings().url, sitemap.count_pages()))
+
+
+@bp.get("/sitemap-<int:number>.xml")
+@anyone
+def sitemap_page(number: int) -> Response:
+    """Addresses that search engines shall visit, with the time of their last change."""
+    return _xml(seo.sitemap(shop_settings().url, sitemap.page(number)))
+
+
+def _xml(content: str) -> Response:
+    return Response(content, mimetype="application/xml", headers={"Cache-Control": "public, max-age=3600"})
 
 
 def error_page(error: ShopError, request_id: str) -> Response:
@@ -215,7 +233,7 @@ def _offer_error_page(state: BlueprintSetupState) -> None:
 
 
 def not_found() -> Response:
-    return send(fill(themed("404"), name=settings.known_name(), head='<meta name="robots" content="noindex">\n'), 404)
+    return send(fill(themed("404"), name=settings.known_name(), head=seo.HIDDEN), 404)
 
 
 @bp.app_errorhandler(404)
