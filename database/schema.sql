@@ -232,6 +232,9 @@ CREATE TABLE products (
     KEY ix_products_category_newest (category_id, listed, created_at, id),
     KEY ix_products_category_price (category_id, listed, price_minor, id),
     KEY ix_products_category_title (category_id, listed, title, id),
+    KEY ix_products_archived_updated (archived_at, updated_at, id),
+    KEY ix_products_archived_title (archived_at, title, id),
+    KEY ix_products_archived_price (archived_at, price_minor, id),
     FULLTEXT KEY ft_products (title, brand, tags),
     CONSTRAINT fk_products_category FOREIGN KEY (category_id) REFERENCES categories (id),
     CONSTRAINT ck_products_price CHECK (price_minor > 0 AND price_max_minor >= price_minor)
@@ -632,4 +635,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', 'af5045f64af1d41c69251cec0130af94ebc680d5e6e49fbe64ee29d1e2205326', UTC_TIMESTAMP(6));
+    ('0001_baseline', 'bad94d2623538b149343292837dc12e587babc3c80573724c76848e6d34a8fe4', UTC_TIMESTAMP(6));

@@ -223,6 +223,9 @@ CREATE TABLE products (
     KEY ix_products_category_newest (category_id, listed, created_at, id),
     KEY ix_products_category_price (category_id, listed, price_minor, id),
     KEY ix_products_category_title (category_id, listed, title, id),
+    KEY ix_products_archived_updated (archived_at, updated_at, id),
+    KEY ix_products_archived_title (archived_at, title, id),
+    KEY ix_products_archived_price (archived_at, price_minor, id),
     FULLTEXT KEY ft_products (title, brand, tags),
     CONSTRAINT fk_products_category FOREIGN KEY (category_id) REFERENCES categories (id),
     CONSTRAINT ck_products_price CHECK (price_minor > 0 AND price_max_minor >= price_minor)

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from flask import Blueprint, current_app
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import TypedDict
 
 from .. import http
 from ..config import CURRENCIES
-from ..http import Body, CountryCode, Email, Line, Secret, Username, anyone
-from ..services import setup
+from ..http import Body, CountryCode, Email, Line, Params, Secret, Username, anyone, staff
+from ..services import grid, settings, setup
+from ..services.grid import Acted, Action, Filters, ProductRows, Sort, Status
 from ..services.sessions import Account
 
 bp = Blueprint("admin", __name__, url_prefix="/api/v1")
@@ -57,3 +58,63 @@ def set_up(body: Setup) -> SignedIn:
     user_id = setup.set_up(current_app.config["SHOP"].var, **body.model_dump())
     http.begin_session(user_id, greeted=True)
     return {"user": http.current_account()}
+
+
+class ProductFilters(Body):
+    """The filters of the list of products."""
+
+    q: Line = Field("", max_length=120)
+    status: Status = ""
+    category: Line = Field("", max_length=120)
+    low: bool = False
+
+
+class ProductRowsParams(Params):
+    q: Line = Field("", max_length=120)
+    status: Status = ""
+    category: Line = Field("", max_length=120)
+    low: bool = False
+    sort: Sort = "updated"
+    limit: int = Field(50, ge=1, le=100)
+    after: str = Field("", max_length=1000)
+
+
+Id = Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class ProductsAction(Body):
+    """What to do, and to which: either `ids` or the `filter` of the list, from `after` on."""
+
+    action: Action
+    ids: list[Id] | None = Field(None, min_length=1, max_length=500)
+    filter: ProductFilters | None = None
+    after: int = Field(0, ge=0, lt=2**63)
+    category_id: Id | None = None
+    percent: int = Field(0, ge=-99, le=1000)
+
+    @model_validator(mode="after")
+    def has_one_scope(self) -> Self:
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("Name either `ids` or a `filter`.")
+        if self.action == "change_price" and not self.percent:
+            raise ValueError("By how many per cent?")
+        return self
+
+
+@bp.get("/admin/products")
+@staff(problems=(422,))
+def list_products(params: ProductRowsParams) -> ProductRows:
+    """Products as staff see them: drafts and, when asked for, archived ones too. `low`: with a variant of which at most five are left."""
+    filters = Filters(q=params.q, status=params.status, category=params.category, low=params.low)
+    return grid.list_products(filters, sort=params.sort, limit=params.limit, after=params.after, currency=settings.currency())
+
+
+@bp.post("/admin/products/actions")
+@staff
+def act_on_products(body: ProductsAction) -> Acted:
+    """Do something to at most 200 products, all or none. `next` is the `after` with which those that remain are reached.
+
+    `undo` holds the bodies that take it back when they are sent here; a change of prices has none.
+    """
+    scope = Filters(**body.filter.model_dump()) if body.filter else body.ids or []
+    return grid.act(body.action, scope, actor_id=http.account_id(), after=body.after, category_id=body.category_id, percent=body.percent)
