@@ -225,7 +225,7 @@ class Shopper:
         opener = header.get_by_role("button", name="Search", expanded=False)
         if opener.is_visible():  # on phones the box is put away
             opener.click()
-        header.get_by_role("searchbox", name="Search the shop").fill(words)
+        header.get_by_role("combobox", name="Search the shop").fill(words)
         self.page.keyboard.press("Enter")
 
     def open_product(self, product: dict[str, Any]) -> None:

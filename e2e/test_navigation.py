@@ -242,7 +242,7 @@ def test_a_whole_purchase_is_made_with_the_keyboard_alone(shopper: Shopper) -> N
     hands.press("Enter")
     expect(shopper.main).to_be_focused()
     shopper.visit("/")
-    hands.tab_to("searchbox", "Search the shop")
+    hands.tab_to("combobox", "Search the shop")
     hands.type(thing["title"])
     hands.press("Enter")
     expect(shopper.result(thing["title"])).to_be_visible()

@@ -73,6 +73,9 @@ document.querySelector("[data-open-search]")?.addEventListener("click", ({ curre
   if (shown) document.querySelector(".search__input").focus();
 });
 
+const searchForm = document.querySelector("[data-search]");
+searchForm?.addEventListener("focusin", async () => (await import("./components/search-suggestions.js")).suggest(searchForm), { once: true });
+
 document.addEventListener("account:changed", () => showAccount({ fresh: true }));
 document.addEventListener("cart:added", () => open("cart", "Added to your cart"));
 

@@ -4,7 +4,8 @@ import { digitsOf, money, number, plural } from "../lib/format.js";
 import { cardSkeletons, productCard, productPicture } from "../components/product-card.js";
 import { emptyState, failedPart, failedState, loadInto } from "../components/states.js";
 
-const FILTERS = ["q", "category", "price_min", "price_max", "in_stock", "sort"];
+const FILTERS = ["q", "category", "brand", "price_min", "price_max", "rating_min", "in_stock", "sort"];
+const NARROWING = ["brand", "price_min", "price_max", "rating_min", "in_stock"];
 const EAGER = 4;
 
 const shopName = document.title.split(" · ").pop();
@@ -38,6 +39,7 @@ function showHead(total) {
   const category = categories.find((one) => one.slug === wish.category);
   const home = isHome();
   document.documentElement.dataset.view = home ? "home" : "list";
+  placeFacets();
   const words = wish.q ? `Results for “${wish.q}”${category ? ` in ${category.name}` : ""}` : category?.name ?? (wish.sort === "newest" || home ? "New in" : "All products");
   const level = home ? "h2" : "h1";
   const title = part("title");
@@ -70,9 +72,49 @@ function showCategoryFilter(counts) {
   part("categories-filter").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest", container: "nearest" });
 }
 
+// ---- facets: what the list could be narrowed to, with how much would be left
+
+const priceStep = ({ min_minor: low, max_minor: high }) => (high === null ? `${money(low, currency)} and more` : low ? `${money(low, currency)} to ${money(high, currency)}` : `Up to ${money(high, currency)}`);
+
+/** A list of links that set one filter; the chosen one takes itself off. */
+const facetLinks = (facets) => html`<ul class="facets__list">${facets.map(({ label, words, count, set, chosen }) => html`<li><a class="facets__link" href="${addressOf(chosen ? Object.fromEntries(Object.keys(set).map((name) => [name, ""])) : set)}" data-go ${chosen && html`aria-current="true"`}>
+  <span>${label}${words && html`<span class="visually-hidden">${words}</span>`}</span> <span class="facets__count">${number(count)}</span></a></li>`)}</ul>`;
+
+const stars = (count) => html`<span class="stars" aria-hidden="true">${[1, 2, 3, 4, 5].map((one) => icon(one <= count ? "star-filled" : "star"))}</span>`;
+
+function showFacet(name, title, facets) {
+  const place = document.querySelector(`[data-facet="${name}"]`);
+  place.hidden = facets.length === 0;
+  render(place, html`${title && html`<h3 class="facets__title">${title}</h3>`}${facetLinks(facets)}`);
+}
+
+function showFacets({ prices = [], brands = [], ratings = [] }) {
+  const isStep = ({ min_minor: low, max_minor: high }) => wish.price_min === String(low || "") && wish.price_max === String(high ?? "");
+  showFacet("prices", "", prices.filter(({ count }) => count).map((step) => ({
+    label: priceStep(step), count: step.count, set: { price_min: step.min_minor || "", price_max: step.max_minor ?? "" }, chosen: isStep(step),
+  })));
+  showFacet("brands", "Brand", brands.length > 1 || wish.brand ? brands.map(({ name, count }) => ({ label: name, count, set: { brand: name }, chosen: wish.brand === name })) : []);
+  showFacet("ratings", "Rating", ratings.filter(({ count }) => count).map(({ min, count }) => ({
+    label: stars(min), words: `${min} stars and more`, count, set: { rating_min: min }, chosen: wish.rating_min === String(min),
+  })));
+}
+
+// Beside the list there is room for the filters on wide windows; elsewhere they open below their button.
+const wide = matchMedia("(min-width: 60rem)");
+
+function placeFacets() {
+  const beside = wide.matches && !isHome();
+  part("facets").open = beside;
+  part("facets").classList.toggle("facets--beside", beside);
+}
+
+wide.addEventListener("change", placeFacets);
+
 function chosenFilters() {
   const chosen = [];
   if (wish.q) chosen.push({ label: `Search: ${wish.q}`, without: { q: "", sort: wish.sort === "relevance" ? "" : wish.sort } });
+  if (wish.brand) chosen.push({ label: wish.brand, without: { brand: "" } });
+  if (wish.rating_min) chosen.push({ label: `${wish.rating_min} stars and more`, without: { rating_min: "" } });
   if (wish.price_min) chosen.push({ label: `From ${money(wish.price_min, currency)}`, without: { price_min: "" } });
   if (wish.price_max) chosen.push({ label: `Up to ${money(wish.price_max, currency)}`, without: { price_max: "" } });
   if (wish.in_stock) chosen.push({ label: "In stock", without: { in_stock: "" } });
@@ -101,9 +143,9 @@ const cards = (items, eager = 0) => items.map((product, i) => productCard(produc
 
 function nothing() {
   const category = categories.find((one) => one.slug === wish.category);
-  const narrowed = wish.price_min || wish.price_max || wish.in_stock;
+  const narrowed = NARROWING.some((name) => wish[name]);
   const actions = [
-    ...(narrowed ? [{ label: "Remove the filters", href: addressOf({ price_min: "", price_max: "", in_stock: "" }) }] : []),
+    ...(narrowed ? [{ label: "Remove the filters", href: addressOf(Object.fromEntries(NARROWING.map((name) => [name, ""]))) }] : []),
     ...(wish.q && category ? [{ label: "Search everywhere", href: addressOf({ category: "" }) }] : []),
     { label: "See all products", href: "/?sort=newest" },
   ];
@@ -120,6 +162,7 @@ function showList(list) {
   part("catalogue").removeAttribute("data-waiting");
   showHead(list.total);
   showCategoryFilter(list.facets.categories);
+  showFacets(list.facets);
   showChips();
   showControls();
   render(results, list.items.length ? html`<ul class="product-grid" data-grid>${cards(list.items, isHome() ? 0 : EAGER)}</ul>` : nothing());
@@ -211,12 +254,11 @@ document.addEventListener("click", (event) => {
 
 tools.addEventListener("submit", (event) => {
   event.preventDefault();
-  tools.querySelector("[data-menu]").open = false;
   const { sort, price_min: low, price_max: high, in_stock: inStock } = tools.elements;
   const minor = (text) => { const value = parseFloat(text.replace(",", ".")); return value >= 0 ? String(Math.round(value * 10 ** digitsOf(currency || "EUR"))) : ""; };
   go(addressOf({ sort: sort.value === "relevance" ? "" : sort.value, price_min: minor(low.value), price_max: minor(high.value), in_stock: inStock.checked ? "true" : "" }), { scroll: false });
 });
-tools.elements.sort.addEventListener("change", () => tools.requestSubmit());
+for (const name of ["sort", "in_stock"]) tools.elements[name].addEventListener("change", () => tools.requestSubmit());
 
 part("search").addEventListener("submit", (event) => {
   event.preventDefault();
