@@ -2,7 +2,7 @@
 // one of four, is asked for before anything else. It needs the viewport's width: the page says it above.
 {
   const root = document.documentElement;
-  const home = !/[?&](q|category|price_min|price_max|in_stock|sort)=[^&]/.test(location.search);
+  const home = !/[?&](q|category|brand|price_min|price_max|rating_min|in_stock|sort)=[^&]/.test(location.search);
   root.dataset.view = home ? "home" : "list";
   if (home) {
     const tall = matchMedia("(max-width: 38rem)").matches ? "-tall" : "";
