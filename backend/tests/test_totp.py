@@ -16,6 +16,7 @@ from conftest import Make, ShopClient
 from factories import PASSWORD, User
 from flask import Flask
 from test_accounts import alike, at_once, auth, change, mails, rows, who
+from test_users import act_as
 
 from app import db
 from app.services import settings
@@ -170,6 +171,19 @@ def test_switching_it_off_takes_the_password(client: ShopClient, new_client: Cal
     again = switch_on(client)
     assert again.app.secret != made.app.secret
     assert sign_in(new_client(), made.codes[0]).status_code == 401
+
+
+def test_an_admin_opens_the_account_of_somebody_who_lost_phone_and_codes(
+    client: ShopClient, new_client: Callable[[], ShopClient], alice: User, ada: User
+) -> None:
+    switch_on(client.as_(alice))
+    desk, address = act_as(new_client(), ada), f"/api/v1/admin/users/{alice.id}/totp"
+    assert client.delete(address).status_code == 403
+    assert desk.delete(address).status_code == 204
+    assert desk.delete(address).status_code == 404
+    assert sign_in(new_client()).status_code == 200
+    assert mails()[-1] == ("totp_changed", alice.email)
+    assert rows("SELECT actor_id FROM events WHERE kind = 'totp_off' AND subject_id = %s", alice.id) == [(ada.id,)]
 
 
 # ---------------------------------------------------------------- staff

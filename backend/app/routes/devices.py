@@ -70,4 +70,4 @@ def confirm_totp(body: TotpCode) -> RecoveryCodes:
 def end_totp(body: TotpEnd) -> None:
     """Switch two-step sign-in off."""
     profile.confirm(http.account_id(), body.password, field="password", limited=http.limited())
-    totp.switch_off(http.account_id())
+    totp.switch_off(http.account_id(), actor_id=http.account_id())

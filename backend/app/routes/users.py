@@ -7,7 +7,7 @@ from pydantic import Field
 
 from .. import http
 from ..http import Body, Line, Moment, Params, admin
-from ..services import users
+from ..services import totp, users
 from ..services.users import User, UserList
 
 bp = Blueprint("users", __name__, url_prefix="/api/v1/admin/users")
@@ -42,3 +42,10 @@ def list_users(params: UserParams) -> UserList:
 def change_user(user_id: int, body: UserChange) -> User:
     """Give somebody another role, block them until a date, or close the account. Counts from their next request on."""
     return users.change(user_id, body.model_dump(exclude_unset=True), actor_id=http.account_id())
+
+
+@bp.delete("/<int:user_id>/totp")
+@admin(status=204, problems=(404,), step_up=True)
+def end_totp(user_id: int) -> None:
+    """Switch somebody's two-step sign-in off, when phone and recovery codes are lost. A mail tells them."""
+    totp.switch_off(user_id, actor_id=http.account_id())

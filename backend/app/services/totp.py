@@ -101,19 +101,22 @@ def _confirm(tx: Tx, user_id: int, code: str, fresh: list[str]) -> None:
     _tell(tx, user_id, on=True)
 
 
-def switch_off(user_id: int) -> None:
-    """Switch the second factor off, or forget one that was not confirmed. Raises NotFound when there is none."""
-    if not db.transaction(_switch_off, user_id):
+def switch_off(user_id: int, *, actor_id: int) -> None:
+    """Switch the second factor off, or forget one that was not confirmed. Raises NotFound when there is none.
+
+    The actor is the user, or an admin whom somebody asked who lost both phone and recovery codes.
+    """
+    if not db.transaction(_switch_off, user_id, actor_id):
         raise NotFound("Two-step sign-in is not on.")
 
 
-def _switch_off(tx: Tx, user_id: int) -> bool:
+def _switch_off(tx: Tx, user_id: int, actor_id: int) -> bool:
     row = q.totp.get(tx, user_id=user_id)
     q.totp.delete_recovery_codes(tx, user_id=user_id)
     if not q.totp.delete(tx, user_id=user_id):
         return False
     if row["confirmed"]:
-        events.note(tx, "totp_off", user_id, actor_id=user_id)
+        events.note(tx, "totp_off", user_id, actor_id=actor_id)
         _tell(tx, user_id, on=False)
     return True
 
