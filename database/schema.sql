@@ -235,9 +235,8 @@ CREATE TABLE products (
     KEY ix_products_archived_updated (archived_at, updated_at, id),
     KEY ix_products_archived_title (archived_at, title, id),
     KEY ix_products_archived_price (archived_at, price_minor, id),
-    FULLTEXT KEY ft_products (title, brand, tags),
     CONSTRAINT fk_products_category FOREIGN KEY (category_id) REFERENCES categories (id),
-    CONSTRAINT ck_products_price CHECK (price_minor > 0 AND price_max_minor >= price_minor)
+    CONSTRAINT ck_products_price CHECK (price_minor >= 0 AND price_max_minor >= price_minor)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- Addresses that products once had lead to where they are now.
@@ -299,7 +298,7 @@ CREATE TABLE variants (
     KEY ix_variants_stock (tracked, archived_at, stock, id),
     CONSTRAINT fk_variants_product FOREIGN KEY (product_id) REFERENCES products (id),
     CONSTRAINT fk_variants_image FOREIGN KEY (image_id) REFERENCES images (id) ON DELETE SET NULL,
-    CONSTRAINT ck_variants_price CHECK (price_minor > 0),
+    CONSTRAINT ck_variants_price CHECK (price_minor >= 0),
     CONSTRAINT ck_variants_compare_at CHECK (compare_at_minor IS NULL OR compare_at_minor > 0),
     CONSTRAINT ck_variants_stock CHECK (stock >= 0)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
@@ -635,4 +634,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', 'bad94d2623538b149343292837dc12e587babc3c80573724c76848e6d34a8fe4', UTC_TIMESTAMP(6));
+    ('0001_baseline', 'bd99c367cf671e2edd2f7585801ba7d24b4ee60d5972925c759ed9a87f61ac6c', UTC_TIMESTAMP(6));

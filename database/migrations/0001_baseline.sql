@@ -226,9 +226,8 @@ CREATE TABLE products (
     KEY ix_products_archived_updated (archived_at, updated_at, id),
     KEY ix_products_archived_title (archived_at, title, id),
     KEY ix_products_archived_price (archived_at, price_minor, id),
-    FULLTEXT KEY ft_products (title, brand, tags),
     CONSTRAINT fk_products_category FOREIGN KEY (category_id) REFERENCES categories (id),
-    CONSTRAINT ck_products_price CHECK (price_minor > 0 AND price_max_minor >= price_minor)
+    CONSTRAINT ck_products_price CHECK (price_minor >= 0 AND price_max_minor >= price_minor)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- step: table product_slugs
@@ -289,7 +288,7 @@ CREATE TABLE variants (
     KEY ix_variants_stock (tracked, archived_at, stock, id),
     CONSTRAINT fk_variants_product FOREIGN KEY (product_id) REFERENCES products (id),
     CONSTRAINT fk_variants_image FOREIGN KEY (image_id) REFERENCES images (id) ON DELETE SET NULL,
-    CONSTRAINT ck_variants_price CHECK (price_minor > 0),
+    CONSTRAINT ck_variants_price CHECK (price_minor >= 0),
     CONSTRAINT ck_variants_compare_at CHECK (compare_at_minor IS NULL OR compare_at_minor > 0),
     CONSTRAINT ck_variants_stock CHECK (stock >= 0)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
