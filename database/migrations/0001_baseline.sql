@@ -198,6 +198,7 @@ CREATE TABLE products (
     brand            VARCHAR(120)    NOT NULL DEFAULT '' COMMENT 'keep',
     type             VARCHAR(120)    NOT NULL DEFAULT '' COMMENT 'keep',
     tags             VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'keep',
+    tax_class        VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'standard' COMMENT 'keep',
     option1          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'keep',
     option2          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'keep',
     option3          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'keep',
@@ -344,6 +345,7 @@ CREATE TABLE orders (
     total_minor         BIGINT          NOT NULL COMMENT 'export',
     gift_card_minor     BIGINT          NOT NULL COMMENT 'export',
     due_minor           BIGINT          NOT NULL COMMENT 'export',
+    coupon              VARCHAR(40)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'export',
     explanation         TEXT            NOT NULL COMMENT 'export',
     name                VARCHAR(120)    NOT NULL COMMENT 'erase',
     line1               VARCHAR(160)    NOT NULL COMMENT 'erase',
@@ -383,6 +385,7 @@ CREATE TABLE order_items (
     quantity     INT UNSIGNED    NOT NULL COMMENT 'export',
     price_minor  BIGINT          NOT NULL COMMENT 'export',
     line_minor   BIGINT          NOT NULL COMMENT 'export',
+    discount_minor BIGINT        NOT NULL DEFAULT 0 COMMENT 'export',
     tax_rate_bp  INT UNSIGNED    NOT NULL COMMENT 'keep',
     tax_minor    BIGINT          NOT NULL COMMENT 'export',
     PRIMARY KEY (id),
@@ -392,7 +395,8 @@ CREATE TABLE order_items (
     CONSTRAINT fk_order_items_order FOREIGN KEY (order_id) REFERENCES orders (id),
     CONSTRAINT fk_order_items_variant FOREIGN KEY (variant_id) REFERENCES variants (id) ON DELETE SET NULL,
     CONSTRAINT fk_order_items_product FOREIGN KEY (product_id) REFERENCES products (id) ON DELETE SET NULL,
-    CONSTRAINT ck_order_items_line CHECK (quantity > 0 AND price_minor >= 0 AND line_minor = quantity * price_minor)
+    CONSTRAINT ck_order_items_line CHECK (quantity > 0 AND price_minor >= 0 AND line_minor = quantity * price_minor
+                                          AND discount_minor BETWEEN 0 AND line_minor)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- step: table order_events
@@ -550,6 +554,52 @@ CREATE TABLE imports (
     CONSTRAINT fk_imports_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT ck_imports_format CHECK (format IN ('shopify', 'simple')),
     CONSTRAINT ck_imports_status CHECK (status IN ('checking', 'refused', 'checked', 'waiting', 'running', 'done', 'failed'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table promotions
+CREATE TABLE promotions (
+    id                BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    code              VARCHAR(40)     CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep',
+    name              VARCHAR(120)    NOT NULL COMMENT 'keep',
+    kind              VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    value             BIGINT          NOT NULL COMMENT 'keep',
+    minimum_minor     BIGINT          NOT NULL DEFAULT 0 COMMENT 'keep',
+    category_id       BIGINT UNSIGNED NULL COMMENT 'keep',
+    product_id        BIGINT UNSIGNED NULL COMMENT 'keep',
+    most_uses         INT UNSIGNED    NULL COMMENT 'keep',
+    most_by_customer  INT UNSIGNED    NULL COMMENT 'keep',
+    used_count        INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    starts_at         DATETIME(6)     NULL COMMENT 'keep',
+    ends_at           DATETIME(6)     NULL COMMENT 'keep',
+    active            BOOLEAN         NOT NULL DEFAULT TRUE COMMENT 'keep',
+    version           INT UNSIGNED    NOT NULL DEFAULT 1 COMMENT 'keep',
+    created_at        DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_promotions_code (code),
+    KEY ix_promotions_active (active, code, id),
+    KEY ix_promotions_category (category_id),
+    KEY ix_promotions_product (product_id),
+    CONSTRAINT fk_promotions_category FOREIGN KEY (category_id) REFERENCES categories (id) ON DELETE CASCADE,
+    CONSTRAINT fk_promotions_product FOREIGN KEY (product_id) REFERENCES products (id) ON DELETE CASCADE,
+    CONSTRAINT ck_promotions_kind CHECK (kind IN ('percent', 'fixed', 'free_shipping')),
+    CONSTRAINT ck_promotions_value CHECK (value >= 0 AND (kind <> 'percent' OR value <= 10000)),
+    CONSTRAINT ck_promotions_used CHECK (most_uses IS NULL OR used_count <= most_uses)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table promotion_uses
+CREATE TABLE promotion_uses (
+    id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    promotion_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    order_id      BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    customer      CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep, a keyed hash that tells nobody who it was',
+    amount_minor  BIGINT          NOT NULL COMMENT 'keep',
+    used_at       DATETIME(6)     NOT NULL COMMENT 'keep',
+    released_at   DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_promotion_uses_order (order_id, promotion_id),
+    KEY ix_promotion_uses_customer (promotion_id, customer, released_at),
+    CONSTRAINT fk_promotion_uses_promotion FOREIGN KEY (promotion_id) REFERENCES promotions (id) ON DELETE CASCADE,
+    CONSTRAINT fk_promotion_uses_order FOREIGN KEY (order_id) REFERENCES orders (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- step: table idempotency_keys
