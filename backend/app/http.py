@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -357,6 +357,13 @@ def as_json(value: Any) -> bytes:
     return orjson.dumps(value, default=_plain, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS)
 
 
+class CsvFile(Response):
+    """An answer that is a file of comma-separated values, sent while it is made."""
+
+    def __init__(self, content: Iterable[bytes], *, file_name: str) -> None:
+        super().__init__(content, mimetype="text/csv", headers={"Content-Disposition": f'attachment; filename="{file_name}"'})
+
+
 def send_header(name: str, value: str) -> None:
     """Add a header to the answer that the view is about to give."""
     g.setdefault("headers", {})[name] = value
@@ -403,7 +410,7 @@ def _from_werkzeug(error: HTTPException) -> Response:
         # A fault before or after the view, such as a session that cannot be read while the database is away.
         return _refused(original) if isinstance(original, errors.ShopError) else _unexpected(original)
     if isinstance(error, RequestEntityTooLarge):
-        return problem(errors.TooLarge(f"At most {MAX_BODY} bytes."))
+        return problem(errors.TooLarge(f"At most {request.max_content_length} bytes."))
     if error.code is not None and error.code < 400:
         return typing.cast(Response, error.get_response())
     made = problem(BY_STATUS.get(error.code or 500, errors.BadRequest)())

@@ -9,7 +9,7 @@ from flask import Flask
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from .http import Endpoint
+from .http import CsvFile, Endpoint
 
 TITLES = {
     400: "Not JSON, or a header is missing",
@@ -106,6 +106,8 @@ def _key_parameter(endpoint: Endpoint) -> list[dict[str, Any]]:
 def _success(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     if endpoint.status in (204, 302):
         return {"description": "Done" if endpoint.status == 204 else "Elsewhere"}
+    if endpoint.answer is CsvFile:
+        return {"description": "Done", "content": {"text/csv": {"schema": {"type": "string"}}}}
     schema = TypeAdapter(endpoint.answer).json_schema(ref_template=REF, mode="serialization")
     schemas.update(schema.pop("$defs", {}))
     if "title" in schema:

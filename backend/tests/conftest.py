@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app, db, migrations, security
 from app.config import Settings
-from app.http import Endpoint
+from app.http import CsvFile, Endpoint
 from app.openapi import _problems
 from app.private_database import PrivateDatabase
 from app.services import doctor, settings
@@ -63,7 +63,9 @@ class ShopClient(FlaskClient):
             return
         if answer.status_code < 400:
             assert answer.status_code == endpoint.status
-            if answer.status_code not in (204, 302):
+            if endpoint.answer is CsvFile:
+                assert answer.mimetype == "text/csv"
+            elif answer.status_code not in (204, 302):
                 TypeAdapter(endpoint.answer).validate_json(answer.data, extra="forbid")
         else:
             assert str(answer.status_code) in _problems(endpoint, method), f"{method} {path} does not declare {answer.status_code}"

@@ -13,6 +13,7 @@ from flask import Flask
 from test_routes import endpoint_of
 
 from app import openapi
+from app.http import CsvFile
 
 DOCUMENT = "/api/v1/openapi.json"
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -152,7 +153,7 @@ def test_successes_and_problems_have_a_shape(document: dict[str, Any], shop: Fla
         if endpoint.status in (204, 302):
             assert "content" not in success
         else:
-            assert success["content"]["application/json"]["schema"]
+            assert success["content"]["text/csv" if endpoint.answer is CsvFile else "application/json"]["schema"]
         for status, answer in operation["responses"].items():
             if int(status) >= 400:
                 assert answer["content"] == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
