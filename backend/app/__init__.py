@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .config import Settings
     from .db import Address
 
-ROUTES = ("accounts", "admin", "cart", "catalogue", "checkout", "devices", "me", "operations", "orders", "pages", "users")
+ROUTES = ("accounts", "admin", "cart", "catalogue", "checkout", "devices", "discovery", "me", "operations", "orders", "pages", "users")
 
 
 class JsonLines(logging.Formatter):
@@ -60,12 +60,14 @@ def create_app(settings: Settings, address: Address) -> Flask:
 
     from . import db, http, security
     from .pages import Site
+    from .services import discovery
 
     start_logging(settings)
     if not mysql.connector.HAVE_CEXT:
         logging.getLogger("shop").warning("The database driver's C extension did not load: everything works, at twice the cost.")
     security.use_key(settings.secret_key)
     db.open(address, size=settings.threads + 1)
+    discovery.use(settings.var / "search")
     app = Flask(__name__, static_folder=None)
     app.config["SHOP"] = settings
     app.url_map.strict_slashes = False

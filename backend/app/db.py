@@ -340,6 +340,10 @@ class Query:
     def _id(cursor: Any) -> int:
         return int(cursor.lastrowid)
 
+    @staticmethod
+    def _count_and_id(cursor: Any) -> tuple[int, int]:
+        return int(cursor.rowcount), int(cursor.lastrowid or 0)
+
 
 class Sorted(dict[str, Query]):
     """A statement with declared sort orders, one Query each: `q.catalogue.list_products["newest"](tx, …)`."""
@@ -362,7 +366,7 @@ class Noun:
             yield from one.values() if isinstance(one, Sorted) else (one,)
 
 
-KINDS = {"rows", "row", "value", "count", "id"}
+KINDS = {"rows", "row", "value", "count", "id", "count_and_id"}
 HEADING = re.compile(r"^-- (?:name: *(\w+) *-> *(\w+)|part: *(\w+)) *$", flags=re.MULTILINE)
 SORT = re.compile(r"^-- sort (\w+): *(.+?) +AFTER +(.+?) *$", flags=re.MULTILINE)
 

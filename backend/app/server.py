@@ -42,7 +42,7 @@ START_TIMEOUT = 60.0  # seconds a worker may take until it serves
 SETTLED = 10.0  # a process that lived so many seconds did not fail at its start
 SLOWEST_RESTART = 10.0  # seconds
 TICK = 0.25  # seconds between looks at what cannot be waited for: the database, changed files
-JOB_CONNECTIONS = 2
+JOB_CONNECTIONS = 4
 
 
 class StartProblem(Exception):
@@ -231,7 +231,7 @@ def _job_worker(new_code: bool, ready: Connection) -> None:
 def work() -> None:
     """Do background jobs until SIGTERM or Ctrl-C; what is under way is finished."""
     from . import security, start_logging
-    from .services import jobs
+    from .services import discovery, jobs, search_index, trends
 
     settings = read_settings()
     stop = threading.Event()
@@ -241,9 +241,16 @@ def work() -> None:
     start_logging(settings)
     security.use_key(settings.secret_key)
     db.open(address_of(settings), size=JOB_CONNECTIONS)
+    discovery.use(settings.var / "search")
+    # No job: jobs run on one machine of a cluster, but each machine has its own index, and its own list of searches.
+    also = partial(trends.collect, settings.var / "search")
+    keeper = threading.Thread(target=search_index.keep, args=(settings.var / "search", stop, also), name="search index")
+    keeper.start()
     try:
         jobs.run_forever(settings, stop)
     finally:
+        stop.set()
+        keeper.join()
         db.close()
 
 

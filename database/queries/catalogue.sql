@@ -6,7 +6,8 @@
    AND (:any_category OR p.category_id IN (:category_ids))
    AND (:price_min IS NULL OR p.price_max_minor >= :price_min)
    AND (:price_max IS NULL OR p.price_minor <= :price_max)
-   AND (:words IS NULL OR MATCH (p.title, p.brand, p.tags) AGAINST (:words IN BOOLEAN MODE))
+   AND (:brand IS NULL OR p.brand = :brand)
+   AND (:rating_min IS NULL OR p.rating_count > 0 AND p.rating_sum >= :rating_min * p.rating_count)
    AND (:prefix IS NULL OR p.title LIKE :prefix)
    AND (NOT :in_stock OR EXISTS (SELECT 1 FROM variants s
                                   WHERE s.product_id = p.id AND s.archived_at IS NULL AND (s.stock > 0 OR NOT s.tracked)))
@@ -14,6 +15,7 @@
 -- part: card
 -- What a card shows. Each subquery is one look-up in an index for each of the few products of a page.
 SELECT p.id, p.slug, p.title, p.description, p.brand, p.tags, p.price_minor, p.price_max_minor, p.version, p.created_at,
+       p.rating_sum, p.rating_count,
        p.option1, p.option2, p.option3, p.seo_title, p.seo_description,
        c.id AS category_id, c.slug AS category_slug, c.name AS category_name,
        i.path AS image_path, i.alt AS image_alt, i.width AS image_width, i.height AS image_height,
@@ -44,45 +46,34 @@ SELECT p.id, p.slug, p.title, p.description, p.brand, p.tags, p.price_minor, p.p
 {card_joins}
  ORDER BY {sort};
 
--- name: list_matches -> rows
--- By relevance a word in the title weighs most; this order has no index, so it is bounded by :offset rather than by a key.
+-- name: list_cards -> rows
 {card}
-  FROM (SELECT p.id, MATCH (p.title, p.brand, p.tags) AGAINST (:words IN BOOLEAN MODE)
-                     + 4 * (p.title LIKE :phrase) AS score
-          FROM products p
-         {filters}
-         ORDER BY score DESC, p.id
-         LIMIT :limit OFFSET :offset) page
-  JOIN products p ON p.id = page.id
+  FROM products p
 {card_joins}
- ORDER BY page.score DESC, p.id;
+ WHERE p.id IN (:ids) AND p.listed
+ LIMIT 100;
 
 -- name: count_products -> value
+-- To count all there are is to read all there are.
 SELECT COUNT(*)
-  FROM products p
-{filters};
+  FROM (SELECT p.id
+          FROM products p
+         {filters}
+         LIMIT :limit) counted;
 
 -- name: count_by_category -> rows
-SELECT p.category_id, COUNT(*) AS count
-  FROM products p
-{filters}
- GROUP BY p.category_id;
+SELECT category_id, COUNT(*) AS count
+  FROM (SELECT p.category_id
+          FROM products p
+         {filters}
+         LIMIT :limit) counted
+ GROUP BY category_id;
 
 -- name: list_categories -> rows
-SELECT c.id, c.parent_id, c.slug, c.name, c.description, c.image_path,
-       (SELECT COUNT(*) FROM products p WHERE p.category_id = c.id AND p.listed = TRUE) AS product_count
+SELECT c.id, c.parent_id, c.slug, c.name, c.description, c.image_path
   FROM categories c
  ORDER BY c.position, c.name
  LIMIT 1000;
-
--- name: list_category_tree -> rows
--- A category stands for all below it.
-WITH RECURSIVE tree (id) AS (
-    SELECT id FROM categories WHERE slug = :slug
-     UNION ALL
-    SELECT c.id FROM categories c JOIN tree t ON c.parent_id = t.id
-)
-SELECT id FROM tree LIMIT 1000;
 
 -- name: get_product -> row
 {card}

@@ -1,9 +1,9 @@
--- name: take -> count
+-- name: take -> count_and_id
 -- Compare and set, each variant's row in ascending order of id, so that two orders never wait for each other crosswise.
--- The count of rows is compared with the number of lines.
+-- The count of rows is compared with the number of lines. The id is 0 unless something has sold out: to learn that costs no statement.
 UPDATE JSON_TABLE(:lines, '$[*]' COLUMNS (variant_id BIGINT UNSIGNED PATH '$.variant_id', quantity INT PATH '$.quantity')) wanted
 STRAIGHT_JOIN variants v ON v.id = wanted.variant_id
-   SET v.stock = v.stock - wanted.quantity
+   SET v.stock = v.stock - wanted.quantity - IF(v.stock = wanted.quantity, 0 * LAST_INSERT_ID(v.id), 0)
  WHERE v.tracked AND v.archived_at IS NULL AND v.stock >= wanted.quantity;
 
 -- name: list_now -> rows

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from flask import Blueprint, Response, current_app, redirect
+from flask import Blueprint, Response, current_app, redirect, request
 from pydantic import Field
 
 from ..http import Params, anyone
-from ..services import catalogue, settings
+from ..services import catalogue, settings, trends
 from ..services.catalogue import CategoryList, ProductDetail, ProductList, Wish
 from ..services.settings import Shop
 
@@ -16,12 +16,14 @@ bp = Blueprint("catalogue", __name__, url_prefix="/api/v1")
 class ProductParams(Params):
     q: str = Field("", max_length=120)
     category: str = Field("", max_length=120)
+    brand: str = Field("", max_length=120)
     price_min: int | None = Field(None, ge=0, le=10**12)
     price_max: int | None = Field(None, ge=0, le=10**12)
     in_stock: bool = False
-    sort: Literal["", "relevance", "newest", "price_asc", "price_desc", "name"] = ""
+    rating_min: int | None = Field(None, ge=1, le=5)
+    sort: Literal["", "relevance", "newest", "price_asc", "price_desc", "name", "rating", "best_selling"] = ""
     limit: int = Field(24, ge=1, le=100)
-    after: str = Field("", max_length=500)
+    after: str = Field("", max_length=1200)
 
 
 @bp.get("/shop")
@@ -37,7 +39,10 @@ def get_shop() -> Shop:
 @anyone(shared=True, problems=(404, 422))
 def list_products(params: ProductParams) -> ProductList:
     """A page of the catalogue, filtered, sorted and counted."""
-    return catalogue.list_products(Wish(**params.model_dump()), settings.currency())
+    found = catalogue.list_products(Wish(**params.model_dump()), settings.currency())
+    if params.q and found["total"] and not params.after:
+        trends.note_search(current_app.config["SHOP"].var / "search", params.q, request.remote_addr or "", request.user_agent.string)
+    return found
 
 
 @bp.get("/products/<slug>")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from typing_extensions import TypedDict
@@ -15,14 +16,18 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Invalid, NotFound
+from . import discovery
+from .discovery import Found
+from .search_index import line_of
 
-SORTS = ("newest", "price_asc", "price_desc", "name")
+SORTS = ("newest", "price_asc", "price_desc", "name", "rating", "best_selling")
+# What each order of the database goes by; orders that only the index has are newest first while there is none.
 SORT_FIELDS = {"newest": "created_at", "price_asc": "price_minor", "price_desc": "price_minor", "name": "title"}
-MOST_MATCHES = 2400  # how deep a search by relevance may be paged
-# InnoDB's own stop words find nothing when they are demanded.
-STOP_WORDS = frozenset(
-    "a about an are as at be by com de en for from how i in is it la of on or that the this to was what when where who will with und www".split()
-)
+MOST_COUNTED = 10_000  # as far as is counted while there is no index
+NO_FILTERS = {
+    "any_category": True, "category_ids": [], "brand": None, "price_min": None, "price_max": None, "rating_min": None, "prefix": None, "in_stock": False,
+}  # fmt: skip
+BAD_CURSOR = "This is no `next` of a list with this sort order."
 
 
 class Image(TypedDict):
@@ -89,14 +94,39 @@ class CategoryCount(TypedDict):
     count: int
 
 
+class BrandCount(TypedDict):
+    name: str
+    count: int
+
+
+class PriceCount(TypedDict):
+    min_minor: int
+    max_minor: int | None
+    count: int
+
+
+class RatingCount(TypedDict):
+    min: int
+    count: int
+
+
 class Facets(TypedDict):
+    """How many there would be with each value of a filter instead of the chosen one. A category counts for those above it too."""
+
     categories: list[CategoryCount]
+    brands: list[BrandCount]
+    prices: list[PriceCount]
+    ratings: list[RatingCount]
+    in_stock: int
 
 
 class ProductList(TypedDict):
+    """`approximate`: there are so many that total and facets are reckoned from a sample."""
+
     items: list[Product]
     next: str | None
     total: int
+    approximate: bool
     currency: str
     facets: Facets
 
@@ -121,9 +151,11 @@ class Wish:
 
     q: str = ""
     category: str = ""
+    brand: str = ""
     price_min: int | None = None
     price_max: int | None = None
     in_stock: bool = False
+    rating_min: int | None = None
     sort: str = ""
     limit: int = 24
     after: str = ""
@@ -163,103 +195,141 @@ class NewProduct:
 
 
 def list_products(wish: Wish, currency: str) -> ProductList:
-    """One page of the catalogue in four statements, however long it is. Raises NotFound for an unknown category, Invalid for a bad cursor."""
+    """One page of the catalogue in two or three statements, however long it is. Raises NotFound for an unknown category, Invalid for a bad cursor."""
+    searching = bool(wish.q.strip())
+    sort = "newest" if not searching and wish.sort in ("", "relevance") else wish.sort or "relevance"
+    source, position = _read_cursor(wish.after, sort)
     with db.reading() as tx:
-        filters = _filters(tx, wish)
-        searching = filters["words"] is not None
-        sort = wish.sort or ("relevance" if searching else "newest")
-        if sort == "relevance" and not searching:
-            sort = "newest"
-        rows, following = _page(tx, sort, filters, wish)
-        total = q.catalogue.count_products(tx, **filters)
-        facets = _category_counts(tx, filters)
-    return {"items": [_product(row) for row in rows], "next": following, "total": total, "currency": currency, "facets": {"categories": facets}}
+        categories = q.catalogue.list_categories(tx)
+        chosen = next((row["id"] for row in categories if row["slug"] == wish.category), None)
+        if wish.category and chosen is None:
+            raise NotFound("There is no such category.")
+        found = None
+        if source != "database" and discovery.searchable(wish.q):
+            question = discovery.Question(wish.q, chosen, wish.brand, wish.price_min, wish.price_max, wish.in_stock, wish.rating_min)
+            found = discovery.find(question, sort, wish.limit, position)
+        if found is None and source == "index":
+            raise Invalid(after="This list has to be begun anew.")
+        return _from_database(tx, wish, sort, position, categories, chosen, currency) if found is None else _from_index(tx, sort, found, categories, currency)
 
 
-def _page(tx: Tx, sort: str, filters: Row, wish: Wish) -> tuple[list[Row], str | None]:
-    limit = wish.limit + 1
-    if sort == "relevance":
-        offset = _offset(wish.after)
-        rows = q.catalogue.list_matches(tx, **filters, phrase=_like(wish.q, anywhere=True), limit=limit, offset=offset)
-        position: list[Any] = ["relevance", offset + wish.limit]
-    else:
-        after, after_id = _position(wish.after, sort)
-        rows = q.catalogue.list_products[sort](tx, **filters, after=after, after_id=after_id, limit=limit)
-        last = rows[wish.limit - 1] if len(rows) > wish.limit else None
-        position = [sort, last and last[SORT_FIELDS[sort]], last and last["id"]]
-    more = len(rows) > wish.limit
-    return rows[: wish.limit], _cursor(position) if more else None
-
-
-def _filters(tx: Tx, wish: Wish) -> Row:
-    ids = [row["id"] for row in q.catalogue.list_category_tree(tx, slug=wish.category)] if _may_be_slug(wish.category) else []
-    if wish.category and not ids:
-        raise NotFound("There is no such category.")
-    words, prefix = _search_terms(wish.q)
+def _from_index(tx: Tx, sort: str, found: Found, categories: list[Row], currency: str) -> ProductList:
+    counts = found.counts
     return {
-        "any_category": not wish.category,
-        "category_ids": ids,
-        "price_min": wish.price_min,
-        "price_max": wish.price_max,
-        "words": words,
-        "prefix": prefix,
-        "in_stock": wish.in_stock,
+        "items": list_by_ids(tx, found.ids),
+        "next": _cursor(["index", sort, *found.following]) if found.following else None,
+        "total": counts.total,
+        "approximate": counts.approximate,
+        "currency": currency,
+        "facets": {
+            "categories": _category_counts(categories, counts.categories),
+            "brands": [{"name": name, "count": count} for name, count in counts.brands],
+            "prices": [{"min_minor": low, "max_minor": high, "count": count} for low, high, count in counts.prices],
+            "ratings": [{"min": least, "count": count} for least, count in counts.ratings],
+            "in_stock": counts.in_stock,
+        },
     }
 
 
-def _search_terms(text: str) -> tuple[str | None, str | None]:
-    """Every word must begin a word of title, brand or tags. What the full-text index cannot hold is looked for at the title's start."""
-    tokens = re.findall(r"\w+", text.lower())
-    words = [token for token in tokens if len(token) >= 3 and token not in STOP_WORDS][:8]
-    if words:
-        return " ".join(f"+{word}*" for word in words), None
-    return None, _like(text) if text.strip() else None
+def list_by_ids(tx: Tx, ids: list[int]) -> list[Product]:
+    """Products as cards show them, in this order; what is not listed any more is left out."""
+    rows = {row["id"]: _product(row) for row in q.catalogue.list_cards(tx, ids=ids)} if ids else {}
+    return [rows[one] for one in ids if one in rows]
 
 
-def _like(text: str, *, anywhere: bool = False) -> str:
-    escaped = re.sub(r"([\\%_])", r"\\\1", text.strip())
-    return f"%{escaped}%" if anywhere else f"{escaped}%"
+def _from_database(tx: Tx, wish: Wish, sort: str, position: list[Any] | None, categories: list[Row], chosen: int | None, currency: str) -> ProductList:
+    """The same while there is no index, with less: words are looked for at the beginning of titles only, and counted so far and no further."""
+    order = sort if sort in SORT_FIELDS else "newest"
+    filters = {
+        "any_category": chosen is None,
+        "category_ids": [row["id"] for row in categories if chosen in _line(row["id"], categories)],
+        "brand": wish.brand or None,
+        "price_min": wish.price_min,
+        "price_max": wish.price_max,
+        "rating_min": wish.rating_min,
+        "prefix": beginning(wish.q) if wish.q.strip() else None,
+        "in_stock": wish.in_stock,
+    }
+    value, last_id = position or (None, None)
+    rows = q.catalogue.list_products[order](tx, **filters, after=value, after_id=last_id, limit=wish.limit + 1)
+    last = rows[wish.limit - 1] if len(rows) > wish.limit else None
+    total = q.catalogue.count_products(tx, **filters, limit=MOST_COUNTED)
+    counts = _count_by_category(tx, **filters | {"any_category": True, "category_ids": []})
+    return {
+        "items": [_product(row) for row in rows[: wish.limit]],
+        "next": _cursor(["database", sort, last[SORT_FIELDS[order]], last["id"]]) if last else None,
+        "total": total,
+        "approximate": total >= MOST_COUNTED,
+        "currency": currency,
+        "facets": {"categories": _category_counts(categories, counts), "brands": [], "prices": [], "ratings": [], "in_stock": 0},
+    }
 
 
-def _category_counts(tx: Tx, filters: Row) -> list[CategoryCount]:
-    everywhere = filters | {"any_category": True, "category_ids": []}
-    counts = {row["category_id"]: row["count"] for row in q.catalogue.count_by_category(tx, **everywhere)}
-    categories = q.catalogue.list_categories(tx)
+def _count_by_category(tx: Tx, **filters: Any) -> dict[int, int]:
+    return {row["category_id"]: row["count"] for row in q.catalogue.count_by_category(tx, **filters, limit=MOST_COUNTED)}
+
+
+def beginning(text: str) -> str:
+    """The pattern of what begins with this text."""
+    return re.sub(r"([\\%_])", r"\\\1", text.strip()) + "%"
+
+
+def _line(category_id: int | None, categories: Iterable[Row]) -> list[int]:
+    """A category and those above it."""
+    return line_of(category_id, {row["id"]: (row["parent_id"], row["name"]) for row in categories})
+
+
+def _category_counts(categories: list[Row], own: dict[int, int]) -> list[CategoryCount]:
+    counts = _with_those_below(categories, own)
     return [{"slug": row["slug"], "name": row["name"], "count": counts[row["id"]]} for row in categories if row["id"] in counts]
+
+
+def _with_those_below(categories: list[Row], own: dict[int, int]) -> dict[int, int]:
+    tree = {row["id"]: (row["parent_id"], row["name"]) for row in categories}
+    counts: dict[int, int] = {}
+    for category_id, count in own.items():
+        for one in line_of(category_id, tree):
+            counts[one] = counts.get(one, 0) + count
+    return counts
 
 
 def _cursor(position: list[Any]) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
 
 
-def _read_cursor(text: str, sort: str, length: int) -> list[Any]:
+Source = Literal["", "index", "database"]
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or not 0 <= value < 2**63:
+        raise ValueError(value)
+    return value
+
+
+def _said(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(value)
+    return value
+
+
+def _readers(source: str, sort: str) -> tuple[Callable[[Any], Any], ...]:
+    """How to read what a cursor holds: of the index an order's key, of the database a row's value and id."""
+    if source == "index":
+        return {"relevance": (_whole, _whole), "name": (_said,)}.get(sort, (_whole,))
+    return ({"price_minor": _whole, "title": _said}.get(SORT_FIELDS.get(sort, ""), datetime.fromisoformat), _whole)
+
+
+def _read_cursor(text: str, sort: str) -> tuple[Source, list[Any] | None]:
+    """Where the page before came from, and where it ended. A list that began without an index goes on without it."""
+    if not text:
+        return "", None
     try:
-        position = orjson.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, orjson.JSONDecodeError, ValueError):
-        position = None
-    if not isinstance(position, list) or len(position) != length or position[0] != sort:
-        raise Invalid(after="This is no `next` of a list with this sort order.")
-    return position
-
-
-def _position(after: str, sort: str) -> tuple[Any, int | None]:
-    if not after:
-        return None, None
-    _, value, last_id = _read_cursor(after, sort, 3)
-    try:
-        read = datetime.fromisoformat if sort == "newest" else str if sort == "name" else int
-        return read(value), int(last_id)
-    except (TypeError, ValueError, OverflowError):
-        raise Invalid(after="This is no `next` of a list with this sort order.") from None
-
-
-def _offset(after: str) -> int:
-    if not after:
-        return 0
-    _, offset = _read_cursor(after, "relevance", 2)
-    if not isinstance(offset, int) or not 0 <= offset <= MOST_MATCHES:
-        raise Invalid(after="A search can be paged only so far; please narrow it.")
-    return offset
+        source, of, *position = orjson.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+        if of == sort and source in ("index", "database"):
+            return source, [read(value) for read, value in zip(_readers(source, of), position, strict=True)]
+    except (binascii.Error, ValueError, TypeError, KeyError):
+        raise Invalid(after=BAD_CURSOR) from None
+    raise Invalid(after=BAD_CURSOR)
 
 
 # ---------------------------------------------------------------- one product, categories
@@ -300,6 +370,9 @@ def slug_of(product_id: int) -> str:
 def list_categories() -> CategoryList:
     with db.reading() as tx:
         rows = q.catalogue.list_categories(tx)
+        counted = discovery.count_categories()
+        own = _count_by_category(tx, **NO_FILTERS) if counted is None else counted
+    counts = _with_those_below(rows, own)
     return {
         "items": [
             {
@@ -308,7 +381,7 @@ def list_categories() -> CategoryList:
                 "name": row["name"],
                 "description": row["description"],
                 "parent_id": row["parent_id"],
-                "product_count": row["product_count"],
+                "product_count": counts.get(row["id"], 0),
                 "image": media(row["image_path"], row["name"], 800, 800),
             }
             for row in rows
@@ -331,8 +404,8 @@ def _product(row: Row) -> Product:
         "in_stock": bool(row["in_stock"]),
         "stock": row["stock"],
         "variant_count": row["variant_count"],
-        "rating": None,
-        "rating_count": 0,
+        "rating": round(int(row["rating_sum"]) / row["rating_count"], 1) if row["rating_count"] else None,
+        "rating_count": row["rating_count"],
         "image": media(row["image_path"], row["image_alt"], row["image_width"], row["image_height"]),
         "version": row["version"],
     }
@@ -403,6 +476,7 @@ def add_product(tx: Tx, product: NewProduct, *, actor_id: int | None = None) -> 
     for position, variant in enumerate(product.variants, 1):
         _add_variant(tx, product_id, position, variant, image_ids)
     q.stock.note_initial(tx, product_id=product_id, actor_id=actor_id)
+    discovery.mark(tx, [product_id])
     return product_id
 
 
@@ -436,6 +510,7 @@ def _set_price(tx: Tx, variant_id: int, price_minor: int) -> None:
         raise NotFound("There is no such variant.")
     q.catalogue.set_price(tx, variant_id=variant_id, price_minor=price_minor)
     q.catalogue.refresh_prices(tx, product_id=product_id)
+    discovery.mark(tx, [product_id])
 
 
 def slug_from(title: str) -> str:

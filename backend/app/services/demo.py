@@ -12,7 +12,7 @@ from pathlib import Path
 from .. import db, money
 from ..config import ROOT
 from ..db import Tx, q
-from . import catalogue, settings
+from . import catalogue, discovery, settings
 from .catalogue import NewProduct, NewVariant
 
 FOLDER = ROOT / "database" / "demo"
@@ -30,6 +30,7 @@ def load(uploads: Path, say: Callable[[str], None] = lambda line: None) -> int:
 
 def remove(tx: Tx) -> int:
     """Put the demo products away and drop the demo's empty categories; gives the number of products."""
+    discovery.mark_demo(tx)
     archived: int = q.catalogue.archive_demo(tx)
     q.catalogue.detach_demo_categories(tx)
     q.catalogue.delete_demo_categories(tx)

@@ -1,13 +1,494 @@
-"""Finding things: the search index, and what it must read anew."""
+"""Finding things: lists and searches of products, what is suggested while somebody types, and what people look for lately.
+
+The index finds, MySQL tells: from here come ids and counts; titles, prices and stock of what is shown are read by catalogue.py.
+With many products nothing here looks at each of them: counts are reckoned from a sample, and a page is cut from the stretch of its
+order in which, by the sample, enough will be found. The page itself is exact.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
 
+import orjson
+from tantivy import DocAddress, FieldType, Occur, Order, Query
+
+from .. import db
 from ..db import Tx, q
+from . import search_index
+from .search_index import OVERLAP, PRICE_STEPS, Reader, Snapshot, faults, folded, schema, words
+
+SAMPLE = 4096  # with at least so many products at hand, the share of some is known well enough
+EXACT = 8 * SAMPLE  # so many are looked at one by one
+MOST_WORDS = 8
+COMPLETIONS = 24  # words that the last word of a search may be the beginning of; of many, those that most products have
+STOP_WORDS = frozenset("a an and are as at be by for from in is it of on or that the this to was with".split())
+MOST_KNOWN = 2000
+BRANDS = 20
+PRICE_RANGES = 6
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the index. Prices are minor units; a category stands for all below it."""
+
+    text: str = ""
+    category_id: int | None = None
+    brand: str = ""
+    price_min: int | None = None
+    price_max: int | None = None
+    in_stock: bool = False
+    rating_min: int | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many there are in all and by each filter, that filter itself left aside. `approximate`: reckoned from a sample."""
+
+    total: int
+    approximate: bool
+    categories: dict[int, int]  # own products only
+    brands: list[tuple[str, int]]
+    prices: list[tuple[int, int | None, int]]  # from, to, and how many
+    ratings: list[tuple[int, int]]  # at least so many stars
+    in_stock: int
+
+
+@dataclass(frozen=True)
+class Found:
+    ids: list[int]
+    following: list[Any] | None  # the position after the last
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class By:
+    """An order: the field that holds it."""
+
+    field: str
+    ascending: bool = False
+
+
+ORDERS = {
+    "newest": By("by_newest"),
+    "price_asc": By("by_price", ascending=True),
+    "price_desc": By("by_price"),
+    "name": By("name", ascending=True),
+    "rating": By("by_rating"),
+    "best_selling": By("by_sold"),
+}
+WORTH = By("by_worth")
+
+_reader: Reader | None = None
+
+
+def use(folder: Path) -> None:
+    """Set where this process finds the index."""
+    global _reader
+    _reader = Reader(folder)
+
+
+# ---------------------------------------------------------------- marks
 
 
 def mark(tx: Tx, product_ids: Iterable[int]) -> None:
     """Note, in the transaction that changes them, that these products changed: search reads them anew within a second."""
-    for product_id in sorted(set(product_ids)):
-        q.discovery.mark(tx, product_id=product_id)
+    ids = orjson.dumps(sorted(set(product_ids))).decode()
+    if ids == "[]":
+        return
+    q.discovery.mark(tx, product_ids=ids)
+    marked = time.monotonic()
+
+    def mark_again() -> None:
+        # After a long transaction, such as an import, the keeper may have read past the time of its notes.
+        if time.monotonic() - marked > OVERLAP.total_seconds() / 4:
+            q.discovery.mark(tx, product_ids=ids)
+
+    tx.after_commit.append(mark_again)
+
+
+def mark_sold_out(tx: Tx, variant_ids: list[int]) -> None:
+    q.discovery.mark_sold_out(tx, variant_ids=variant_ids)
+
+
+def mark_back(tx: Tx, order_id: int) -> None:
+    """Mark what an order that just put its goods back brought back from nothing."""
+    q.discovery.mark_back(tx, order_id=order_id)
+
+
+def mark_demo(tx: Tx) -> None:
+    """Mark all products of the demo that are not put away yet."""
+    q.discovery.mark_demo(tx)
+
+
+def forget_changes() -> int:
+    """Drop notes that every machine's keeper has read, or has missed for so long that it will make its index anew."""
+    with db.reading() as tx:
+        return int(q.discovery.forget_changes(tx))
+
+
+# ---------------------------------------------------------------- finding
+
+
+def searchable(text: str) -> bool:
+    """Whether a text has words that the index could know. Signs alone are looked for at the beginning of titles instead."""
+    return not text.strip() or bool(words(text))
+
+
+def find(question: Question, sort: str, limit: int, after: list[Any] | None = None) -> Found | None:
+    """A page of products, best first, and the counts. None when there is no index to ask.
+
+    `sort` is one of ORDERS or "relevance"; `after` is the `following` of the page before. Raises ValueError for another one.
+    """
+    return _ask(lambda index: _find(index, question, sort, limit, after))
+
+
+def count_categories() -> dict[int, int] | None:
+    """The number of products in each category itself, for all that have any."""
+    return _ask(lambda index: _counts(index, Question(), _tiers(index, "")).categories)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What somebody who types may mean: whole searches, products, and categories that have most of them."""
+
+    terms: list[str]
+    ids: list[int]
+    category_ids: list[int]
+
+
+def guess(text: str) -> Guess | None:
+    """None when there is no index to ask."""
+    return _ask(lambda index: _guess(index, text))
+
+
+def _guess(index: Snapshot, text: str) -> Guess:
+    said = words(text)
+    tiers = _tiers(index, text) if said else []
+    if not tiers:
+        return Guess([], [], [])
+    hits = _by_relevance(index, tiers, [], 5, None)
+    ids = index.searcher.fast_field_values("id", [address for _, address in hits])
+    categories = _tally(index, tiers[-1], {"category": {"terms": {"field": "category", "size": 4}}})[2]["category"]
+    before = _all([_listed(index, "title", word) for word in said[:-1]], index).query if said[1:] else None
+    endings = index.searcher.terms_with_prefix("title", said[-1], filter_query=before, limit=6)
+    terms = [" ".join([*said[:-1], ending]) for ending, count in endings if count]
+    return Guess(terms, [int(one or 0) for one in ids], [int(key) for key, _ in categories if key][:3])
+
+
+def _ask(answer: Callable[[Snapshot], T]) -> T | None:
+    if _reader is None:
+        return None
+    with faults() as found:
+        index = _reader.snapshot()
+        return answer(index) if index else None
+    _reader.give_up(found[0])
+    return None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the products, and how many they are at most."""
+
+    query: Query
+    bound: int
+
+
+def _find(index: Snapshot, question: Question, sort: str, limit: int, after: list[Any] | None) -> Found:
+    tiers = _tiers(index, question.text)
+    counts = _counts(index, question, tiers[-1:])
+    narrowed = list(_filters(index, question).values())
+    hits: list[tuple[list[Any], DocAddress]] = []
+    if sort == "relevance":
+        hits = _by_relevance(index, tiers, narrowed, limit + 1, after)
+    elif tiers:
+        by = ORDERS[sort]
+        hits = [([key], address) for key, address in _best(index, _all([tiers[-1], *narrowed], index), by, after and after[0], limit + 1)]
+    shown = hits[:limit]
+    ids = index.searcher.fast_field_values("id", [address for _, address in shown]) if shown else []
+    return Found([int(one or 0) for one in ids], shown[-1][0] if len(hits) > limit else None, counts)
+
+
+def _by_relevance(index: Snapshot, tiers: list[Part], narrowed: list[Part], need: int, after: list[Any] | None) -> list[tuple[list[Any], DocAddress]]:
+    """Tier after tier; within one by what the shop knows of a product's worth. A tier leaves out what stands in one before."""
+    hits: list[tuple[list[Any], DocAddress]] = []
+    begin, past = after or (0, None)
+    for number, tier in enumerate(tiers):
+        if number >= begin and len(hits) < need:
+            wanted = _all([tier, *narrowed], index, without=tiers[:number])
+            found = _best(index, wanted, WORTH, past if number == begin else None, need - len(hits))
+            hits += [([number, key], address) for key, address in found]
+    return hits
+
+
+def _best(index: Snapshot, part: Part, by: By, after: Any, need: int) -> list[tuple[Any, DocAddress]]:
+    """The first `need` of the part in this order, past `after`, each with its key."""
+    if by.field == "name":
+        return _first_names(index, part, after, need)
+    level = _level(part.bound)
+    if level:
+        # The fourth of the sample stands where four times the sample's share of all were passed: a page and more, but rarely less.
+        reach = 4 + 2 * (need >> level)
+        sampled = _sorted(index, _must(part.query, _sample(level), *_past(by, after)), by, reach)
+        if len(sampled) == reach:
+            stretch = _stretch(by, after, sampled[-1][0])
+            hits = _sorted(index, _must(part.query, stretch), by, need)
+            if len(hits) == need:
+                return hits
+    return _sorted(index, _must(part.query, *_past(by, after)), by, need)
+
+
+def _first_names(index: Snapshot, part: Part, after: str | None, need: int) -> list[tuple[Any, DocAddress]]:
+    """Names are too long to be numbers: the stretch is one of first letters, in which some may stand before `after`."""
+    letters, names = By("by_name", ascending=True), By("name", ascending=True)
+    begin = search_index.first_letters(after) if after else 0
+    since = Query.range_query(schema(), "by_name", FieldType.Unsigned, begin, None)
+    stretch, level = since, _level(part.bound)
+    if level:
+        reach = 4 + 2 * (need >> level)
+        sampled = _sorted(index, _must(part.query, _sample(level), since), letters, reach)
+        if len(sampled) == reach:
+            stretch = _stretch(letters, begin - 1, sampled[-1][0])
+    fetch = need
+    while True:
+        hits = _sorted(index, _must(part.query, stretch), names, fetch)
+        past = [hit for hit in hits if after is None or hit[0] > after]
+        if len(past) >= need or len(hits) < fetch and stretch is since:
+            return past[:need]
+        if len(hits) < fetch:
+            stretch = since
+        else:
+            fetch *= 4
+
+
+def _sorted(index: Snapshot, query: Query, by: By, limit: int) -> list[tuple[Any, DocAddress]]:
+    found = index.searcher.search(query, limit=limit, count=False, order_by_field=by.field, order=Order.Asc if by.ascending else Order.Desc)
+    return list(found.hits)
+
+
+def _past(by: By, after: int | None) -> list[Query]:
+    if after is None:
+        return []
+    if by.ascending:
+        return [Query.range_query(schema(), by.field, FieldType.Unsigned, after, None, include_lower=False)]
+    return [Query.range_query(schema(), by.field, FieldType.Unsigned, None, after, include_upper=False)]
+
+
+def _stretch(by: By, after: int | None, last: int) -> Query:
+    """From past `after` to `last` itself, by the list of keys: it is short."""
+    inside = {"include_lower": after is None or not by.ascending, "include_upper": after is None or by.ascending}
+    low, high = (after, last) if by.ascending else (last, after)
+    return Query.range_query(schema(), by.field, FieldType.Unsigned, low, high, use_inverted_index=True, **inside)
+
+
+# ---------------------------------------------------------------- queries
+
+
+def _must(*queries: Query) -> Query:
+    return queries[0] if len(queries) == 1 else Query.boolean_query([(Occur.Must, query) for query in queries])
+
+
+def _either(queries: list[Query]) -> Query:
+    return queries[0] if len(queries) == 1 else Query.boolean_query([(Occur.Should, query) for query in queries])
+
+
+def _term(field: str, value: Any) -> Query:
+    return Query.term_query(schema(), field, value, "basic")
+
+
+def _sample(level: int) -> Query:
+    return _term("sample", level)
+
+
+def _all(parts: list[Part], index: Snapshot, without: list[Part] | None = None) -> Part:
+    clauses = [(Occur.Must, part.query) for part in parts] + [(Occur.MustNot, part.query) for part in without or []]
+    bound = min((part.bound for part in parts), default=index.size)
+    return Part(clauses[0][1] if len(clauses) == 1 else Query.boolean_query(clauses), bound)
+
+
+def _filters(index: Snapshot, question: Question) -> dict[str, Part]:
+    """The filters that are set, by the facet that each leaves aside."""
+    found: dict[str, Part] = {}
+    if question.category_id is not None:
+        found["category"] = _listed(index, "within", question.category_id)
+    if question.brand:
+        found["brand"] = _listed(index, "brand", question.brand)
+    if question.in_stock:
+        found["in_stock"] = _listed(index, "in_stock", 1)
+    if question.rating_min:
+        found["rating"] = _listed(index, "stars_from", question.rating_min)
+    bounds = []
+    if question.price_min is not None:
+        bounds.append(Query.range_query(schema(), "price_max", FieldType.Unsigned, question.price_min, None))
+    if question.price_max is not None:
+        bounds.append(Query.range_query(schema(), "price", FieldType.Unsigned, None, question.price_max))
+    if bounds:
+        found["price"] = Part(_must(*bounds), index.size)
+    return found
+
+
+def _listed(index: Snapshot, field: str, value: Any) -> Part:
+    return Part(_term(field, value), index.searcher.doc_freq(field, value))
+
+
+def _tiers(index: Snapshot, text: str) -> list[Part]:
+    """Who has the words, the best first; the last tier holds all. Typing errors are forgiven when nothing is found without.
+
+    An article number, the words in the title, the last of them perhaps unfinished; then in title, brand, tags and category; then anywhere.
+    """
+    said = words(text)
+    if not said:
+        return [Part(Query.all_query(), index.size)]
+    known = index.known.get(("tiers", text))
+    if known is None:
+        wanted = [word for word in said if word not in STOP_WORDS][:MOST_WORDS] or said[:MOST_WORDS]
+        known = _literal(index, wanted, _listed(index, "sku", folded(text.strip()))) or _forgiving(index, wanted)
+        _remember(index, ("tiers", text), known)
+    return list(known)
+
+
+def _literal(index: Snapshot, wanted: list[str], sku: Part) -> list[Part]:
+    tiers = [sku] if sku.bound else []
+    endings = _completions(index, wanted[-1])
+    for field, last in (("title", wanted[-1:]), ("title", endings), ("names", endings), ("every", endings)):
+        parts = [*(_listed(index, field, word) for word in wanted[:-1]), _any_of(index, field, last)]
+        if all(part.bound for part in parts):
+            tiers.append(_all(parts, index))
+    if sku.bound and len(tiers) > 1:
+        tiers.append(Part(_either([sku.query, tiers[-1].query]), sku.bound + tiers[-1].bound))
+    return tiers if tiers and index.searcher.search(tiers[-1].query, limit=1, count=False).hits else []
+
+
+def _any_of(index: Snapshot, field: str, some: list[str]) -> Part:
+    parts = [part for one in some if (part := _listed(index, field, one)).bound]
+    if not parts:
+        return Part(Query.empty_query(), 0)
+    return Part(_either([part.query for part in parts]), min(index.size, sum(part.bound for part in parts)))
+
+
+def _completions(index: Snapshot, word: str) -> list[str]:
+    """Words that begin like this one, itself first; of those in titles and of all the most frequent."""
+    most = COMPLETIONS if len(word) > 2 else COMPLETIONS // 3
+    found = [one for field in ("title", "every") for one, _ in index.searcher.terms_with_prefix(field, word, limit=most)]
+    return list(dict.fromkeys([word, *found]))
+
+
+def _forgiving(index: Snapshot, wanted: list[str]) -> list[Part]:
+    """One letter wrong, missing, too many or two in the wrong order, in each word of four letters and more."""
+    tiers = []
+    for field in ("title", "names", "every"):
+        parts = [_mistyped(index, field, word, unfinished=number == len(wanted)) for number, word in enumerate(wanted, 1)]
+        if all(part.bound for part in parts):
+            tiers.append(_all(parts, index))
+    return tiers
+
+
+def _mistyped(index: Snapshot, field: str, word: str, *, unfinished: bool) -> Part:
+    if len(word) < 4:
+        return _any_of(index, field, _completions(index, word) if unfinished else [word])
+    query = Query.fuzzy_term_query(schema(), field, word, distance=1, prefix=unfinished)
+    return Part(query, index.size if index.searcher.search(query, limit=1, count=False).hits else 0)
+
+
+# ---------------------------------------------------------------- counting
+
+
+FACETS: dict[str, Any] = {
+    "category": {"terms": {"field": "category", "size": 10_000}},
+    "brand": {"terms": {"field": "brand", "size": BRANDS + 1}},
+    "price": {"terms": {"field": "price_step", "size": len(PRICE_STEPS)}},
+    "rating": {"terms": {"field": "stars", "size": 6}},
+    "in_stock": {"terms": {"field": "in_stock", "size": 2}},
+}
+NUMBER = {"number": {"value_count": {"field": "id"}}}
+
+
+def _remember(index: Snapshot, key: Any, value: Any) -> None:
+    if len(index.known) >= MOST_KNOWN:
+        index.known.clear()
+    index.known[key] = value
+
+
+def _counts(index: Snapshot, question: Question, matching: list[Part]) -> Counts:
+    """The counts of a question, reckoned once for all its pages and orders."""
+    key = replace(question, text=" ".join(words(question.text)))
+    if key not in index.known:
+        _remember(index, key, _count(index, question, matching))
+    counts: Counts = index.known[key]
+    return counts
+
+
+def _count(index: Snapshot, question: Question, matching: list[Part]) -> Counts:
+    if not matching:
+        return Counts(0, False, {}, [], [], [], 0)
+    filters = _filters(index, question)
+    free = {name: facet for name, facet in FACETS.items() if name not in filters}
+    total, level, tallies = _tally(index, _all([*matching, *filters.values()], index), free)
+    for own in filters:
+        others = [part for name, part in filters.items() if name != own]
+        tallies |= _tally(index, _all([*matching, *others], index), {own: FACETS[own]})[2]
+    if question == Question():
+        total, level = index.size, 0
+    stars = dict(tallies["rating"])
+    ratings = [(least, sum(count for star, count in stars.items() if star >= least)) for least in (4, 3, 2, 1)]
+    return Counts(
+        total=total,
+        approximate=level > 0,
+        categories={int(key): count for key, count in tallies["category"] if key},
+        brands=[(key, count) for key, count in tallies["brand"] if key][:BRANDS],
+        prices=_price_ranges({int(key): count for key, count in tallies["price"]}),
+        ratings=[(least, count) for least, count in ratings if count],
+        in_stock=dict(tallies["in_stock"]).get(1, 0),
+    )
+
+
+Tallies = dict[str, list[tuple[Any, int]]]
+
+
+def _tally(index: Snapshot, part: Part, facets: dict[str, Any]) -> tuple[int, int, Tallies]:
+    """How many, from which depth of sampling, and how many by facet. A sample that turns out to hold few is taken anew, larger."""
+    level = _level(part.bound)
+    number, found = _aggregate(index, part.query, level, facets)
+    if level and number < SAMPLE // 4:
+        level = max(0, level - math.ceil(math.log2(SAMPLE / 2 / max(1, number))))
+        level = level if level > 2 else 0
+        number, found = _aggregate(index, part.query, level, facets)
+    tallies = {name: [(bucket["key"], _rounded(bucket["doc_count"], level)) for bucket in found[name]["buckets"]] for name in facets}
+    return _rounded(number, level), level, tallies
+
+
+def _aggregate(index: Snapshot, query: Query, level: int, facets: dict[str, Any]) -> tuple[int, Any]:
+    found = index.searcher.aggregate(_must(query, _sample(level)) if level else query, facets | NUMBER)
+    return int(found["number"]["value"]), found
+
+
+def _level(bound: int) -> int:
+    """How deep to sample among so many: level n is every 2^n-th product."""
+    return 0 if bound <= EXACT else min(search_index.DEEPEST_SAMPLE, (bound // SAMPLE).bit_length() - 1)
+
+
+def _rounded(number: int, level: int) -> int:
+    """What so many of a sample stand for, in two digits: more are not known."""
+    if not level or not number:
+        return number
+    whole = number << level
+    unit = int(10 ** max(0, len(str(whole)) - 2))
+    return (whole + unit // 2) // unit * unit
+
+
+def _price_ranges(steps: dict[int, int]) -> list[tuple[int, int | None, int]]:
+    """A handful of ranges: neighbouring steps are joined, the emptiest first."""
+    ranges = [[step, step, count] for step, count in sorted(steps.items())]
+    while len(ranges) > PRICE_RANGES:
+        sizes = [one[2] + other[2] for one, other in zip(ranges, ranges[1:], strict=False)]
+        at = sizes.index(min(sizes))
+        ranges[at : at + 2] = [[ranges[at][0], ranges[at + 1][1], sizes[at]]]
+    ends = [PRICE_STEPS[last + 1] - 1 if last + 1 < len(PRICE_STEPS) else None for _, last, _ in ranges]
+    begins = [PRICE_STEPS[first] for first, _, _ in ranges]
+    return [(begin, None if number == len(ranges) else end, one[2]) for number, (begin, end, one) in enumerate(zip(begins, ends, ranges, strict=True), 1)]

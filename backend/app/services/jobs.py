@@ -23,7 +23,7 @@ from .. import db
 from ..config import Settings
 from ..db import DRIVER_ERRORS, Tx, q
 from ..errors import ShopError
-from . import accounts, avatars, limits, mail, orders, sessions
+from . import accounts, avatars, discovery, limits, mail, orders, sessions, trends
 
 log = logging.getLogger("shop.jobs")
 
@@ -193,3 +193,23 @@ def forget_unused_allowances(settings: Settings) -> str:
 @job("avatars.delete_orphans", every=3600)
 def delete_orphaned_avatars(settings: Settings) -> str:
     return f"{avatars.delete_orphans(settings.var / 'uploads')} deleted"
+
+
+@job("discovery.forget_changes", every=600)
+def forget_old_changes(settings: Settings) -> str:
+    return f"{discovery.forget_changes()} forgotten"
+
+
+@job("trends.rank", every=120, when=trends.any_visits)
+def rank_searches(settings: Settings) -> str:
+    return f"{trends.rank()} trending"
+
+
+@job("trends.forget_old", every=3600, when=trends.any_visits)
+def forget_old_searches(settings: Settings) -> str:
+    return f"{trends.forget_old()} forgotten"
+
+
+@job("trends.count_sold", every=3600)
+def count_sold_pieces(settings: Settings) -> str:
+    return f"{trends.count_sold()} changed"

@@ -9,18 +9,25 @@ import orjson
 from .. import db
 from ..db import Tx, q
 from ..errors import Conflict
+from . import discovery
 
 
 def take(tx: Tx, lines: list[dict[str, Any]]) -> bool:
     """Take the lines' quantities off the shelf. False when any is short; the caller must then give the transaction up."""
     tracked = sorted((line for line in lines if line["tracked"]), key=lambda line: line["variant_id"])
     wanted = [{"variant_id": line["variant_id"], "quantity": line["quantity"]} for line in tracked]
-    return not wanted or q.stock.take(tx, lines=orjson.dumps(wanted).decode()) == len(wanted)
+    if not wanted:
+        return True
+    taken, sold_out = q.stock.take(tx, lines=orjson.dumps(wanted).decode())
+    if sold_out:
+        discovery.mark_sold_out(tx, [line["variant_id"] for line in wanted])
+    return bool(taken == len(wanted))
 
 
 def put_back(tx: Tx, order_id: int, *, reason: str, actor_id: int | None) -> None:
     """Put all that the order took back on the shelf."""
     q.stock.put_back(tx, order_id=order_id)
+    discovery.mark_back(tx, order_id)
     q.stock.note_returned(tx, order_id=order_id, reason=reason, actor_id=actor_id)
 
 

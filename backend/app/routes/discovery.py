@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from flask import Blueprint
+from pydantic import Field
+
+from ..http import Params, anyone
+from ..services import settings, trends
+from ..services.trends import Suggestions, Trending
+
+bp = Blueprint("discovery", __name__, url_prefix="/api/v1/search")
+
+
+class SuggestionParams(Params):
+    q: str = Field("", max_length=120)
+
+
+@bp.get("/suggestions")
+@anyone(shared=True, problems=(422,))
+def list_suggestions(params: SuggestionParams) -> Suggestions:
+    """What somebody who has typed so far may mean: searches, categories and products."""
+    return trends.suggest(params.q, settings.currency())
+
+
+@bp.get("/trending")
+@anyone(shared=True)
+def list_trending() -> Trending:
+    """What shoppers look for lately."""
+    return trends.trending()
