@@ -475,6 +475,7 @@ CREATE TABLE reviews (
     PRIMARY KEY (id),
     UNIQUE KEY uq_reviews_author (product_id, user_id),
     KEY ix_reviews_product (product_id, status, created_at, id),
+    KEY ix_reviews_rating (product_id, status, rating, created_at, id),
     KEY ix_reviews_status (status, created_at, id),
     KEY ix_reviews_user (user_id),
     KEY ix_reviews_moderator (moderator_id),
@@ -496,7 +497,7 @@ CREATE TABLE wishlist_items (
     UNIQUE KEY uq_wishlist_items_user (user_id, product_id),
     UNIQUE KEY uq_wishlist_items_token (token_hash, product_id),
     KEY ix_wishlist_items_product (product_id),
-    KEY ix_wishlist_items_added (added_at),
+    KEY ix_wishlist_items_added (user_id, added_at),
     CONSTRAINT fk_wishlist_items_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
     CONSTRAINT fk_wishlist_items_product FOREIGN KEY (product_id) REFERENCES products (id) ON DELETE CASCADE,
     CONSTRAINT ck_wishlist_items_owner CHECK ((user_id IS NULL) <> (token_hash IS NULL))
@@ -685,4 +686,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', '2470a24dc5946d22e5ac8a4f4f3f14e973882323c2aa487dcb91050cb138e329', UTC_TIMESTAMP(6));
+    ('0001_baseline', 'ad3ea15bde98b047110335d1eaf3dcb7b67f86abc2df98c7ccdabeda8cc376ad', UTC_TIMESTAMP(6));

@@ -467,6 +467,7 @@ CREATE TABLE reviews (
     PRIMARY KEY (id),
     UNIQUE KEY uq_reviews_author (product_id, user_id),
     KEY ix_reviews_product (product_id, status, created_at, id),
+    KEY ix_reviews_rating (product_id, status, rating, created_at, id),
     KEY ix_reviews_status (status, created_at, id),
     KEY ix_reviews_user (user_id),
     KEY ix_reviews_moderator (moderator_id),
@@ -488,7 +489,7 @@ CREATE TABLE wishlist_items (
     UNIQUE KEY uq_wishlist_items_user (user_id, product_id),
     UNIQUE KEY uq_wishlist_items_token (token_hash, product_id),
     KEY ix_wishlist_items_product (product_id),
-    KEY ix_wishlist_items_added (added_at),
+    KEY ix_wishlist_items_added (user_id, added_at),
     CONSTRAINT fk_wishlist_items_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
     CONSTRAINT fk_wishlist_items_product FOREIGN KEY (product_id) REFERENCES products (id) ON DELETE CASCADE,
     CONSTRAINT ck_wishlist_items_owner CHECK ((user_id IS NULL) <> (token_hash IS NULL))
