@@ -474,9 +474,9 @@ CREATE TABLE reviews (
     moderator_id  BIGINT UNSIGNED  NULL COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_reviews_author (product_id, user_id),
-    KEY ix_reviews_product (product_id, status, created_at, id),
-    KEY ix_reviews_rating (product_id, status, rating, created_at, id),
-    KEY ix_reviews_status (status, created_at, id),
+    KEY ix_reviews_product (product_id, status, id),
+    KEY ix_reviews_rating (product_id, status, rating, id),
+    KEY ix_reviews_status (status, id),
     KEY ix_reviews_user (user_id),
     KEY ix_reviews_moderator (moderator_id),
     CONSTRAINT fk_reviews_product FOREIGN KEY (product_id) REFERENCES products (id) ON DELETE CASCADE,
@@ -686,4 +686,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', 'ad3ea15bde98b047110335d1eaf3dcb7b67f86abc2df98c7ccdabeda8cc376ad', UTC_TIMESTAMP(6));
+    ('0001_baseline', 'b20b8467f5cb252bc51c38b1d94993d43c389edcf885a32a02cf6fa07a6f746d', UTC_TIMESTAMP(6));
