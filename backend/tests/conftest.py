@@ -21,7 +21,8 @@ from app.config import Settings
 from app.http import CsvFile, Endpoint
 from app.openapi import _problems
 from app.private_database import PrivateDatabase
-from app.services import doctor, settings
+from app.services import doctor, search_index, settings
+from app.services.search_index import Keeper
 
 Make = Callable[..., Flask]
 # The hashes that customers get take a tenth of a second each, by intent. The tests make hundreds, so they make quick ones;
@@ -160,6 +161,16 @@ def client(shop: Flask) -> ShopClient:
 def new_client(shop: Flask) -> Callable[[], ShopClient]:
     """Makes another browser."""
     return shop.test_client  # type: ignore[return-value]
+
+
+@pytest.fixture
+def indexed(shop: Flask, app_settings: Settings) -> Iterator[Callable[[], int]]:
+    """Brings the search index up to date, as the keeper does every moment. Without it the shop answers from the database alone."""
+    folder = app_settings.var / "search"
+    keeper = Keeper(folder)
+    yield keeper.step
+    keeper.close()
+    search_index.forget(folder)
 
 
 @pytest.fixture

@@ -478,7 +478,7 @@ class Keeper:
         with db.reading() as tx:
             rows = q.discovery.list_products_by_id(tx, product_ids=product_ids)
         for product_id in product_ids:
-            self._writer.delete_documents_by_term("id", product_id)
+            self._writer.delete_documents_by_query(tantivy.Query.term_query(schema(), "id", product_id))
         for document in _documents(rows, self._tree):
             self._writer.add_document(document)
 
