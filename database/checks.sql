@@ -30,6 +30,29 @@ SELECT o.id AS order_id, o.subtotal_minor
  GROUP BY o.id, o.subtotal_minor
 HAVING COUNT(i.id) = 0 OR SUM(i.line_minor) <> o.subtotal_minor;
 
+-- check: line_discounts_are_the_discount
+-- What was taken off an order was taken off its lines.
+SELECT o.id AS order_id, o.discount_minor
+  FROM orders o
+  JOIN order_items i ON i.order_id = o.id
+ GROUP BY o.id, o.discount_minor
+HAVING SUM(i.discount_minor) <> o.discount_minor;
+
+-- check: promotion_counts_its_uses
+-- A promotion was used as often as its uses say, and no more often than it may be.
+SELECT p.id AS promotion_id, p.used_count
+  FROM promotions p
+  LEFT JOIN promotion_uses u ON u.promotion_id = p.id AND u.released_at IS NULL
+ GROUP BY p.id, p.used_count, p.most_uses
+HAVING COUNT(u.id) <> p.used_count OR p.used_count > COALESCE(p.most_uses, p.used_count);
+
+-- check: given_up_order_holds_no_coupon
+-- A cancelled or expired order gave its coupon back.
+SELECT u.order_id
+  FROM promotion_uses u
+  JOIN orders o ON o.id = u.order_id
+ WHERE u.released_at IS NULL AND o.status IN ('cancelled', 'expired');
+
 -- check: line_taxes_within_tax
 -- The lines' taxes are a part of the order's tax; the rest is delivery's.
 SELECT o.id AS order_id, o.tax_minor

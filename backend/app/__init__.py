@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .config import Settings
     from .db import Address
 
-ROUTES = ("accounts", "admin", "cart", "catalogue", "checkout", "devices", "discovery", "me", "operations", "orders", "pages", "users")
+ROUTES = ("accounts", "admin", "cart", "catalogue", "checkout", "devices", "discovery", "me", "operations", "orders", "pages", "promotions", "users")
 
 
 class JsonLines(logging.Formatter):

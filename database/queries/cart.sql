@@ -5,7 +5,7 @@ SELECT id, version FROM carts WHERE user_id = :user_id OR token_hash = :token_ha
 -- The cart with prices and stock as of now; what can no longer be bought is still listed, so that the page can say so.
 SELECT i.id, i.variant_id, i.quantity, i.seen_price_minor, v.product_id, v.sku, v.price_minor, v.compare_at_minor, v.stock, v.tracked, v.weight_g,
        v.option1, v.option2, v.option3, p.option1 AS option1_name, p.option2 AS option2_name, p.option3 AS option3_name,
-       p.slug, p.title, p.listed AND v.archived_at IS NULL AS buyable,
+       p.slug, p.title, p.category_id, p.tax_class, p.listed AND v.archived_at IS NULL AS buyable,
        f.path AS image_path, f.alt AS image_alt, f.width AS image_width, f.height AS image_height
   FROM cart_items i
   JOIN variants v ON v.id = i.variant_id

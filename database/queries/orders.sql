@@ -1,15 +1,17 @@
 -- name: add -> id
 INSERT INTO orders (number, user_id, email, status, payment_method, shipping_method, shipping_name, currency, tax_included,
-                    subtotal_minor, discount_minor, shipping_minor, tax_minor, total_minor, gift_card_minor, due_minor, explanation,
+                    subtotal_minor, discount_minor, shipping_minor, tax_minor, total_minor, gift_card_minor, due_minor, coupon, explanation,
                     name, line1, line2, city, region, postcode, country, phone, note, placed_at, pay_by)
 VALUES (:number, :user_id, :email, :status, :payment_method, :shipping_method, :shipping_name, :currency, :tax_included,
-        :subtotal_minor, :discount_minor, :shipping_minor, :tax_minor, :total_minor, :gift_card_minor, :due_minor, :explanation,
+        :subtotal_minor, :discount_minor, :shipping_minor, :tax_minor, :total_minor, :gift_card_minor, :due_minor, :coupon, :explanation,
         :name, :line1, :line2, :city, :region, :postcode, :country, :phone, :note, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL :pay_days DAY);
 
 -- name: add_items -> count
 -- All lines in one round trip, as copies that later changes of the products do not reach.
-INSERT INTO order_items (order_id, position, variant_id, product_id, title, options, sku, image_path, quantity, price_minor, line_minor, tax_rate_bp, tax_minor)
-SELECT :order_id, i.position, i.variant_id, i.product_id, i.title, i.options, i.sku, i.image_path, i.quantity, i.price_minor, i.line_minor, i.tax_rate_bp, i.tax_minor
+INSERT INTO order_items (order_id, position, variant_id, product_id, title, options, sku, image_path, quantity, price_minor, line_minor, discount_minor,
+                         tax_rate_bp, tax_minor)
+SELECT :order_id, i.position, i.variant_id, i.product_id, i.title, i.options, i.sku, i.image_path, i.quantity, i.price_minor, i.line_minor, i.discount_minor,
+       i.tax_rate_bp, i.tax_minor
   FROM JSON_TABLE(:items, '$[*]' COLUMNS (position FOR ORDINALITY,
                                           variant_id BIGINT UNSIGNED PATH '$.variant_id',
                                           product_id BIGINT UNSIGNED PATH '$.product_id',
@@ -20,6 +22,7 @@ SELECT :order_id, i.position, i.variant_id, i.product_id, i.title, i.options, i.
                                           quantity INT PATH '$.quantity',
                                           price_minor BIGINT PATH '$.price_minor',
                                           line_minor BIGINT PATH '$.line_minor',
+                                          discount_minor BIGINT PATH '$.discount_minor',
                                           tax_rate_bp INT PATH '$.tax_rate_bp',
                                           tax_minor BIGINT PATH '$.tax_minor')) i;
 
@@ -48,7 +51,7 @@ DELETE FROM idempotency_keys WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL 30 D
 -- part: columns
 SELECT o.id, o.number, o.user_id, o.email, o.status, o.payment_status, o.fulfilment_status, o.payment_method, o.shipping_method, o.shipping_name,
        o.currency, o.tax_included, o.subtotal_minor, o.discount_minor, o.shipping_minor, o.tax_minor, o.total_minor, o.gift_card_minor, o.due_minor,
-       o.explanation, o.name, o.line1, o.line2, o.city, o.region, o.postcode, o.country, o.phone, o.note, o.placed_at, o.pay_by
+       o.coupon, o.explanation, o.name, o.line1, o.line2, o.city, o.region, o.postcode, o.country, o.phone, o.note, o.placed_at, o.pay_by
 
 -- name: get -> row
 {columns}
@@ -66,7 +69,8 @@ SELECT o.id, o.number, o.user_id, o.email, o.status, o.payment_status, o.fulfilm
 SELECT COUNT(*) FROM orders WHERE user_id = :user_id;
 
 -- name: list_items -> rows
-SELECT i.order_id, i.variant_id, i.product_id, p.slug, i.title, i.options, i.sku, i.image_path, i.quantity, i.price_minor, i.line_minor, i.tax_rate_bp, i.tax_minor
+SELECT i.order_id, i.variant_id, i.product_id, p.slug, i.title, i.options, i.sku, i.image_path, i.quantity, i.price_minor, i.line_minor, i.discount_minor,
+       i.tax_rate_bp, i.tax_minor
   FROM order_items i
   LEFT JOIN products p ON p.id = i.product_id AND p.listed
  WHERE i.order_id IN (:order_ids)

@@ -36,6 +36,7 @@ class QuoteRequest(Body):
     address: PartAddress | None = None
     address_id: int | None = Field(None, ge=1, le=MOST_ID)
     shipping_method: Line | None = Field(None, max_length=32)
+    coupon: Line = Field("", max_length=40)
 
 
 class OrderRequest(Body):
@@ -44,6 +45,7 @@ class OrderRequest(Body):
     address_id: int | None = Field(None, ge=1, le=MOST_ID)
     shipping_method: Line = Field(min_length=1, max_length=32)
     payment_method: Line = Field(min_length=1, max_length=32)
+    coupon: Line = Field("", max_length=40)
     note: Prose = Field("", max_length=1000)
     expected_due_minor: int | None = Field(None, ge=0, le=10**15)
     cart_version: int | None = Field(None, ge=0, le=2**32)
@@ -67,7 +69,7 @@ def quote(body: QuoteRequest) -> Quote:
     """What the cart would cost, how that is reckoned, and what is missing before it can be ordered."""
     _not_both(body.address, body.address_id)
     country = body.address.country if body.address else None
-    return checkout.quote(buyer(), country=country, address_id=body.address_id, shipping_method=body.shipping_method)
+    return checkout.quote(buyer(), country=country, address_id=body.address_id, shipping_method=body.shipping_method, coupon=body.coupon)
 
 
 @bp.post("/orders")

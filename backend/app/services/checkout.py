@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, OutOfStock, ShopError
-from . import addresses, cart, mail, orders, pricing, settings, stock
+from . import addresses, cart, mail, orders, pricing, profile, promotions, settings, stock
 from .cart import Buyer, CartItem
 
 PAID_LATER = {"bank_transfer"}  # the order is pending, and its goods are held, until the money is there
@@ -39,6 +39,7 @@ class Request:
     payment_method: str
     address_id: int | None = None
     email: str | None = None
+    coupon: str = ""
     note: str = ""
     expected_due_minor: int | None = None
     cart_version: int | None = None
@@ -49,6 +50,7 @@ class ShippingMethod(TypedDict):
     name: str
     price_minor: int
     days: str
+    pickup: bool
 
 
 class PaymentMethod(TypedDict):
@@ -74,6 +76,7 @@ class Quote(TypedDict):
     currency: str
     prices_include_tax: bool
     shipping_method: str | None
+    coupon: str | None
     explanation: list[pricing.Step]
     shipping_methods: list[ShippingMethod]
     payment_methods: list[PaymentMethod]
@@ -87,15 +90,25 @@ class _Basket:
     shop: dict[str, Any]
     cart: Row | None
     rows: list[Row]
+    methods: list[pricing.Shipping]
     shipping: pricing.Shipping | None
+    reductions: promotions.Reductions
+    coupon: str
+    rates: list[int]  # of tax, by line
     price: pricing.Quote
+
+    def delivery_by(self, method: pricing.Shipping) -> int:
+        """What delivery would cost that way, coupon and all."""
+        free = self.reductions.coupon is not None and self.reductions.coupon.kind == "free_shipping"
+        weight = sum(row["quantity"] * row["weight_g"] for row in self.rows if row["buyable"])
+        return 0 if free else method.price_for(self.price.subtotal_minor - self.price.discount_minor, weight)
 
     @property
     def short(self) -> list[dict[str, Any]]:
         return [line for row in self.rows if (line := cart.shortage(row))]
 
 
-def quote(buyer: Buyer, *, country: str | None = None, address_id: int | None = None, shipping_method: str | None = None) -> Quote:
+def quote(buyer: Buyer, *, country: str | None = None, address_id: int | None = None, shipping_method: str | None = None, coupon: str = "") -> Quote:
     """What the cart would cost as it stands, with its arithmetic, and what is missing before it can be ordered.
 
     Raises NotFound for a saved address that is not the buyer's.
@@ -103,7 +116,7 @@ def quote(buyer: Buyer, *, country: str | None = None, address_id: int | None = 
     with db.reading() as tx:
         if address_id is not None:
             country = addresses.get(tx, buyer.user_id, address_id)["country"]
-        basket = _load(tx, buyer, shipping_method)
+        basket = _load(tx, buyer, shipping_method, country, coupon, None)
     return _as_quote(basket, country)
 
 
@@ -137,10 +150,10 @@ def _number_for(buyer: Buyer, key: str, body_hash: str) -> str | None:
 
 
 def _place(tx: Tx, buyer: Buyer, key: str, body_hash: str, request: Request) -> str:
-    basket = _load(tx, buyer, request.shipping_method)
+    address = _address(tx, buyer, request)
+    basket = _load(tx, buyer, request.shipping_method, address.country, request.coupon, request.email)
     if basket.cart is None or not basket.rows:
         raise Conflict("Your cart is empty.", code="cart_empty")
-    address = _address(tx, buyer, request)
     _check(basket, request, buyer, address.country)
     if not q.cart.claim(tx, cart_id=basket.cart["id"], version=basket.cart["version"]):
         raise Conflict("Your cart was changed in another window. Please look at it again.", code="cart_changed")
@@ -148,6 +161,7 @@ def _place(tx: Tx, buyer: Buyer, key: str, body_hash: str, request: Request) -> 
     order_id = _add_order(tx, number, basket, request, buyer, address)
     if not q.orders.add_key(tx, scope=buyer.scope, request_key=key, body_hash=body_hash, order_id=order_id):
         raise Conflict("This request was answered before.")
+    promotions.use(tx, basket.reductions, order_id=order_id, email=_email(tx, buyer, request.email), amount_minor=basket.price.coupon_minor)
     q.orders.add_event(tx, order_id=order_id, kind="placed", actor_id=buyer.user_id)
     q.cart.clear(tx, cart_id=basket.cart["id"])
     # The shelf comes last of what others wait for: whoever holds a variant's row needs nothing that a waiting cart holds.
@@ -168,27 +182,71 @@ def _address(tx: Tx, buyer: Buyer, request: Request) -> Address:
     return Address(**addresses.get(tx, buyer.user_id, request.address_id))
 
 
-def _load(tx: Tx, buyer: Buyer, shipping_method: str | None) -> _Basket:
+def _load(tx: Tx, buyer: Buyer, shipping_method: str | None, country: str | None, coupon: str, email: str | None) -> _Basket:
     shop = settings.shop(tx)
     row, lines = cart.load(tx, buyer)
-    methods = _shipping_methods(shop)
+    sold = [line for line in lines if line["buyable"]]
+    rates = [settings.tax_rate(shop, country, line["tax_class"]) for line in sold]
+    goods = [pricing.Line(line["variant_id"], line["quantity"], line["price_minor"], rate, line["weight_g"]) for line, rate in zip(sold, rates, strict=True)]
+    methods = _shipping_methods(shop, country, sum(line.quantity * line.weight_g for line in goods))
     shipping = next((method for method in methods if method.code == shipping_method), methods[0] if shipping_method is None and methods else None)
-    goods = [pricing.Line(line["variant_id"], line["quantity"], line["price_minor"], shop["tax_rate_bp"]) for line in lines if line["buyable"]]
-    price = pricing.quote(goods, shipping, prices_include_tax=shop["prices_include_tax"])
-    return _Basket(shop, row, lines, shipping, price)
+    customer = _email(tx, buyer, email) if coupon else None
+    reductions = promotions.find(tx, sold, code=coupon, customer=customer, currency=shop["currency"])
+    price = pricing.quote(
+        goods,
+        shipping,
+        prices_include_tax=shop["prices_include_tax"],
+        discounts=[*_level_discount(tx, buyer, shop), *reductions.discounts],
+        coupon=reductions.coupon,
+    )
+    return _Basket(shop, row, lines, methods, shipping, reductions, coupon, rates, price)
 
 
-def _shipping_methods(shop: dict[str, Any]) -> list[pricing.Shipping]:
-    return [pricing.Shipping(**method, tax_rate_bp=shop["tax_rate_bp"]) for method in shop["shipping_methods"]]
+def _email(tx: Tx, buyer: Buyer, given: str | None) -> str:
+    return given or (orders.email_of(tx, buyer.user_id) if buyer.user_id is not None else "")
+
+
+def _level_discount(tx: Tx, buyer: Buyer, shop: dict[str, Any]) -> list[pricing.Discount]:
+    """What customers of this level pay less; in a shop whose levels have no discount nobody's level is reckoned."""
+    if buyer.user_id is None or not any(level["discount_percent"] for level in shop["levels"]):
+        return []
+    code = profile.level_for(q.profile.get(tx, user_id=buyer.user_id)["spent_minor"], shop["levels"])
+    level = next((level for level in shop["levels"] if level["code"] == code), None)
+    if level is None or not level["discount_percent"]:
+        return []
+    return [pricing.Discount(f"{level['name']} customer", "percent", level["discount_percent"] * 100)]
+
+
+def _shipping_methods(shop: dict[str, Any], country: str | None, weight_g: int) -> list[pricing.Shipping]:
+    """The ways by which so much weight gets to the country, the cheapest rule of the owner's list first; pickup is for everybody."""
+    rate = settings.tax_rate(shop, country, "standard")
+    return [
+        pricing.Shipping(
+            method["code"],
+            method["name"],
+            method["price_minor"],
+            method["free_from_minor"],
+            method["days"],
+            rate,
+            tuple((step["up_to_g"], step["price_minor"]) for step in method.get("by_weight", ())),
+            bool(method.get("pickup")),
+        )
+        for method in shop["shipping_methods"]
+        if (country is None or method.get("pickup") or not method.get("countries") or country in method["countries"])
+        and weight_g <= (method.get("most_weight_g") or weight_g)
+    ]
 
 
 def _check(basket: _Basket, request: Request, buyer: Buyer, country: str) -> None:
     if buyer.user_id is None and not request.email:
         raise Invalid(email="We need your e-mail address to confirm the order.")
-    if country not in basket.shop["shipping_countries"]:
+    picked_up = basket.shipping is not None and basket.shipping.pickup
+    if country not in basket.shop["shipping_countries"] and not picked_up:
         raise Invalid(fields={"address.country" if request.address else "address_id": ["We do not deliver to this country."]})
     if basket.shipping is None:
         raise Invalid(shipping_method="Choose one of the ways of delivery.")
+    if basket.reductions.refusal:
+        raise Invalid(coupon=basket.reductions.refusal)
     if request.payment_method not in basket.shop["payment_methods"]:
         raise Invalid(payment_method="Choose one of the ways to pay.")
     if basket.short:
@@ -213,7 +271,7 @@ def _add_order(tx: Tx, number: str, basket: _Basket, request: Request, buyer: Bu
         **asdict(address),
         number=number,
         user_id=buyer.user_id,
-        email=request.email or orders.email_of(tx, buyer.user_id),
+        email=_email(tx, buyer, request.email),
         status="pending" if later else "placed",
         payment_method=request.payment_method,
         shipping_method=basket.shipping.code,
@@ -227,6 +285,7 @@ def _add_order(tx: Tx, number: str, basket: _Basket, request: Request, buyer: Bu
         total_minor=price.total_minor,
         gift_card_minor=price.gift_card_minor,
         due_minor=price.due_minor,
+        coupon=promotions.code_key(request.coupon),
         explanation=orjson.dumps(price.explanation).decode(),
         note=request.note,
         pay_days=basket.shop["transfer_days"] if later else None,
@@ -246,10 +305,11 @@ def _items(basket: _Basket) -> list[Row]:
             "quantity": row["quantity"],
             "price_minor": row["price_minor"],
             "line_minor": row["quantity"] * row["price_minor"],
-            "tax_rate_bp": basket.shop["tax_rate_bp"],
+            "discount_minor": discount,
+            "tax_rate_bp": rate,
             "tax_minor": tax,
         }
-        for row, tax in zip(basket.rows, basket.price.line_taxes_minor, strict=True)
+        for row, rate, discount, tax in zip(basket.rows, basket.rates, basket.price.line_discounts_minor, basket.price.line_taxes_minor, strict=True)
     ]
 
 
@@ -268,10 +328,11 @@ def _as_quote(basket: _Basket, country: str | None) -> Quote:
         "currency": shop["currency"],
         "prices_include_tax": shop["prices_include_tax"],
         "shipping_method": basket.shipping.code if basket.shipping else None,
+        "coupon": promotions.code_key(basket.coupon) if basket.reductions.coupon else None,
         "explanation": price.explanation,
         "shipping_methods": [
-            {"code": method.code, "name": method.name, "price_minor": method.price_for(price.subtotal_minor), "days": method.days}
-            for method in _shipping_methods(shop)
+            {"code": method.code, "name": method.name, "price_minor": basket.delivery_by(method), "days": method.days, "pickup": method.pickup}
+            for method in basket.methods
         ],
         "payment_methods": [{"code": code, "name": settings.PAYMENT_NAMES[code]} for code in shop["payment_methods"]],
         "requirements": _requirements(basket, country),
@@ -283,8 +344,11 @@ def _requirements(basket: _Basket, country: str | None) -> list[Requirement]:
     if not basket.rows:
         found.append({"code": "cart_empty", "message": "Your cart is empty."})
     found += [{"code": "out_of_stock", "message": OutOfStock([line]).detail} for line in basket.short]
-    if country is not None and country not in basket.shop["shipping_countries"]:
+    picked_up = basket.shipping is not None and basket.shipping.pickup
+    if country is not None and country not in basket.shop["shipping_countries"] and not picked_up:
         found.append({"code": "country", "message": "We do not deliver to this country."})
     if basket.shipping is None:
         found.append({"code": "shipping_method", "message": "Choose one of the ways of delivery."})
+    if basket.reductions.refusal:
+        found.append({"code": "coupon", "message": basket.reductions.refusal})
     return found

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from .. import db, money, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, NotFound
-from . import mail, settings, stock
+from . import mail, promotions, settings, stock
 from .catalogue import Image, media
 from .pricing import Step
 
@@ -39,6 +39,7 @@ class OrderItem(TypedDict):
     quantity: int
     price_minor: int
     line_minor: int
+    discount_minor: int
     tax_minor: int
     image: Image | None
 
@@ -87,6 +88,7 @@ class Order(TypedDict):
     due_minor: int
     currency: str
     prices_include_tax: bool
+    coupon: str
     explanation: list[Step]
     note: str
     placed_at: datetime
@@ -175,6 +177,7 @@ def _cancel(tx: Tx, number: str, user_id: int | None, token: str | None) -> None
         now = q.orders.get_by_id(tx, order_id=row["id"])
         state = now["status"] if now["status"] not in CANCELLABLE else now["fulfilment_status"] if now["payment_status"] == "unpaid" else "paid"
         raise Conflict(f"An order that is {state.replace('_', ' ')} cannot be cancelled here.")
+    promotions.release(tx, row["id"])
     stock.put_back(tx, row["id"], reason="cancelled", actor_id=user_id)
     q.orders.add_event(tx, order_id=row["id"], kind="cancelled", actor_id=user_id)
     announce(tx, row["id"], "order_cancelled")
@@ -190,6 +193,7 @@ def expire_due() -> int:
 def _expire(tx: Tx, order_id: int) -> int:
     if not q.orders.expire(tx, order_id=order_id):
         return 0
+    promotions.release(tx, order_id)
     stock.put_back(tx, order_id, reason="expired", actor_id=None)
     q.orders.add_event(tx, order_id=order_id, kind="expired", actor_id=None)
     announce(tx, order_id, "order_expired")
@@ -300,6 +304,7 @@ def _order(row: Row, items: list[Row], events: list[Row], shop: dict[str, Any]) 
         "due_minor": row["due_minor"],
         "currency": row["currency"],
         "prices_include_tax": bool(row["tax_included"]),
+        "coupon": row["coupon"],
         "explanation": orjson.loads(row["explanation"]),
         "note": row["note"],
         "placed_at": row["placed_at"],
@@ -343,6 +348,7 @@ def _item(item: Row) -> OrderItem:
         "quantity": item["quantity"],
         "price_minor": item["price_minor"],
         "line_minor": item["line_minor"],
+        "discount_minor": item["discount_minor"],
         "tax_minor": item["tax_minor"],
         "image": media(item["image_path"], item["title"], 800, 800),
     }

@@ -41,6 +41,7 @@ class Shipping:
     days: str
     tax_rate_bp: int
     by_weight: tuple[tuple[int, int], ...] = ()
+    pickup: bool = False
 
     def price_for(self, goods_minor: int, weight_g: int = 0) -> int:
         if self.free_from_minor is not None and goods_minor >= self.free_from_minor:

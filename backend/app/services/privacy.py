@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Conflict, SignInRequired
-from . import addresses, avatars, cart, events, mail, orders, profile, stock
+from . import addresses, avatars, cart, events, mail, orders, profile, promotions, stock
 from .addresses import SavedAddress
 from .cart import Buyer, Cart
 from .orders import Order
@@ -141,5 +141,6 @@ def _cancel_orders(tx: Tx, user_id: int) -> list[str]:
             raise Conflict(f"Order {order['number']} is under way and needs your address. Please come back when it has arrived.", code="order_under_way")
         q.orders.add_event(tx, order_id=order["id"], kind="cancelled", actor_id=user_id)
     for order in unfinished:
+        promotions.release(tx, order["id"])
         stock.put_back(tx, order["id"], reason="cancelled", actor_id=user_id)
     return [order["number"] for order in unfinished]

@@ -32,7 +32,11 @@ FIRST_VALUES: dict[str, Any] = {
     "seller": {"name": "", "line1": "", "line2": "", "city": "", "postcode": "", "country": "", "email": ""},
     "prices_include_tax": True,
     "tax_rate_bp": 2000,
+    # By country and tax class, in basis points: {"DE": {"standard": 1900, "reduced": 700}}. Where nothing is said, tax_rate_bp.
+    "tax_rates": {},
     "shipping_countries": sorted(COUNTRIES, key=COUNTRIES.__getitem__),
+    # A way may be for some countries only (`countries`), go by weight (`by_weight`: [{"up_to_g", "price_minor"}], `most_weight_g`),
+    # or be no delivery at all (`pickup`).
     "shipping_methods": [
         {"code": "standard", "name": "Standard delivery", "price_minor": 490, "free_from_minor": 6000, "days": "2–4"},
         {"code": "express", "name": "Express delivery", "price_minor": 990, "free_from_minor": None, "days": "1–2"},
@@ -79,6 +83,12 @@ def shop(tx: Tx) -> dict[str, Any]:
     """Every choice by name, first values filled in."""
     stored = {row["name"]: orjson.loads(row["value"]) for row in q.settings.list_all(tx)}
     return FIRST_VALUES | stored
+
+
+def tax_rate(shop: dict[str, Any], country: str | None, tax_class: str) -> int:
+    """The rate, in basis points, for goods of a class that go to a country: as the owner set it, else the shop's own rate."""
+    rates: dict[str, int] = shop["tax_rates"].get(country or shop["seller"]["country"]) or {}
+    return int(rates.get(tax_class, rates.get("standard", shop["tax_rate_bp"])))
 
 
 def limit(tx: Tx, name: str) -> dict[str, int]:
