@@ -66,7 +66,8 @@ class Site:
         return path.relative_to(self.folder).as_posix()
 
     def _content(self, path: Path) -> bytes:
-        if path.name == "app.css":
+        # Stylesheets that hold imports only: one for the shop, one for the admin area.
+        if path.suffix == ".css" and path.parent == self.folder / "css":
             return self._joined_stylesheet(path).encode()
         return path.read_bytes()
 

@@ -79,9 +79,9 @@ UPDATE products SET category_id = :category_id, version = version + 1, updated_a
 SELECT ROUND(MAX(price_minor) * (100 + :percent) / 100) FROM variants WHERE product_id IN (:ids) AND archived_at IS NULL;
 
 -- name: change_prices -> count
--- Decimals are exact, and ROUND takes halves away from zero, as money.rounded does. Nothing becomes free.
+-- Decimals are exact, and ROUND takes halves away from zero, as money.rounded does. Nothing becomes free that was not.
 UPDATE variants
-   SET price_minor = GREATEST(1, ROUND(price_minor * (100 + :percent) / 100))
+   SET price_minor = GREATEST(LEAST(price_minor, 1), ROUND(price_minor * (100 + :percent) / 100))
  WHERE product_id IN (:ids) AND archived_at IS NULL;
 
 -- name: refresh_prices -> count

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Callable
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, redirect, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
 
@@ -41,6 +41,12 @@ PLAIN_PAGES = {
     "account/privacy": "account-privacy",
     "setup": "setup",
     "api/docs": "api-docs",
+    "admin/products": "admin/products",
+    "admin/products/<number>": "admin/product",
+    "admin/categories": "admin/categories",
+    "admin/inventory": "admin/inventory",
+    "admin/reviews": "admin/reviews",
+    "admin/imports": "admin/imports",
 }
 
 
@@ -142,6 +148,13 @@ def _serve(name: str) -> Callable[..., Response]:
 
 for address, name in PLAIN_PAGES.items():
     bp.add_url_rule(f"/{address}", endpoint=name, view_func=_serve(name))
+
+
+@bp.get("/admin")
+@anyone
+def admin() -> Response:
+    """The admin area begins with the products."""
+    return redirect("/admin/products")  # type: ignore[return-value]
 
 
 @bp.get("/s/<version>/<path:name>")

@@ -1,0 +1,32 @@
+// A table as a file: all of its pages, in the columns that are shown.
+import { api } from "../lib/api.js";
+import { number, plural } from "../lib/format.js";
+import { saveFile } from "./saving.js";
+import { toast } from "./toast-stack.js";
+
+const PAGE = 100;
+
+/** A cell that no spreadsheet takes for a formula. @param {string | number | boolean | null} value */
+export function cell(value) {
+  if (typeof value === "number") return String(value);
+  const text = String(value ?? "");
+  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/**
+ * Read all pages and let the browser save them.
+ * @param {{name: string, path: string, params: object, columns: {label: string, text: (row: object, answer: object) => any}[], tell: (part: number, words: string) => void}} what
+ */
+export async function saveRows({ name, path, params, columns, tell }) {
+  const lines = [columns.map(({ label }) => cell(label)).join(",")];
+  let after = "";
+  do {
+    const answer = await api.get(path, { params: { ...params, after, limit: PAGE } });
+    for (const row of answer.items) lines.push(columns.map(({ text }) => cell(text(row, answer))).join(","));
+    after = answer.next;
+    tell(Math.min((lines.length - 1) / (answer.total || 1), 1), `${number(lines.length - 1)} of ${number(answer.total)} read`);
+  } while (after);
+  saveFile(`${name}-${new Date().toISOString().slice(0, 10)}.csv`, `\ufeff${lines.join("\r\n")}\r\n`, "text/csv");
+  toast(`${plural(lines.length - 1, "row")} saved.`);
+}
