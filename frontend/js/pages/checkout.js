@@ -67,7 +67,19 @@ function savedAddress() {
 const quoteRequest = () => ({
   ...(savedAddress() ? { address_id: savedAddress() } : form.elements["address.country"].value && { address: { country: form.elements["address.country"].value } }),
   ...(chosen("shipping_method") && { shipping_method: chosen("shipping_method") }),
+  ...(typedCode() && { coupon: typedCode() }),
 });
+
+const typedCode = () => form.elements.coupon.value.trim();
+
+/** What became of the code stands below its field. */
+function showCoupon() {
+  const refusal = quote.requirements.find(({ code }) => code === "coupon")?.message;
+  const told = part("coupon-told");
+  told.className = refusal ? "field__error" : "field__hint";
+  render(told, refusal ? html`${icon("warning")}<span>${refusal}</span>` : html`${quote.coupon && `${quote.coupon} is taken off.`}`);
+  if (typedCode()) part("coupon").open = true;
+}
 
 const choice = ({ name, code, title, note, end, checked }) => html`<label class="choice">
   <input class="choice__input" type="radio" name="${name}" value="${code}" id="${name}-${code}" required ${checked && html`checked`}>
@@ -104,6 +116,7 @@ function showQuote(now, { tell = false } = {}) {
   quote = now;
   if (!quote.lines.length) return showEmpty();
   showChoices();
+  showCoupon();
   for (const name of ["summary", "summary-small"]) render(part(name), summary());
   const due = showDue();
   if (tell && before !== quote.due_minor) part("told").textContent = `The total is now ${due}.`;
@@ -139,6 +152,7 @@ function body(values) {
     ...(savedAddress() ? { address_id: savedAddress() } : { address: values.address }),
     shipping_method: values.shipping_method,
     payment_method: values.payment_method,
+    ...(values.coupon && { coupon: values.coupon }),
     expected_due_minor: quote.due_minor,
     cart_version: quote.cart_version,
   };
@@ -246,7 +260,14 @@ function changed({ target: { name } }) {
     store("checkout-address", chosen("saved_address"));
     showTyped();
   }
-  if (["address.country", "saved_address", "shipping_method"].includes(name)) requote();
+  if (["address.country", "saved_address", "shipping_method", "coupon"].includes(name)) requote();
+}
+
+/** Enter in the code's field asks what it is worth instead of placing the order. */
+function onKey(event) {
+  if (event.key !== "Enter" || event.target.name !== "coupon") return;
+  event.preventDefault();
+  requote();
 }
 
 async function arrive() {
@@ -259,7 +280,7 @@ async function arrive() {
     showAddressBook(saved, found);
     showWho(who);
     showQuote(first);
-    if (savedAddress() || form.elements["address.country"].value) requote();
+    if (savedAddress() || form.elements["address.country"].value || typedCode()) requote();
   } catch (error) {
     if (error.status === undefined) throw error;
     render(part("checkout"), failedState(error, "The checkout could not be loaded"));
@@ -270,5 +291,7 @@ async function arrive() {
 handle(form, { send: place, done: goToOrder, refused });
 form.addEventListener("input", keepFields);
 form.addEventListener("change", changed);
+form.addEventListener("keydown", onKey);
+part("apply").addEventListener("click", requote);
 window.addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
 arrive();
