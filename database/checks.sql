@@ -122,3 +122,25 @@ SELECT challenge_id FROM codes WHERE used_at IS NOT NULL GROUP BY challenge_id H
 -- check: sent_mails_hold_no_data
 -- A mail that was sent keeps nothing of what it said: it may have held a code.
 SELECT id AS mail_id FROM mails WHERE status = 'sent' AND data <> '';
+
+-- check: ratings_match_reviews
+-- A product's stars are those of its approved reviews.
+SELECT p.id AS product_id, p.rating_sum, p.rating_count
+  FROM products p
+  LEFT JOIN (SELECT product_id, SUM(rating) AS stars, COUNT(*) AS reviews FROM reviews WHERE status = 'approved' GROUP BY product_id) r ON r.product_id = p.id
+ WHERE p.rating_sum <> COALESCE(r.stars, 0) OR p.rating_count <> COALESCE(r.reviews, 0);
+
+-- check: wish_has_one_owner
+-- A wish is an account's or a guest's, and nobody has more than there is room for.
+SELECT MIN(id) AS wishlist_item_id, COUNT(*) AS wishes
+  FROM wishlist_items
+ GROUP BY user_id, token_hash
+HAVING (user_id IS NULL) = (token_hash IS NULL) OR COUNT(*) > 200;
+
+-- check: decided_review_has_its_time
+-- What waits for a decision has none, and what has one says when.
+SELECT id AS review_id FROM reviews WHERE status <> 'pending' AND moderated_at IS NULL;
+
+-- check: nothing_is_related_to_itself
+-- No product is recommended with itself.
+SELECT product_id FROM related_products WHERE product_id = related_id;

@@ -16,7 +16,24 @@ if TYPE_CHECKING:
     from .config import Settings
     from .db import Address
 
-ROUTES = ("accounts", "admin", "cart", "catalogue", "checkout", "devices", "discovery", "me", "operations", "orders", "pages", "promotions", "users")
+ROUTES = (
+    "accounts",
+    "admin",
+    "cart",
+    "catalogue",
+    "checkout",
+    "devices",
+    "discovery",
+    "me",
+    "operations",
+    "orders",
+    "pages",
+    "promotions",
+    "recommendations",
+    "reviews",
+    "users",
+    "wishlist",
+)
 
 
 class JsonLines(logging.Formatter):

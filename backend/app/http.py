@@ -141,7 +141,7 @@ def _buyer() -> str:
 
 
 # Whose the allowances are that routes name.
-COUNTED_BY = {"codes": _address, "sign_in_address": _address, "proof": _account, "orders": _buyer}
+COUNTED_BY = {"codes": _address, "sign_in_address": _address, "proof": _account, "reviews": _account, "orders": _buyer}
 
 
 def _count(limit: str) -> None:

@@ -58,7 +58,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def crowd(shop: Flask, indexed: Callable[[], int], kind: str) -> list[dict[str, Any]]:
+def crowd(shop: Flask, indexed: Callable[[], int], kind: str) -> Iterator[list[dict[str, Any]]]:
     """Sixty products among which hardly anything tells one from the next: two prices, three titles, three moments. With an index and without."""
 
     def add(tx: Tx) -> None:
@@ -73,7 +73,8 @@ def crowd(shop: Flask, indexed: Callable[[], int], kind: str) -> list[dict[str, 
         indexed()
     with db.reading() as tx:
         cursor = tx.execute("SELECT id, title, price_minor, created_at, rating_count, sold_count FROM products")
-        return [dict(zip(cursor.column_names, row, strict=True)) for row in cursor.fetchall()]
+        yield [dict(zip(cursor.column_names, row, strict=True)) for row in cursor.fetchall()]
+    write("UPDATE products SET rating_sum = 0, rating_count = 0")
 
 
 ORDER: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -210,7 +211,7 @@ def test_a_question_out_of_bounds_is_refused(client: ShopClient, query: str) -> 
 
 
 @pytest.fixture
-def shelves(shop: Flask, indexed: Callable[[], int], kind: str) -> dict[str, int]:
+def shelves(shop: Flask, indexed: Callable[[], int], kind: str) -> Iterator[dict[str, int]]:
     """Kitchen holds cups and pots, two of them under Pots; Garden holds a rake; a lamp stands nowhere."""
     ids = {name: factories.category(name) for name in ("Kitchen", "Pots", "Garden", "Empty")}
     write("UPDATE categories SET parent_id = %s WHERE id = %s", ids["Kitchen"], ids["Pots"])
@@ -223,7 +224,8 @@ def shelves(shop: Flask, indexed: Callable[[], int], kind: str) -> dict[str, int
     write("UPDATE products SET rating_sum = 11, rating_count = 3 WHERE id = %s", lamp.id)
     if kind == "index":
         indexed()
-    return ids
+    yield ids
+    write("UPDATE products SET rating_sum = 0, rating_count = 0")
 
 
 @pytest.mark.parametrize(

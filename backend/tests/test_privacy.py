@@ -13,7 +13,7 @@ import factories
 import orjson
 import pytest
 from conftest import ShopClient
-from factories import PASSWORD, User
+from factories import PASSWORD, Thing, User
 from flask import Flask
 from PIL import Image
 from test_accounts import at_once, auth, change, mails, rows, who
@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 
 from app import db
 from app.config import Settings
-from app.services import mail, orders, privacy
+from app.services import mail, orders, privacy, reviews
 
 ME = "/api/v1/me"
 NEW_PASSWORD = "cobalt-meadow-72"
@@ -116,7 +116,10 @@ def live(shop: Flask, client: ShopClient, user: User, word: str) -> list[str]:
     client.post(f"{ME}/email", json={"email": f"{word}@newest.example", "password": OWN_PASSWORD[word]})
     auth(client, "forgot", email=f"{word}@newer.example")
     auth(client, "register", username=f"{word}-twice", email=f"{word}@newer.example", password=NEW_PASSWORD)
-    client.add(factories.product().variant)
+    thing = factories.product()
+    client.add(thing.variant)
+    client.put(f"/api/v1/wishlist/{thing.id}")
+    leave_opinions(client, user, word, finished, thing)
     change("UPDATE mails SET status = 'failed', last_error = %s WHERE recipient = %s ORDER BY id DESC LIMIT 1", f"no mailbox {word}", f"{word}@newer.example")
     # The device that this test goes on with must stay of its kind; another one gets what names the person.
     factories.cookie_of(user)
@@ -128,6 +131,20 @@ def live(shop: Flask, client: ShopClient, user: User, word: str) -> list[str]:
     change("REPLACE INTO totps (user_id, salt, created_at) VALUES (%s, MD5(%s), UTC_TIMESTAMP(6))", user.id, word)
     change("INSERT INTO recovery_codes (user_id, code_hash) VALUES (%s, SHA2(%s, 256))", user.id, f"code of {word}")
     return [finished, open_one, unpaid]
+
+
+def leave_opinions(client: ShopClient, user: User, word: str, number: str, thing: Thing) -> None:
+    """A review of what was bought and is approved, something that is waited for, and a recommendation."""
+    bought = int(rows("SELECT i.product_id FROM order_items i JOIN orders o ON o.id = i.order_id WHERE o.number = %s", number)[0][0])
+    words = {"rating": 4, "title": f"{word}-verdict", "body": f"{word}-opinion", "author": f"{word}-pen"}
+    assert client.post(f"/api/v1/products/{bought}/reviews", json=words).status_code == 201
+    [(review,)] = rows("SELECT id FROM reviews WHERE user_id = %s", user.id)
+    reviews.decide(review, "approved", version=None, moderator_id=user.id)
+    change(
+        "INSERT INTO stock_requests (variant_id, user_id, email, email_key, created_at) VALUES (%s, %s, %s, %s, UTC_TIMESTAMP(6))",
+        *(thing.variant, user.id, f"{word}@waits.example", f"{word}@waits.example"),
+    )
+    change("INSERT INTO recommendations (user_id, product_id, score) VALUES (%s, %s, 0.5)", user.id, thing.id)
 
 
 @pytest.fixture
@@ -261,6 +278,34 @@ def test_nothing_that_is_marked_erase_survives_and_the_others_are_untouched(
 
 def _written(var: Path, mail_ids: list[int]) -> list[Path]:
     return [path for path in (var / "mail").glob("*.eml") if int(path.name.split("-")[1]) in mail_ids]
+
+
+def test_the_ratings_of_products_are_what_the_others_say_once_somebody_is_erased(
+    client: ShopClient, new_client: Callable[[], ShopClient], alice: User, bob: User, ada: User, mug: Thing
+) -> None:
+    for person, stars in ((alice, 1), (bob, 4)):
+        browser = new_client().as_(person)
+        browser.add(mug.variant)
+        browser.order()
+        browser.post(f"/api/v1/products/{mug.id}/reviews", json={"rating": stars, "title": "Well", "body": "It is a mug."})
+    for (review,) in rows("SELECT id FROM reviews"):
+        reviews.decide(review, "approved", version=None, moderator_id=ada.id)
+    change("UPDATE orders SET status = 'completed', payment_status = 'paid', fulfilment_status = 'delivered'")
+    assert rows("SELECT rating_sum, rating_count FROM products") == [(5, 2)]
+    change("DELETE FROM product_changes")
+
+    assert erase(client.as_(alice)).status_code == 204
+    assert rows("SELECT rating_sum, rating_count FROM products") == [(4, 1)]
+    assert rows("SELECT product_id FROM product_changes") == [(mug.id,)]
+
+
+def test_a_request_with_the_address_of_the_account_is_theirs_and_no_other(client: ShopClient, alice: User, mug: Thing) -> None:
+    for email in (alice.email, "other@example.com"):
+        change("INSERT INTO stock_requests (variant_id, email, email_key, created_at) VALUES (%s, %s, %s, UTC_TIMESTAMP(6))", mug.variant, email, email)
+    told = client.as_(alice).get(f"{ME}/export").json["stock_requests"]
+    assert [one["email"] for one in told] == [alice.email]
+    assert erase(client).status_code == 204
+    assert rows("SELECT email FROM stock_requests") == [("other@example.com",)]
 
 
 def test_every_session_ends_and_the_name_is_free_again(client: ShopClient, new_client: Callable[[], ShopClient], alice: User) -> None:

@@ -33,6 +33,17 @@ SELECT id FROM mails WHERE recipient = :email AND CAST(recipient AS BINARY) = CA
 SELECT m.id FROM orders o JOIN mails m ON m.order_id = o.id WHERE o.user_id = :user_id AND m.template NOT LIKE 'owner%'
  LIMIT 10000;
 
+-- name: list_stock_requests -> rows
+-- Asked for while signed in, or with the account's address, which is proven to be theirs.
+SELECT s.variant_id, s.email, s.created_at
+  FROM stock_requests s
+ WHERE s.user_id = :user_id OR s.email_key = (SELECT u.email_key FROM users u WHERE u.id = :user_id)
+ ORDER BY s.id
+ LIMIT 1000;
+
+-- name: delete_stock_requests -> count
+DELETE FROM stock_requests WHERE user_id = :user_id OR email_key = :email_key;
+
 -- name: delete_cart -> count
 DELETE FROM carts WHERE user_id = :user_id;
 
@@ -77,7 +88,7 @@ DELETE FROM challenges WHERE user_id = :user_id OR email_key = :email_key;
 DELETE FROM idempotency_keys WHERE scope = :scope;
 
 -- name: delete_account -> count
--- Sessions and addresses go with the row. Zero rows: it is the last admin who can act, and a shop without one is nobody's.
+-- Sessions, addresses, wishes and recommendations go with the row. Zero rows: it is the last admin who can act, and a shop without one is nobody's.
 DELETE u
   FROM users u
   JOIN (SELECT COUNT(*) AS others

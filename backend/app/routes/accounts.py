@@ -8,8 +8,9 @@ from typing_extensions import TypedDict
 
 from .. import http
 from ..http import Body, Email, Line, Secret, Username, anyone, signed_in
-from ..services import accounts, cart, profile, sessions, tokens, totp
+from ..services import accounts, cart, profile, sessions, tokens, totp, wishlist
 from ..services.accounts import Challenge
+from ..services.cart import Buyer
 from ..services.sessions import Account
 from ..services.tokens import AccessToken
 
@@ -78,11 +79,13 @@ class Welcome(TypedDict):
 class Session(TypedDict):
     user: Account | None
     cart_count: int
+    wishlist: list[int]
 
 
 def _begin(user_id: int, *, greeted: bool = False, password_hash: str | None = None) -> Welcome:
-    """A new session for the user, with what the guest had put into the cart."""
+    """A new session for the user, with what the guest had put into the cart and wished for."""
     notices = cart.merge_guest(http.guest_token(), user_id)
+    wishlist.merge_guest(http.guest_token(), user_id)
     http.begin_session(user_id, greeted=greeted, password_hash=password_hash)
     return {"user": http.current_account(), "notices": notices + sessions.notices_of_sign_in(user_id)}
 
@@ -147,7 +150,8 @@ def logout() -> None:
 @anyone
 def session() -> Session:
     """Who is signed in, and how much the cart holds."""
-    return {"user": http.current_account(), "cart_count": cart.count(http.user_id(), http.guest_token())}
+    buyer = Buyer(http.user_id(), http.guest_token())
+    return {"user": http.current_account(), "cart_count": cart.count(buyer.user_id, buyer.guest_token), "wishlist": wishlist.ids_of(buyer)}
 
 
 @bp.post("/forgot")

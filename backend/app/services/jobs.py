@@ -23,7 +23,7 @@ from .. import db
 from ..config import Settings
 from ..db import DRIVER_ERRORS, Tx, q
 from ..errors import ShopError
-from . import accounts, avatars, discovery, limits, mail, orders, sessions, trends
+from . import accounts, avatars, cart, discovery, limits, mail, orders, recommendations, sessions, trends, wishlist
 
 log = logging.getLogger("shop.jobs")
 
@@ -213,3 +213,14 @@ def forget_old_searches(settings: Settings) -> str:
 @job("trends.count_sold", every=3600)
 def count_sold_pieces(settings: Settings) -> str:
     return f"{trends.count_sold()} changed"
+
+
+@job("recommendations.reckon", every=1800)
+def reckon_recommendations(settings: Settings) -> str:
+    relations, recommended = recommendations.reckon()
+    return f"{relations} relations and {recommended} recommendations changed"
+
+
+@job("guests.forget_stale", every=3600)
+def forget_stale_guests(settings: Settings) -> str:
+    return f"{cart.forget_stale()} carts and {wishlist.forget_stale()} wishes forgotten"

@@ -14,11 +14,13 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Conflict, SignInRequired
-from . import addresses, avatars, cart, events, mail, orders, profile, promotions, stock
+from . import addresses, avatars, cart, events, mail, orders, profile, promotions, recommendations, reviews, stock, wishlist
 from .addresses import SavedAddress
 from .cart import Buyer, Cart
 from .orders import Order
 from .profile import Profile
+from .reviews import ToldReview
+from .wishlist import ToldWish
 
 
 class OwnAccount(Profile):
@@ -52,12 +54,22 @@ class SentMail(TypedDict):
     sent_at: datetime | None
 
 
+class StockRequest(TypedDict):
+    variant_id: int
+    email: str
+    created_at: datetime
+
+
 class Export(TypedDict):
     exported_at: datetime
     account: OwnAccount
     addresses: list[SavedAddress]
     orders: list[Order]
     cart: Cart
+    reviews: list[ToldReview]
+    wishlist: list[ToldWish]
+    recommended_product_ids: list[int]
+    stock_requests: list[StockRequest]
     devices: list[Device]
     codes: list[AskedCode]
     mails: list[SentMail]
@@ -70,6 +82,7 @@ def export(user_id: int) -> Export:
         state = q.privacy.get_state(tx, user_id=user_id)
         devices = q.privacy.list_sessions(tx, user_id=user_id)
         codes = q.privacy.list_challenges(tx, user_id=user_id)
+        stock_requests = q.privacy.list_stock_requests(tx, user_id=user_id)
         mails = q.privacy.list_mails(tx, mail_ids=_mails_of(tx, user_id, account["email"]))
     return {
         "exported_at": state["exported_at"],
@@ -77,6 +90,10 @@ def export(user_id: int) -> Export:
         "addresses": addresses.list_of(user_id)["items"],
         "orders": orders.all_of(user_id),
         "cart": cart.get(Buyer(user_id)),
+        "reviews": reviews.all_of(user_id),
+        "wishlist": wishlist.all_of(user_id),
+        "recommended_product_ids": recommendations.told_to(user_id),
+        "stock_requests": stock_requests,
         "devices": devices,
         "codes": codes,
         "mails": [_told(row) for row in mails],
@@ -124,6 +141,8 @@ def _erase(tx: Tx, user_id: int) -> tuple[str | None, set[int]]:
     q.privacy.erase_order_mails(tx, mail_ids=mail_ids)
     q.privacy.delete_mails(tx, mail_ids=mail_ids)
     q.privacy.anonymise_orders(tx, user_id=user_id)
+    reviews.erase_all_of(tx, user_id)
+    q.privacy.delete_stock_requests(tx, user_id=user_id, email_key=account["email_key"])
     q.privacy.delete_challenges(tx, user_id=user_id, email_key=account["email_key"])
     q.privacy.delete_keys(tx, scope=Buyer(user_id).scope)
     if not q.privacy.delete_account(tx, user_id=user_id):

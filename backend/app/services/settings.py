@@ -59,6 +59,7 @@ FIRST_VALUES: dict[str, Any] = {
         "codes": {"uses": 20, "seconds": 3600},  # by address, for register, forgot and resend each
         "proof": {"uses": 10, "seconds": 900},  # by account: step-up and all about the second factor
         "orders": {"uses": 30, "seconds": 600},  # by buyer
+        "reviews": {"uses": 30, "seconds": 3600},  # by account
     },
     "setup_done": False,
 }
