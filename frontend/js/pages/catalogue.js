@@ -85,7 +85,7 @@ const stars = (count) => html`<span class="stars" aria-hidden="true">${[1, 2, 3,
 function showFacet(name, title, facets) {
   const place = document.querySelector(`[data-facet="${name}"]`);
   place.hidden = facets.length === 0;
-  render(place, html`${title && html`<h3 class="facets__title">${title}</h3>`}${facetLinks(facets)}`);
+  render(place, html`${title && html`<h2 class="facets__title">${title}</h2>`}${facetLinks(facets)}`);
 }
 
 function showFacets({ prices = [], brands = [], ratings = [] }) {
