@@ -208,6 +208,7 @@ CREATE TABLE products (
     type             VARCHAR(120)    NOT NULL DEFAULT '' COMMENT 'keep',
     tags             VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'keep',
     tax_class        VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'standard' COMMENT 'keep',
+    gift_card        BOOLEAN         NOT NULL DEFAULT FALSE COMMENT 'keep',
     option1          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'keep',
     option2          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'keep',
     option3          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'keep',
@@ -396,6 +397,7 @@ CREATE TABLE order_items (
     discount_minor BIGINT        NOT NULL DEFAULT 0 COMMENT 'export',
     tax_rate_bp  INT UNSIGNED    NOT NULL COMMENT 'keep',
     tax_minor    BIGINT          NOT NULL COMMENT 'export',
+    gift_card    BOOLEAN         NOT NULL DEFAULT FALSE COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_order_items_position (order_id, position),
     KEY ix_order_items_variant (variant_id),
@@ -613,12 +615,220 @@ CREATE TABLE promotion_uses (
     CONSTRAINT fk_promotion_uses_order FOREIGN KEY (order_id) REFERENCES orders (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
--- scope is the buyer (u:<user id> or g:<hash of the guest's cart token>), body_hash tells a repeated request from another one.
+-- A way to pay for an order that was begun. An order has at most one that succeeded. gateway_id is the provider's name of it.
+CREATE TABLE payments (
+    id              BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    order_id        BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    method          VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    status          VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'pending' COMMENT 'keep',
+    amount_minor    BIGINT          NOT NULL COMMENT 'keep',
+    captured_minor  BIGINT          NOT NULL DEFAULT 0 COMMENT 'keep',
+    refunded_minor  BIGINT          NOT NULL DEFAULT 0 COMMENT 'keep',
+    currency        CHAR(3)         CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    gateway_id      VARCHAR(120)    CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep',
+    gateway_charge  VARCHAR(120)    CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep',
+    redirect_url    VARCHAR(2000)   CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'keep',
+    checked_at      DATETIME(6)     NULL COMMENT 'keep',
+    created_at      DATETIME(6)     NOT NULL COMMENT 'keep',
+    paid_at         DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_payments_gateway (gateway_id),
+    KEY ix_payments_order (order_id, id),
+    KEY ix_payments_status (status, checked_at, id),
+    CONSTRAINT fk_payments_order FOREIGN KEY (order_id) REFERENCES orders (id),
+    CONSTRAINT ck_payments_status CHECK (status IN ('pending', 'paid', 'failed', 'abandoned')),
+    CONSTRAINT ck_payments_amounts CHECK (amount_minor >= 0 AND captured_minor BETWEEN 0 AND amount_minor AND refunded_minor BETWEEN 0 AND captured_minor)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- What a gateway told and when, each event once.
+CREATE TABLE payment_events (
+    id           VARCHAR(120)    CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    payment_id   BIGINT UNSIGNED NULL COMMENT 'keep',
+    kind         VARCHAR(80)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    received_at  DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    KEY ix_payment_events_payment (payment_id),
+    KEY ix_payment_events_received (received_at),
+    CONSTRAINT fk_payment_events_payment FOREIGN KEY (payment_id) REFERENCES payments (id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- Parcels of an order.
+CREATE TABLE shipments (
+    id               BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    order_id         BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    carrier          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'keep',
+    tracking_number  VARCHAR(80)     NOT NULL DEFAULT '' COMMENT 'keep',
+    tracking_url     VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'keep',
+    shipped_at       DATETIME(6)     NOT NULL COMMENT 'keep',
+    delivered_at     DATETIME(6)     NULL COMMENT 'keep',
+    actor_id         BIGINT UNSIGNED NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    KEY ix_shipments_order (order_id, id),
+    KEY ix_shipments_actor (actor_id),
+    CONSTRAINT fk_shipments_order FOREIGN KEY (order_id) REFERENCES orders (id),
+    CONSTRAINT fk_shipments_actor FOREIGN KEY (actor_id) REFERENCES users (id) ON DELETE SET NULL
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+CREATE TABLE shipment_items (
+    shipment_id    BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    order_item_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    quantity       INT UNSIGNED    NOT NULL COMMENT 'keep',
+    PRIMARY KEY (shipment_id, order_item_id),
+    KEY ix_shipment_items_item (order_item_id),
+    CONSTRAINT fk_shipment_items_shipment FOREIGN KEY (shipment_id) REFERENCES shipments (id),
+    CONSTRAINT fk_shipment_items_item FOREIGN KEY (order_item_id) REFERENCES order_items (id),
+    CONSTRAINT ck_shipment_items_quantity CHECK (quantity > 0)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- What a buyer wants to send back, and what became of it.
+CREATE TABLE returns (
+    id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    order_id     BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    status       VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'requested' COMMENT 'keep',
+    note         VARCHAR(1000)   NOT NULL DEFAULT '' COMMENT 'keep',
+    answer       VARCHAR(1000)   NOT NULL DEFAULT '' COMMENT 'keep',
+    created_at   DATETIME(6)     NOT NULL COMMENT 'keep',
+    decided_at   DATETIME(6)     NULL COMMENT 'keep',
+    received_at  DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    KEY ix_returns_order (order_id, id),
+    KEY ix_returns_status (status, id),
+    CONSTRAINT fk_returns_order FOREIGN KEY (order_id) REFERENCES orders (id),
+    CONSTRAINT ck_returns_status CHECK (status IN ('requested', 'approved', 'rejected', 'received'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+CREATE TABLE return_items (
+    return_id      BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    order_item_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    quantity       INT UNSIGNED    NOT NULL COMMENT 'keep',
+    reason         VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    PRIMARY KEY (return_id, order_item_id),
+    KEY ix_return_items_item (order_item_id),
+    CONSTRAINT fk_return_items_return FOREIGN KEY (return_id) REFERENCES returns (id),
+    CONSTRAINT fk_return_items_item FOREIGN KEY (order_item_id) REFERENCES order_items (id),
+    CONSTRAINT ck_return_items_quantity CHECK (quantity > 0)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- Money that goes back: payment_minor by the way it came, gift_card_minor onto the card that paid, the card last. It is promised in the
+-- transaction that adds the row, and done when the gateway has it.
+CREATE TABLE refunds (
+    id               BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    order_id         BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    payment_id       BIGINT UNSIGNED NULL COMMENT 'keep',
+    return_id        BIGINT UNSIGNED NULL COMMENT 'keep',
+    status           VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'pending' COMMENT 'keep',
+    payment_minor    BIGINT          NOT NULL COMMENT 'keep',
+    gift_card_minor  BIGINT          NOT NULL DEFAULT 0 COMMENT 'keep',
+    shipping_minor   BIGINT          NOT NULL DEFAULT 0 COMMENT 'keep',
+    reason           VARCHAR(200)    NOT NULL DEFAULT '' COMMENT 'keep',
+    gateway_id       VARCHAR(120)    CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep',
+    attempts         INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    due_at           DATETIME(6)     NOT NULL COMMENT 'keep',
+    actor_id         BIGINT UNSIGNED NULL COMMENT 'keep',
+    created_at       DATETIME(6)     NOT NULL COMMENT 'keep',
+    done_at          DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_refunds_gateway (gateway_id),
+    KEY ix_refunds_order (order_id, id),
+    KEY ix_refunds_payment (payment_id),
+    KEY ix_refunds_return (return_id),
+    KEY ix_refunds_due (status, due_at),
+    KEY ix_refunds_actor (actor_id),
+    CONSTRAINT fk_refunds_order FOREIGN KEY (order_id) REFERENCES orders (id),
+    CONSTRAINT fk_refunds_payment FOREIGN KEY (payment_id) REFERENCES payments (id),
+    CONSTRAINT fk_refunds_return FOREIGN KEY (return_id) REFERENCES returns (id),
+    CONSTRAINT fk_refunds_actor FOREIGN KEY (actor_id) REFERENCES users (id) ON DELETE SET NULL,
+    CONSTRAINT ck_refunds_status CHECK (status IN ('pending', 'done', 'failed')),
+    CONSTRAINT ck_refunds_amounts CHECK (payment_minor >= 0 AND gift_card_minor >= 0 AND shipping_minor >= 0 AND payment_minor + gift_card_minor > 0)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+CREATE TABLE refund_items (
+    refund_id      BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    order_item_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    quantity       INT UNSIGNED    NOT NULL COMMENT 'keep',
+    amount_minor   BIGINT          NOT NULL COMMENT 'keep',
+    restocked      INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    PRIMARY KEY (refund_id, order_item_id),
+    KEY ix_refund_items_item (order_item_id),
+    CONSTRAINT fk_refund_items_refund FOREIGN KEY (refund_id) REFERENCES refunds (id),
+    CONSTRAINT fk_refund_items_item FOREIGN KEY (order_item_id) REFERENCES order_items (id),
+    CONSTRAINT ck_refund_items_quantity CHECK (restocked <= quantity AND amount_minor >= 0)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- Stored value. The code is known to its holder only; the balance is the sum of the card's movements.
+CREATE TABLE gift_cards (
+    id             BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    code_hash      CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep, a hash of what nobody is known by',
+    last_letters   CHAR(4)         CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    currency       CHAR(3)         CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    initial_minor  BIGINT          NOT NULL COMMENT 'keep',
+    balance_minor  BIGINT          NOT NULL COMMENT 'keep',
+    order_item_id  BIGINT UNSIGNED NULL COMMENT 'keep',
+    expires_at     DATETIME(6)     NULL COMMENT 'keep',
+    voided_at      DATETIME(6)     NULL COMMENT 'keep',
+    created_at     DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_gift_cards_code (code_hash),
+    KEY ix_gift_cards_item (order_item_id),
+    CONSTRAINT fk_gift_cards_item FOREIGN KEY (order_item_id) REFERENCES order_items (id),
+    CONSTRAINT ck_gift_cards_balance CHECK (initial_minor > 0 AND balance_minor BETWEEN 0 AND initial_minor)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+CREATE TABLE gift_card_movements (
+    id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    gift_card_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    amount_minor  BIGINT          NOT NULL COMMENT 'keep',
+    reason        VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    order_id      BIGINT UNSIGNED NULL COMMENT 'keep',
+    refund_id     BIGINT UNSIGNED NULL COMMENT 'keep',
+    actor_id      BIGINT UNSIGNED NULL COMMENT 'keep',
+    at            DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    KEY ix_gift_card_movements_card (gift_card_id, id),
+    KEY ix_gift_card_movements_order (order_id),
+    KEY ix_gift_card_movements_refund (refund_id),
+    KEY ix_gift_card_movements_actor (actor_id),
+    CONSTRAINT fk_gift_card_movements_card FOREIGN KEY (gift_card_id) REFERENCES gift_cards (id),
+    CONSTRAINT fk_gift_card_movements_order FOREIGN KEY (order_id) REFERENCES orders (id),
+    CONSTRAINT fk_gift_card_movements_refund FOREIGN KEY (refund_id) REFERENCES refunds (id),
+    CONSTRAINT fk_gift_card_movements_actor FOREIGN KEY (actor_id) REFERENCES users (id) ON DELETE SET NULL,
+    CONSTRAINT ck_gift_card_movements_reason CHECK (reason IN ('issued', 'spent', 'released', 'refunded', 'voided', 'adjusted'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- Numbers without a gap: whoever takes the next one holds this row until its document is there.
+CREATE TABLE counters (
+    name   VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    value  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    PRIMARY KEY (name)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- Invoices and credit notes as they were issued, for the years that the law wants them kept.
+CREATE TABLE invoices (
+    id         BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    kind       VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    number     BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    order_id   BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    refund_id  BIGINT UNSIGNED NULL COMMENT 'keep',
+    document   MEDIUMBLOB      NOT NULL COMMENT 'keep, a legal document that tax law wants kept as it was issued',
+    sha256     CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    issued_at  DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_invoices_number (kind, number),
+    UNIQUE KEY uq_invoices_refund (refund_id),
+    KEY ix_invoices_order (order_id, id),
+    CONSTRAINT fk_invoices_order FOREIGN KEY (order_id) REFERENCES orders (id),
+    CONSTRAINT fk_invoices_refund FOREIGN KEY (refund_id) REFERENCES refunds (id),
+    CONSTRAINT ck_invoices_kind CHECK (kind IN ('invoice', 'credit_note'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- scope is the buyer (u:<user id> or g:<hash of the guest's cart token>), for other acts on money the act and what it is done to
+-- (refund:<order id>); body_hash tells a repeated request from another one. result_id is what such an act made.
 CREATE TABLE idempotency_keys (
     scope       VARCHAR(80)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
     request_key VARCHAR(255)    CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'erase untold',
     body_hash   CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
     order_id    BIGINT UNSIGNED NULL COMMENT 'keep',
+    result_id   BIGINT UNSIGNED NULL COMMENT 'keep',
     created_at  DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (scope, request_key),
     KEY ix_idempotency_keys_order (order_id),
@@ -686,4 +896,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', 'b20b8467f5cb252bc51c38b1d94993d43c389edcf885a32a02cf6fa07a6f746d', UTC_TIMESTAMP(6));
+    ('0001_baseline', '7b2b8b82e17baf7833e68296a8d8f2db390f4998922f8f9628247bcb946058a8', UTC_TIMESTAMP(6));
