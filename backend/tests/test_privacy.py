@@ -108,6 +108,7 @@ def live(shop: Flask, client: ShopClient, user: User, word: str) -> list[str]:
     body = {name: f"{word}-book-{name}" for name in ("label", "name", "line1", "line2", "city", "region", "phone")}
     client.post(f"{ME}/addresses", json=body | {"postcode": f"{word}-8", "country": "FR"})
     finished, open_one, unpaid = order(client, word), order(client, word, payment_method="bank_transfer"), order(client, word, email=f"{word}@work.example")
+    change("UPDATE orders SET coupon = %s WHERE number = %s", f"{word}-coupon".upper(), finished)
     change("UPDATE orders SET status = 'completed', payment_status = 'paid', fulfilment_status = 'delivered' WHERE number = %s", finished)
     deliver(shop)
     challenge = client.post(f"{ME}/email", json={"email": f"{word}@newer.example", "password": OWN_PASSWORD[word]}).json["challenge"]
