@@ -15,6 +15,7 @@ async function showAccount(options) {
     link.querySelector("[data-account-name]").textContent = name;
     link.setAttribute("aria-label", user ? `Account of ${name}` : "Sign in");
   }
+  for (const link of all("[data-admin]")) link.hidden = !user || user.role === "customer";
 }
 
 let categoriesAsked;
