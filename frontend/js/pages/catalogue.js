@@ -35,7 +35,7 @@ const isHome = () => FILTERS.every((name) => !wish[name]);
 
 // ---- what is shown
 
-function showHead(total) {
+function showHead({ total, approximate } = {}) {
   const category = categories.find((one) => one.slug === wish.category);
   const home = isHome();
   document.documentElement.dataset.view = home ? "home" : "list";
@@ -52,7 +52,7 @@ function showHead(total) {
   part("list-heading").hidden = home;
   part("lead").hidden = !category?.description || Boolean(wish.q);
   part("lead").textContent = category?.description ?? "";
-  part("total").textContent = total === undefined ? "" : plural(total, "product");
+  part("total").textContent = total === undefined ? "" : (approximate ? "about " : "") + plural(total, "product");
 }
 
 function showRail() {
@@ -160,7 +160,7 @@ function nothing() {
 function showList(list) {
   currency = list.currency;
   part("catalogue").removeAttribute("data-waiting");
-  showHead(list.total);
+  showHead(list);
   showCategoryFilter(list.facets.categories);
   showFacets(list.facets);
   showChips();
@@ -172,10 +172,10 @@ function showList(list) {
 // ---- more of it
 
 /** Where the reader is in the list goes into the history entry, so that Back shows as much as there was. */
-function showMore({ next, total }, shown) {
+function showMore({ next, total, approximate }, shown) {
   history.replaceState({ ...history.state, shown }, "");
   if (!next) return render(more, total > shown || shown > 24 ? html`<p class="soft">That was everything.</p>` : html``);
-  render(more, html`<p class="soft small">${number(shown)} of ${number(total)} shown</p><a class="button button--quiet" href="${addressOf({ after: next })}" data-load>Show more</a>`);
+  render(more, html`<p class="soft small">${number(shown)} of ${approximate && "about "}${number(total)} shown</p><a class="button button--quiet" href="${addressOf({ after: next })}" data-load>Show more</a>`);
   more.querySelector("[data-load]").addEventListener("click", (event) => { event.preventDefault(); loadMore(next, shown, event.currentTarget); });
 }
 
