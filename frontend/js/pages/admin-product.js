@@ -33,7 +33,7 @@ let leaving = false;
 
 // ---- the form
 
-const words = (text) => new DOMParser().parseFromString(prose(text).text, "text/html").body.textContent.replace(/\s+/g, " ").trim();
+const words = (text) => render(document.createElement("div"), prose(text)).textContent.replace(/\s+/g, " ").trim();
 
 /** The form as the API takes it. */
 function value() {

@@ -90,7 +90,7 @@ grid.start({
     title: ({ title, body }) => html`<button class="grid__link grid__read" type="button" data-read><span class="grid__text">${title}<span class="grid__more"> ${body}</span></span></button>`,
     rating: stars,
     product: ({ product }) => html`<a href="/admin/products/${product.id}">${product.title}</a>`,
-    author: ({ author, verified }) => html`${author}${verified && html` <span class="badge badge--soft">${icon("check")}Bought it</span>`}`,
+    author: ({ author, verified }) => html`${author}${verified && html` <span class="grid__sure" title="Bought it">${icon("check")}<span class="visually-hidden">, bought it</span></span>`}`,
     status: badge,
     decide: buttons,
   },
