@@ -216,7 +216,7 @@ def test_who_is_new_is_shown_what_sells_best_and_then_the_newest(client: ShopCli
     change("UPDATE products SET created_at = '2024-05-01' + INTERVAL id SECOND")
     change("UPDATE variants SET stock = 0 WHERE id = %s", things[5].variant)
     change("DELETE FROM stock_movements WHERE variant_id = %s", things[5].variant)
-    assert recommended(client, limit=3) == ("best_sellers", ["Thing E", "Thing D", "Thing C"])
+    assert recommended(client, limit=3) == ("newest", ["Thing E", "Thing D", "Thing C"])
 
 
 def test_with_the_cart_goes_what_is_bought_with_its_things(client: ShopClient, things: list[Thing]) -> None:
@@ -233,7 +233,7 @@ def test_with_a_cart_of_which_nothing_is_known_go_the_best_of_its_category(clien
     pot, _ = factories.product("Pot", category_id=tea), factories.product("Cup", category_id=tea)
     client.add(pot.variant)
     basis, titles = recommended(client, from_cart="true", limit=2)
-    assert (basis, titles[0], "Pot" in titles) == ("best_sellers", "Cup", False)
+    assert (basis, titles[0], "Pot" in titles) == ("newest", "Cup", False)
 
 
 def test_recommendations_of_one_are_not_those_of_another(
@@ -244,6 +244,6 @@ def test_recommendations_of_one_are_not_those_of_another(
     client.as_(alice).put(f"/api/v1/wishlist/{things[0].id}")
     recommendations.reckon()
     assert recommended(client)[0] == "you"
-    assert (recommended(new_client())[0], recommended(new_client().as_(bob))[0]) == ("best_sellers", "best_sellers")
+    assert (recommended(new_client())[0], recommended(new_client().as_(bob))[0]) == ("newest", "newest")
     assert client.get(SHOWN).headers["Cache-Control"] == "no-store"
     assert [client.get(SHOWN, query_string=query).status_code for query in ({"limit": 0}, {"limit": 25}, {"user": 1})] == [422, 422, 422]

@@ -59,6 +59,9 @@ SELECT c.slug
  ORDER BY COUNT(*) DESC, c.id
  LIMIT 1;
 
+-- name: any_sold -> value
+SELECT 1 FROM products WHERE id IN (:product_ids) AND sold_count > 0 LIMIT 1;
+
 -- name: first_order -> value
 SELECT id FROM orders WHERE placed_at >= UTC_TIMESTAMP(6) - INTERVAL :days DAY ORDER BY placed_at, id LIMIT 1;
 

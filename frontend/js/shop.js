@@ -1,6 +1,7 @@
 // What every page of the shop does: header, menu, cart drawer, badge, theme, offline notice.
 import "./components/cart-badge.js";
 import "./components/theme-switch.js";
+import { refreshWishes } from "./lib/wishlist.js";
 import { api, session, signInAddress } from "./lib/api.js";
 import { html, render } from "./lib/html.js";
 
@@ -78,7 +79,8 @@ const searchForm = document.querySelector("[data-search]");
 searchForm?.addEventListener("focusin", async () => (await import("./components/search-suggestions.js")).suggest(searchForm), { once: true });
 
 document.addEventListener("account:changed", () => showAccount({ fresh: true }));
-document.addEventListener("cart:added", () => open("cart", "Added to your cart"));
+// The page of the cart shows it already.
+document.addEventListener("cart:added", async () => (location.pathname === "/cart" ? (await fetchToasts()).toast("Added to your cart.") : open("cart", "Added to your cart")));
 
 // What tells that the line is cut cannot be fetched then.
 let toasts;
@@ -96,6 +98,7 @@ window.addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;
   showAccount({ fresh: true });
   for (const badge of all("cart-badge")) badge.refresh();
+  refreshWishes();
 });
 
 showAccount();

@@ -26,6 +26,7 @@ MEDIA_CSP = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 MEDIA_NAME = re.compile(r"[a-z0-9](?:[a-z0-9/-]{0,180}[a-z0-9])?\.(svg|webp)")
 PLAIN_PAGES = {
     "cart": "cart",
+    "wishlist": "wishlist",
     "checkout": "checkout",
     "orders": "orders",
     "orders/<number>": "order",

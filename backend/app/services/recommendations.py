@@ -33,7 +33,7 @@ SHOWN = 8
 LEAST = 4  # fewer own recommendations are no row
 
 Scores = dict[int, dict[int, float]]
-Basis = Literal["you", "cart", "best_sellers"]
+Basis = Literal["you", "cart", "best_sellers", "newest"]
 
 
 class Related(TypedDict):
@@ -43,7 +43,7 @@ class Related(TypedDict):
 
 
 class Recommendations(TypedDict):
-    """`basis` says why: what this shopper bought or wishes, what is in the cart, or what sells best."""
+    """`basis` says why: what this shopper bought or wishes, what is in the cart, what sells best, or, where nothing was sold yet, what is new."""
 
     items: list[Product]
     basis: Basis
@@ -108,7 +108,7 @@ def for_shopper(buyer: Buyer, limit: int) -> Recommendations:
         category = q.recommendations.main_category(tx, product_ids=wished) if len(items) < LEAST and wished else None
     if len(items) >= LEAST:
         return {"items": items, "basis": "you", "currency": currency}
-    return {"items": _best_sellers(category, known, limit, currency), "basis": "best_sellers", "currency": currency}
+    return _best_sellers(category, known, limit, currency)
 
 
 def for_cart(buyer: Buyer, limit: int) -> Recommendations:
@@ -122,10 +122,10 @@ def for_cart(buyer: Buyer, limit: int) -> Recommendations:
         category = q.recommendations.main_category(tx, product_ids=sorted(known)) if not items and known else None
     if items:
         return {"items": items, "basis": "cart", "currency": currency}
-    return {"items": _best_sellers(category, known, limit, currency), "basis": "best_sellers", "currency": currency}
+    return _best_sellers(category, known, limit, currency)
 
 
-def _best_sellers(category: str | None, without: set[int], limit: int, currency: str) -> list[Product]:
+def _best_sellers(category: str | None, without: set[int], limit: int, currency: str) -> Recommendations:
     """Of the category, then of all; where nothing was sold yet the newest, as the list orders them."""
     found: dict[int, Product] = {}
     for place in [category, ""] if category else [""]:
@@ -133,7 +133,9 @@ def _best_sellers(category: str | None, without: set[int], limit: int, currency:
         found |= {card["id"]: card for card in catalogue.list_products(wish, currency)["items"] if card["id"] not in without and card["id"] not in found}
         if len(found) >= limit:
             break
-    return list(found.values())[:limit]
+    with db.reading() as tx:
+        sold = q.recommendations.any_sold(tx, product_ids=list(found))
+    return {"items": list(found.values())[:limit], "basis": "best_sellers" if sold else "newest", "currency": currency}
 
 
 def told_to(user_id: int) -> list[int]:

@@ -1,6 +1,8 @@
+import { api } from "../lib/api.js";
 import { cart } from "../lib/cart.js";
 import { html, render } from "../lib/html.js";
 import { money } from "../lib/format.js";
+import { smallRow, titleOf } from "./recommendations.js";
 import { loadInto } from "./states.js";
 import "./cart-lines.js";
 
@@ -14,12 +16,25 @@ function showFoot(dialog, { items, subtotal_minor: subtotal, currency }) {
     <a class="button button--quiet button--wide" href="/cart">View cart</a>`);
 }
 
+let shownWith;
+
+/** What goes with the cart, below its lines; asked for anew when other things are in it. */
+async function showRecommended(place, { items }) {
+  const held = items.map((item) => item.product_id).sort().join();
+  if (held === shownWith && place.childElementCount) return;
+  shownWith = held;
+  const found = await api.get("/recommendations", { params: { from_cart: true, limit: 3 } }).catch(() => null); // The cart stands without them.
+  if (!found || held !== shownWith) return;
+  render(place, html`${found.items.length > 0 && html`<h3 class="drawer__label">${titleOf(found.basis)}</h3>${smallRow(found.items, found.currency)}`}`);
+}
+
 function show(dialog, now) {
   const body = dialog.querySelector("[data-cart-lines]");
   if (!now.items.length) render(body, nothing);
   else {
-    if (!body.querySelector("cart-lines")) render(body, html`<cart-lines compact></cart-lines>`);
+    if (!body.querySelector("cart-lines")) render(body, html`<cart-lines compact></cart-lines><div data-goes-with></div>`);
     body.querySelector("cart-lines").cart = now;
+    showRecommended(body.querySelector("[data-goes-with]"), now);
   }
   showFoot(dialog, now);
 }

@@ -1,15 +1,17 @@
 import { html, icon, picture } from "../lib/html.js";
 import { money, plural } from "../lib/format.js";
+import { isWished } from "../lib/wishlist.js";
+import { ratingLine } from "./stars.js";
 
-/** @typedef {{src: string, alt: string, width: number, height: number} | null} Image */
+/** @typedef {{src: string, srcset?: string | null, alt: string, width: number, height: number} | null} Image */
 
 /**
  * A product's picture, or the placeholder.
  * @param {Image} image
- * @param {{eager?: boolean, first?: boolean, alt?: string}} [how] eager: in sight at once; first: the largest thing of the page
+ * @param {{eager?: boolean, first?: boolean, alt?: string, sizes?: string}} [how] eager: in sight at once; first: the largest thing of the page
  */
-export const productPicture = (image, { eager = false, first = false, alt = image?.alt ?? "" } = {}) => html`<img
-  src="${image?.src ?? picture("placeholder.svg")}" alt="${alt}" width="${image?.width ?? 800}" height="${image?.height ?? 800}" decoding="async"
+export const productPicture = (image, { eager = false, first = false, alt = image?.alt ?? "", sizes = "(min-width: 48rem) 22vw, 46vw" } = {}) => html`<img
+  ${image?.srcset && html`srcset="${image.srcset}" sizes="${sizes}"`} src="${image?.src ?? picture("placeholder.svg")}" alt="${alt}" width="${image?.width ?? 800}" height="${image?.height ?? 800}" decoding="async"
   ${!eager && !first && html`loading="lazy"`} ${first && html`fetchpriority="high"`}>`;
 
 /**
@@ -45,12 +47,15 @@ export const productCard = (product, { currency, eager, first }) => html`<li cla
   <div class="product-card__picture">
     ${productPicture(product.image, { eager, first, alt: "" })}
     <div class="product-card__badges">${badges(product)}</div>
+    <button class="product-card__heart heart-button" type="button" data-heart="${product.id}" aria-pressed="${String(isWished(product.id))}">
+      ${icon("heart")}${icon("heart-filled")}<span class="visually-hidden">Keep ${product.title} in the wishlist</span></button>
     ${product.in_stock && product.variant_count === 1 && html`<button class="product-card__add" type="button" data-add="${product.id}">
       ${icon("plus")}<span class="visually-hidden">Add ${product.title} to the cart</span></button>`}
   </div>
   <div class="product-card__body">
     <h3 class="product-card__title"><a class="product-card__link" href="/products/${product.slug}">${product.title}</a></h3>
     ${price({ now: product.price_minor, old: product.compare_at_minor, from: product.price_max_minor > product.price_minor, currency })}
+    ${ratingLine(product)}
     <p class="product-card__hint">${product.variant_count > 1 ? `${plural(product.variant_count, "variant")}` : product.brand || product.category?.name}</p>
   </div>
 </li>`;

@@ -2,6 +2,7 @@ import { api } from "../lib/api.js";
 import { cart } from "../lib/cart.js";
 import { html, icon, render } from "../lib/html.js";
 import { amounts } from "../components/order-amounts.js";
+import { showRow, titleOf } from "../components/recommendations.js";
 import { emptyState, failedPart, loadInto } from "../components/states.js";
 import "../components/cart-lines.js";
 
@@ -46,7 +47,19 @@ function showSummary() {
   });
 }
 
+let shownWith;
+
+/** What goes with the cart, asked for anew when other things are in it. */
+async function showRecommended({ items }) {
+  const held = items.map((item) => item.product_id).sort().join();
+  if (held === shownWith) return;
+  shownWith = held;
+  const found = await api.get("/recommendations", { params: { from_cart: true, limit: 4 } }).catch(() => null); // The cart stands without them.
+  if (found && held === shownWith) showRow(document.querySelector("[data-row]"), { title: titleOf(found.basis), ...found });
+}
+
 function show(now) {
+  showRecommended(now);
   if (!now.items.length) return render(place, nothing());
   if (!place.querySelector("cart-lines")) {
     render(place, layout);

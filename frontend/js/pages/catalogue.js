@@ -2,6 +2,7 @@ import { api, firstData } from "../lib/api.js";
 import { append, html, icon, render } from "../lib/html.js";
 import { digitsOf, money, number, plural } from "../lib/format.js";
 import { cardSkeletons, productCard, productPicture } from "../components/product-card.js";
+import { showHomeRow } from "../components/recommendations.js";
 import { emptyState, failedPart, failedState, loadInto } from "../components/states.js";
 
 const FILTERS = ["q", "category", "brand", "price_min", "price_max", "rating_min", "in_stock", "sort"];
@@ -277,3 +278,4 @@ if (data?.products && !(history.state?.shown > 24)) {
   showList(data.products);
   restorePlace();
 } else load().then(restorePlace);
+showHomeRow(part("home-row"));

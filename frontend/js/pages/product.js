@@ -1,9 +1,14 @@
 import { api, firstData } from "../lib/api.js";
 import { cart } from "../lib/cart.js";
+import { isWished } from "../lib/wishlist.js";
 import { html, icon, prose, render } from "../lib/html.js";
-import { money, number } from "../lib/format.js";
-import { price, productCard, productPicture, stockWords } from "../components/product-card.js";
+import { money, number, plural } from "../lib/format.js";
+import { price, productPicture, stockWords } from "../components/product-card.js";
+import { showRow } from "../components/recommendations.js";
+import { showReviews } from "../components/reviews.js";
+import { stars } from "../components/stars.js";
 import { loadInto } from "../components/states.js";
+import { offerMail } from "../components/stock-request.js";
 import "../components/quantity-stepper.js";
 
 const page = document.querySelector("[data-product]");
@@ -32,10 +37,10 @@ function gallery() {
   const images = product.images.length ? product.images : [null];
   return html`<div class="gallery">
     <div class="gallery__strip" data-strip role="group" aria-label="Pictures" ${images.length > 1 && html`tabindex="0"`}>
-      ${images.map((image, i) => html`<div class="gallery__picture">${productPicture(image, { first: i === 0, alt: image ? image.alt || product.title : "" })}</div>`)}
+      ${images.map((image, i) => html`<div class="gallery__picture">${productPicture(image, { first: i === 0, sizes: "(min-width: 84rem) 44rem, (min-width: 52rem) 52vw, 100vw", alt: image ? image.alt || product.title : "" })}</div>`)}
     </div>
     ${images.length > 1 && html`<div class="gallery__thumbs">${images.map((image, i) => html`<button class="gallery__thumb" type="button" data-picture="${i}" ${i === 0 && html`aria-current="true"`}>
-      ${productPicture(image, { alt: "" })}<span class="visually-hidden">Picture ${i + 1} of ${images.length}</span></button>`)}</div>`}
+      ${productPicture(image, { sizes: "5rem", alt: "" })}<span class="visually-hidden">Picture ${i + 1} of ${images.length}</span></button>`)}</div>`}
   </div>`;
 }
 
@@ -60,14 +65,17 @@ const whole = () => html`${breadcrumbs()}
     <header class="product__head">
       ${product.brand && html`<p class="product__brand">${product.brand}</p>`}
       <h1 class="product__title">${product.title}</h1>
+      ${product.rating !== null && html`<p class="product__rating">${stars(product.rating)}<a class="lone-link" href="#reviews">${product.rating.toFixed(1)} from ${plural(product.rating_count, "review")}</a></p>`}
       <div class="product__price" data-price></div>
       <p class="product__tax">Including tax, before delivery.</p>
     </header>
     <form class="product__form" method="post" data-buy>
       ${product.options.map(optionChoice)}
       <p class="stock" role="status" data-stock></p>
-      <div class="product__buy">${stepper()}<button class="button button--large" type="submit" data-add-main>Add to cart</button></div>
+      <div class="product__buy">${stepper()}<button class="button button--large" type="submit" data-add-main>Add to cart</button>
+        <button class="heart-button" type="button" data-heart="${product.id}" aria-pressed="${String(isWished(product.id))}">${icon("heart")}${icon("heart-filled")}<span class="visually-hidden">Keep ${product.title} in the wishlist</span></button></div>
     </form>
+    <div data-request></div>
     <div class="delivery" data-delivery></div>
     <div class="product__story">
       <div class="prose">${prose(product.description)}</div>
@@ -105,6 +113,8 @@ function showVariant() {
   }
   part("bar-title").textContent = [product.title, ...Object.values(variant.options)].join(", ");
   part("bar-price").textContent = money(now, currency);
+  part("request").hidden = buyable(variant);
+  if (!buyable(variant)) offerMail(part("request"), variant.id);
   showOptions();
   showDetails();
   if (variant.image) showPicture(product.images.findIndex((image) => image.src === variant.image.src));
@@ -213,13 +223,17 @@ async function showDelivery() {
 }
 
 async function showRelated() {
-  if (!product.category) return;
-  const list = await api.get("/products", { params: { category: product.category.slug, limit: 5, in_stock: true } }).catch(() => null);
-  const others = (list?.items ?? []).filter((one) => one.id !== product.id).slice(0, 4); // The page stands without them.
-  if (!others.length) return;
-  part("related-title").textContent = `More from ${product.category.name}`;
-  render(part("related-grid"), html`${others.map((one) => productCard(one, { currency: list.currency }))}`);
-  part("related").hidden = false;
+  const found = await api.get(`/products/${product.id}/related`).catch(() => null); // The page stands without them.
+  if (!found) return;
+  showRow(part("together"), { items: found.bought_together, currency: found.currency });
+  showRow(part("similar"), { items: found.similar, currency: found.currency });
+}
+
+function showOpinions() {
+  part("reviews-section").hidden = false;
+  const shown = showReviews(part("reviews"), product);
+  // The browser looked for the part that the address names before it was there.
+  if (location.hash === "#reviews") shown.then(() => part("reviews-section").scrollIntoView());
 }
 
 function followBuyButton() {
@@ -243,6 +257,7 @@ function show(found) {
   part("buy").addEventListener("submit", (event) => { event.preventDefault(); add(part("add-main")); });
   part("bar-add").addEventListener("click", ({ currentTarget }) => add(currentTarget));
   showDelivery();
+  showOpinions();
   showRelated();
 }
 
