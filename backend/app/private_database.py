@@ -41,10 +41,10 @@ PATIENCE = 300  # seconds for a server that recovers from a crash; a healthy one
 STOP_TIMEOUT = 60  # seconds
 CLAIM_PATIENCE = 1.0  # seconds; a child of a killed process holds its files for a moment longer, until it notices
 LONG_LOG = 1_000_000  # bytes
+LEAST_POOL = 64 << 20  # bytes of pages that the server keeps in memory; a shop with more data gets more
 
 OPTIONS = [
     "--innodb-flush-log-at-trx-commit=1",
-    "--innodb-buffer-pool-size=64M",
     "--innodb-log-file-size=48M",
     "--innodb-log-buffer-size=4M",
     "--key-buffer-size=1M",
@@ -171,7 +171,7 @@ class PrivateDatabase:
         # A starting server sweeps away the temporary tables that it finds, also those of another shop's in a common folder.
         temporary = self.folder / "tmp"
         temporary.mkdir(mode=0o700, exist_ok=True)
-        return [*program.command(), *user, f"--datadir={data}", f"--tmpdir={temporary}", *OPTIONS, *more]
+        return [*program.command(), *user, f"--datadir={data}", f"--tmpdir={temporary}", f"--innodb-buffer-pool-size={_pool(data)}", *OPTIONS, *more]
 
     def _launch(self, program: Program, command: list[str], stdin: BinaryIO | int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         """Start the server. Its words go to the log; that of former starts stays beside it once it has grown."""
@@ -276,6 +276,13 @@ class PrivateDatabase:
         else:
             command = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, check=False).stdout
         return command if os.fsencode(f"--datadir={self.folder}{os.sep}") in command else None
+
+
+def _pool(data: Path) -> int:
+    """Room for all of the data, but for no more than a quarter of the machine's memory; pages never read take none of it."""
+    held = sum(path.stat().st_size for path in data.glob(f"{DATABASE}*/*.ibd"))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(LEAST_POOL, min(held, memory // 4) >> 20 << 20)
 
 
 def address_of(settings: Settings, *, owner: bool = False) -> Address:

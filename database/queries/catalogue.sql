@@ -1,7 +1,7 @@
 -- part: filters
 -- Filters that are not asked for are constants to the optimiser, which drops them. Written as two bounds `listed` is a range
 -- that goes on into the next column of the index; as `= TRUE` a page deep in the list is reached by reading all before it,
--- and a bare `p.listed` loses the order of the index.
+-- and a bare `p.listed` loses the order of the index. An EXISTS would be made a table of all variants first.
  WHERE p.listed >= TRUE AND p.listed <= TRUE
    AND (:any_category OR p.category_id IN (:category_ids))
    AND (:price_min IS NULL OR p.price_max_minor >= :price_min)
@@ -9,8 +9,8 @@
    AND (:brand IS NULL OR p.brand = :brand)
    AND (:rating_min IS NULL OR p.rating_count > 0 AND p.rating_sum >= :rating_min * p.rating_count)
    AND (:prefix IS NULL OR p.title LIKE :prefix)
-   AND (NOT :in_stock OR EXISTS (SELECT 1 FROM variants s
-                                  WHERE s.product_id = p.id AND s.archived_at IS NULL AND (s.stock > 0 OR NOT s.tracked)))
+   AND (NOT :in_stock OR (SELECT s.id FROM variants s
+                           WHERE s.product_id = p.id AND s.archived_at IS NULL AND (s.stock > 0 OR NOT s.tracked) LIMIT 1) IS NOT NULL)
 
 -- part: card
 -- What a card shows. Each subquery is one look-up in an index for each of the few products of a page.

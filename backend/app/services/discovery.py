@@ -20,9 +20,9 @@ from tantivy import DocAddress, FieldType, Occur, Order, Query
 from .. import db
 from ..db import Tx, q
 from . import search_index
-from .search_index import OVERLAP, PRICE_STEPS, Reader, Snapshot, faults, folded, schema, words
+from .search_index import NAME_KEYS, OVERLAP, PRICE_STEPS, Reader, Snapshot, faults, folded, schema, words
 
-SAMPLE = 4096  # with at least so many products at hand, the share of some is known well enough
+SAMPLE = 2048  # with at least so many products at hand, the share of some is known well enough
 EXACT = 8 * SAMPLE  # so many are looked at one by one
 MOST_WORDS = 8
 COMPLETIONS = 24  # words that the last word of a search may be the beginning of; of many, those that most products have
@@ -31,7 +31,10 @@ MOST_KNOWN = 2000
 BRANDS = 20
 PRICE_RANGES = 6
 
+ALL = Query.all_query()
+
 T = TypeVar("T")
+Hit = tuple[list[int], DocAddress]  # the keys of its place in an order, and where its document is
 
 
 @dataclass(frozen=True)
@@ -69,21 +72,21 @@ class Found:
 
 @dataclass(frozen=True)
 class By:
-    """An order: the field that holds it."""
+    """An order: the fields that hold it, each telling apart what is the same by the one before. The last one's values are nobody else's."""
 
-    field: str
+    fields: tuple[str, ...]
     ascending: bool = False
 
 
 ORDERS = {
-    "newest": By("by_newest"),
-    "price_asc": By("by_price", ascending=True),
-    "price_desc": By("by_price"),
-    "name": By("name", ascending=True),
-    "rating": By("by_rating"),
-    "best_selling": By("by_sold"),
+    "newest": By(("by_newest",)),
+    "price_asc": By(("by_price",), ascending=True),
+    "price_desc": By(("by_price",)),
+    "name": By((*NAME_KEYS, "by_id"), ascending=True),
+    "rating": By(("by_rating",)),
+    "best_selling": By(("by_sold",)),
 }
-WORTH = By("by_worth")
+WORTH = By(("by_worth",))
 
 _reader: Reader | None = None
 
@@ -174,12 +177,13 @@ def _guess(index: Snapshot, text: str) -> Guess:
     if not tiers:
         return Guess([], [], [])
     hits = _by_relevance(index, tiers, [], 5, None)
-    ids = index.searcher.fast_field_values("id", [address for _, address in hits])
     categories = _tally(index, tiers[-1], {"category": {"terms": {"field": "category", "size": 4}}})[2]["category"]
-    before = _all([_listed(index, "title", word) for word in said[:-1]], index).query if said[1:] else None
-    endings = index.searcher.terms_with_prefix("title", said[-1], filter_query=before, limit=6)
+    before = _all([_listed(index, "title", word) for word in said[:-1]], index) if said[1:] else None
+    level = _level(before.bound) if before else 0
+    within = None if before is None else _must(_sample(level), before.query) if level else before.query
+    endings = index.searcher.terms_with_prefix("title", said[-1], filter_query=within, limit=6)
     terms = [" ".join([*said[:-1], ending]) for ending, count in endings if count]
-    return Guess(terms, [int(one or 0) for one in ids], [int(key) for key, _ in categories if key][:3])
+    return Guess(terms, _numbers(index, "id", hits), [int(key) for key, _ in categories if key][:3])
 
 
 def _ask(answer: Callable[[Snapshot], T]) -> T | None:
@@ -188,7 +192,7 @@ def _ask(answer: Callable[[Snapshot], T]) -> T | None:
     with faults() as found:
         index = _reader.snapshot()
         return answer(index) if index else None
-    _reader.give_up(found[0])
+    _reader.note_fault(found[0])
     return None
 
 
@@ -203,88 +207,95 @@ class Part:
 def _find(index: Snapshot, question: Question, sort: str, limit: int, after: list[Any] | None) -> Found:
     tiers = _tiers(index, question.text)
     counts = _counts(index, question, tiers[-1:])
-    narrowed = list(_filters(index, question).values())
-    hits: list[tuple[list[Any], DocAddress]] = []
+    narrowed = [*_filters(index, question).values(), Part(ALL, counts.total)]
+    hits: list[Hit] = []
     if sort == "relevance":
         hits = _by_relevance(index, tiers, narrowed, limit + 1, after)
     elif tiers:
-        by = ORDERS[sort]
-        hits = [([key], address) for key, address in _best(index, _all([tiers[-1], *narrowed], index), by, after and after[0], limit + 1)]
+        hits = _best(index, _all([tiers[-1], *narrowed], index), ORDERS[sort], after, limit + 1)
     shown = hits[:limit]
-    ids = index.searcher.fast_field_values("id", [address for _, address in shown]) if shown else []
-    return Found([int(one or 0) for one in ids], shown[-1][0] if len(hits) > limit else None, counts)
+    return Found(_numbers(index, "id", shown), shown[-1][0] if len(hits) > limit else None, counts)
 
 
-def _by_relevance(index: Snapshot, tiers: list[Part], narrowed: list[Part], need: int, after: list[Any] | None) -> list[tuple[list[Any], DocAddress]]:
+def _numbers(index: Snapshot, field: str, hits: list[Hit]) -> list[int]:
+    return [int(one or 0) for one in index.searcher.fast_field_values(field, [address for _, address in hits])] if hits else []
+
+
+def _by_relevance(index: Snapshot, tiers: list[Part], narrowed: list[Part], need: int, after: list[int] | None) -> list[Hit]:
     """Tier after tier; within one by what the shop knows of a product's worth. A tier leaves out what stands in one before."""
-    hits: list[tuple[list[Any], DocAddress]] = []
-    begin, past = after or (0, None)
+    hits: list[Hit] = []
+    begin, *past = after or [0]
     for number, tier in enumerate(tiers):
         if number >= begin and len(hits) < need:
             wanted = _all([tier, *narrowed], index, without=tiers[:number])
-            found = _best(index, wanted, WORTH, past if number == begin else None, need - len(hits))
-            hits += [([number, key], address) for key, address in found]
+            found = _best(index, wanted, WORTH, past if past and number == begin else None, need - len(hits))
+            hits += [([number, *keys], address) for keys, address in found]
     return hits
 
 
-def _best(index: Snapshot, part: Part, by: By, after: Any, need: int) -> list[tuple[Any, DocAddress]]:
-    """The first `need` of the part in this order, past `after`, each with its key."""
-    if by.field == "name":
-        return _first_names(index, part, after, need)
+def _best(index: Snapshot, part: Part, by: By, after: list[int] | None, need: int) -> list[Hit]:
+    """The first `need` of the part in this order, past `after`, each with its keys."""
+    field, *others = by.fields
+    if not others:
+        return [([key], address) for key, address in _first(index, part, by, after[0] if after else None, need)]
+    rest, hits = By(tuple(others), by.ascending), []
+    if after:
+        hits = _alike(index, part, field, after[0], rest, after[1:], need)
+    found = _first(index, part, by, after[0] if after else None, need - len(hits)) if len(hits) < need else []
+    # Who has the last key may have come without all who share it; those before are complete.
+    groups: dict[int, list[Hit]] = {}
+    for key, address in found:
+        groups.setdefault(key, []).append(([key], address))
+    last = found[-1][0] if found else None
+    for key, members in groups.items():
+        hits += _alike(index, part, field, key, rest, None, need - len(hits)) if key == last else _arranged(index, members, rest)
+    return hits
+
+
+def _alike(index: Snapshot, part: Part, field: str, key: int, rest: By, after: list[int] | None, need: int) -> list[Hit]:
+    same = _all([part, _listed(index, field, key)], index)
+    return [([key, *keys], address) for keys, address in _best(index, same, rest, after, need)]
+
+
+def _arranged(index: Snapshot, hits: list[Hit], rest: By) -> list[Hit]:
+    columns = [_numbers(index, field, hits) for field in rest.fields]
+    keyed = [([*keys, *(column[place] for column in columns)], address) for place, (keys, address) in enumerate(hits)]
+    return sorted(keyed, key=lambda hit: hit[0], reverse=not rest.ascending)
+
+
+def _first(index: Snapshot, part: Part, by: By, after: int | None, need: int) -> list[tuple[int, DocAddress]]:
+    """The same by one field alone."""
     level = _level(part.bound)
     if level:
-        # The fourth of the sample stands where four times the sample's share of all were passed: a page and more, but rarely less.
+        # The fourth of a sample stands where about four times what each of it stands for were passed: a page and more, but rarely less.
+        level = max(1, level - 2)
         reach = 4 + 2 * (need >> level)
-        sampled = _sorted(index, _must(part.query, _sample(level), *_past(by, after)), by, reach)
+        sampled = _sorted(index, _must(_sample(level), part.query, *_past(by, after)), by, reach)
         if len(sampled) == reach:
-            stretch = _stretch(by, after, sampled[-1][0])
-            hits = _sorted(index, _must(part.query, stretch), by, need)
+            hits = _sorted(index, _must(_stretch(by, after, sampled[-1][0]), part.query), by, need)
             if len(hits) == need:
                 return hits
     return _sorted(index, _must(part.query, *_past(by, after)), by, need)
 
 
-def _first_names(index: Snapshot, part: Part, after: str | None, need: int) -> list[tuple[Any, DocAddress]]:
-    """Names are too long to be numbers: the stretch is one of first letters, in which some may stand before `after`."""
-    letters, names = By("by_name", ascending=True), By("name", ascending=True)
-    begin = search_index.first_letters(after) if after else 0
-    since = Query.range_query(schema(), "by_name", FieldType.Unsigned, begin, None)
-    stretch, level = since, _level(part.bound)
-    if level:
-        reach = 4 + 2 * (need >> level)
-        sampled = _sorted(index, _must(part.query, _sample(level), since), letters, reach)
-        if len(sampled) == reach:
-            stretch = _stretch(letters, begin - 1, sampled[-1][0])
-    fetch = need
-    while True:
-        hits = _sorted(index, _must(part.query, stretch), names, fetch)
-        past = [hit for hit in hits if after is None or hit[0] > after]
-        if len(past) >= need or len(hits) < fetch and stretch is since:
-            return past[:need]
-        if len(hits) < fetch:
-            stretch = since
-        else:
-            fetch *= 4
-
-
 def _sorted(index: Snapshot, query: Query, by: By, limit: int) -> list[tuple[Any, DocAddress]]:
-    found = index.searcher.search(query, limit=limit, count=False, order_by_field=by.field, order=Order.Asc if by.ascending else Order.Desc)
-    return list(found.hits)
+    order = Order.Asc if by.ascending else Order.Desc
+    return list(index.searcher.search(query, limit=limit, count=False, order_by_field=by.fields[0], order=order).hits)
 
 
 def _past(by: By, after: int | None) -> list[Query]:
     if after is None:
         return []
     if by.ascending:
-        return [Query.range_query(schema(), by.field, FieldType.Unsigned, after, None, include_lower=False)]
-    return [Query.range_query(schema(), by.field, FieldType.Unsigned, None, after, include_upper=False)]
+        return [Query.range_query(schema(), by.fields[0], FieldType.Unsigned, after, None, include_lower=False)]
+    return [Query.range_query(schema(), by.fields[0], FieldType.Unsigned, None, after, include_upper=False)]
 
 
 def _stretch(by: By, after: int | None, last: int) -> Query:
     """From past `after` to `last` itself, by the list of keys: it is short."""
     inside = {"include_lower": after is None or not by.ascending, "include_upper": after is None or by.ascending}
     low, high = (after, last) if by.ascending else (last, after)
-    return Query.range_query(schema(), by.field, FieldType.Unsigned, low, high, use_inverted_index=True, **inside)
+    return Query.range_query(schema(), by.fields[0], FieldType.Unsigned, low, high, use_inverted_index=True, **inside)
 
 
 # ---------------------------------------------------------------- queries
@@ -307,9 +318,11 @@ def _sample(level: int) -> Query:
 
 
 def _all(parts: list[Part], index: Snapshot, without: list[Part] | None = None) -> Part:
-    clauses = [(Occur.Must, part.query) for part in parts] + [(Occur.MustNot, part.query) for part in without or []]
+    musts = [part.query for part in parts if part.query is not ALL] or [ALL]
     bound = min((part.bound for part in parts), default=index.size)
-    return Part(clauses[0][1] if len(clauses) == 1 else Query.boolean_query(clauses), bound)
+    if not without:
+        return Part(_must(*musts), bound)
+    return Part(Query.boolean_query([(Occur.Must, query) for query in musts] + [(Occur.MustNot, part.query) for part in without]), bound)
 
 
 def _filters(index: Snapshot, question: Question) -> dict[str, Part]:
@@ -344,7 +357,7 @@ def _tiers(index: Snapshot, text: str) -> list[Part]:
     """
     said = words(text)
     if not said:
-        return [Part(Query.all_query(), index.size)]
+        return [Part(ALL, index.size)]
     known = index.known.get(("tiers", text))
     if known is None:
         wanted = [word for word in said if word not in STOP_WORDS][:MOST_WORDS] or said[:MOST_WORDS]
@@ -362,7 +375,13 @@ def _literal(index: Snapshot, wanted: list[str], sku: Part) -> list[Part]:
             tiers.append(_all(parts, index))
     if sku.bound and len(tiers) > 1:
         tiers.append(Part(_either([sku.query, tiers[-1].query]), sku.bound + tiers[-1].bound))
-    return tiers if tiers and index.searcher.search(tiers[-1].query, limit=1, count=False).hits else []
+    return tiers if tiers and _any(index, tiers[-1]) else []
+
+
+def _any(index: Snapshot, part: Part) -> bool:
+    """Whether the part holds anything; of many words together it may not. Where it holds much, a look at a few tells."""
+    samples = [_must(_sample(level), part.query) for level in (8, 4) if _level(part.bound)]
+    return any(index.searcher.search(query, limit=1, count=False).hits for query in (*samples, part.query))
 
 
 def _any_of(index: Snapshot, field: str, some: list[str]) -> Part:
@@ -374,25 +393,25 @@ def _any_of(index: Snapshot, field: str, some: list[str]) -> Part:
 
 def _completions(index: Snapshot, word: str) -> list[str]:
     """Words that begin like this one, itself first; of those in titles and of all the most frequent."""
-    most = COMPLETIONS if len(word) > 2 else COMPLETIONS // 3
+    most = COMPLETIONS if len(word) > 1 else COMPLETIONS // 3
     found = [one for field in ("title", "every") for one, _ in index.searcher.terms_with_prefix(field, word, limit=most)]
     return list(dict.fromkeys([word, *found]))
 
 
 def _forgiving(index: Snapshot, wanted: list[str]) -> list[Part]:
-    """One letter wrong, missing, too many or two in the wrong order, in each word of four letters and more."""
+    """Every word may be unfinished; and in one of four letters and more one is wrong, missing, too many or changed places with the next."""
     tiers = []
     for field in ("title", "names", "every"):
-        parts = [_mistyped(index, field, word, unfinished=number == len(wanted)) for number, word in enumerate(wanted, 1)]
+        parts = [_mistyped(index, field, word) for word in wanted]
         if all(part.bound for part in parts):
             tiers.append(_all(parts, index))
-    return tiers
+    return tiers if tiers and _any(index, tiers[-1]) else []
 
 
-def _mistyped(index: Snapshot, field: str, word: str, *, unfinished: bool) -> Part:
+def _mistyped(index: Snapshot, field: str, word: str) -> Part:
     if len(word) < 4:
-        return _any_of(index, field, _completions(index, word) if unfinished else [word])
-    query = Query.fuzzy_term_query(schema(), field, word, distance=1, prefix=unfinished)
+        return _any_of(index, field, _completions(index, word))
+    query = Query.fuzzy_term_query(schema(), field, word, distance=1, prefix=True)
     return Part(query, index.size if index.searcher.search(query, limit=1, count=False).hits else 0)
 
 
@@ -464,7 +483,7 @@ def _tally(index: Snapshot, part: Part, facets: dict[str, Any]) -> tuple[int, in
 
 
 def _aggregate(index: Snapshot, query: Query, level: int, facets: dict[str, Any]) -> tuple[int, Any]:
-    found = index.searcher.aggregate(_must(query, _sample(level)) if level else query, facets | NUMBER)
+    found = index.searcher.aggregate(_must(_sample(level), query) if level else query, facets | NUMBER)
     return int(found["number"]["value"]), found
 
 

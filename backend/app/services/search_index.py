@@ -40,8 +40,10 @@ FIRST_OVERLAP = timedelta(hours=1)  # the same for a keeper that has just begun 
 OLDEST = timedelta(hours=23)  # an index that was fed last before that may miss changes, whose notes are kept for a day
 TICK = 0.4  # seconds between looks for changes
 REPAIR_PAUSE = 300.0  # seconds between two repairs, so that what a repair does not cure does not keep the machine busy
+MOST_FAULTS = 20  # of questions, after which an index that opens well is made anew all the same
 WRITER_BYTES = 16_000_000
 DEEPEST_SAMPLE = 12
+NAME_KEYS = ("by_name_1", "by_name_2", "by_name_3", "by_name_4")  # eight bytes each; further on nobody looks
 LONGEST_TEXT = 20_000  # characters of a description that are searched
 Say = Callable[[str], None]
 
@@ -56,19 +58,19 @@ def silent(line: str) -> None:
 @cache
 def schema() -> tantivy.Schema:
     """`title`, `names` and `every` each hold the words of the one before and more. The `by_` fields are orders: each value is one product's
-    own, so that a page ends and the next begins at exactly one place. `sample` n holds every 2^n-th product, to reckon with a few for all."""
+    own, so that a page ends and the next begins at exactly one place; names take several. `sample` n holds every 2^n-th product, to reckon
+    with a few for all, and by `depth`, the largest such n, products lie on the disk: a sample is read in one go."""
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("id", indexed=True, fast=True)
     for name in ("title", "names", "every"):
         builder.add_text_field(name, tokenizer_name="words", index_option="basic")
     builder.add_text_field("sku", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("brand", tokenizer_name="raw", index_option="basic", fast=True)
-    builder.add_text_field("name", tokenizer_name="raw", index_option="basic", fast=True)
-    for name in ("category", "price", "price_max", "price_step", "stars"):
+    for name in ("category", "price", "price_max", "price_step", "stars", "depth"):
         builder.add_unsigned_field(name, fast=True)
     for name in ("within", "stars_from", "sample"):
         builder.add_unsigned_field(name, indexed=True)
-    for name in ("in_stock", "by_newest", "by_price", "by_rating", "by_sold", "by_worth", "by_name"):
+    for name in ("in_stock", "by_newest", "by_price", "by_rating", "by_sold", "by_worth", *NAME_KEYS, "by_id"):
         builder.add_unsigned_field(name, indexed=True, fast=True)
     return builder.build()
 
@@ -95,9 +97,10 @@ def folded(text: str) -> str:
     return "".join(char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char))
 
 
-def first_letters(name: str) -> int:
-    """The beginning of a folded name as a number that sorts alike."""
-    return int.from_bytes(name.encode()[:8].ljust(8, b"\0"), "big") >> 1
+def _name_keys(title: str) -> dict[str, int]:
+    """The beginning of a title as numbers that sort alike."""
+    content = folded(title).encode()
+    return {name: int.from_bytes(content[8 * place : 8 * place + 8].ljust(8, b"\0"), "big") for place, name in enumerate(NAME_KEYS)}
 
 
 PRICE_STEPS: list[int] = [factor * 10**power for power in range(13) for factor in (1, 2, 5)]
@@ -110,7 +113,7 @@ def price_step(price_minor: int) -> int:
     return min(power * 3 + (leading >= 2) + (leading >= 5), len(PRICE_STEPS) - 1)
 
 
-def _sampled_at(product_id: int) -> int:
+def _depth(product_id: int) -> int:
     mixed = zlib.crc32(product_id.to_bytes(8, "big")) | 1 << DEEPEST_SAMPLE
     return int((mixed & -mixed).bit_length()) - 1
 
@@ -142,7 +145,7 @@ def _document(row: Row, variants: list[Row], tree: Tree) -> tantivy.Document:
     low = number & 0xFFFFFF
     rating = round(100 * int(row["rating_sum"]) / row["rating_count"]) if row["rating_count"] else 0
     price = min(row["price_minor"], 2**40 - 1)
-    name = f"{folded(row['title'])}\0{number:012}"
+    depth = _depth(number)
     stars = int(row["rating_sum"]) // row["rating_count"] if row["rating_count"] else 0
     trusted = rating // 10 if row["rating_count"] >= 3 else 0
     brevity = max(0, 15 - title.count(" "))
@@ -153,7 +156,6 @@ def _document(row: Row, variants: list[Row], tree: Tree) -> tantivy.Document:
         "every": every,
         "sku": [folded(variant["sku"]) for variant in variants if variant["sku"]],
         "brand": row["brand"],
-        "name": name,
         "category": line[0] if line else 0,
         "within": line,
         "price": price,
@@ -161,16 +163,17 @@ def _document(row: Row, variants: list[Row], tree: Tree) -> tantivy.Document:
         "price_step": price_step(price),
         "stars": stars,
         "stars_from": list(range(1, stars + 1)),
-        "sample": list(range(1, _sampled_at(number) + 1)),
+        "depth": depth,
+        "sample": list(range(1, depth + 1)),
         "in_stock": in_stock,
         "by_newest": max(0, int(row["created_at"].replace(tzinfo=UTC).timestamp())) << 29 | number & 0x1FFFFFFF,
         "by_price": price << 24 | low,
         "by_rating": rating << 44 | min(row["rating_count"], 0xFFFFF) << 24 | low,
         "by_sold": min(row["sold_count"], 2**39) << 24 | low,
-        "by_name": first_letters(name),
+        "by_id": number,
         # Among what matches alike: what can be had, what is bought, what is liked, what is called just that, what is new.
         "by_worth": in_stock << 52 | row["sold_count"].bit_length() << 44 | trusted << 36 | brevity << 32 | number & 0xFFFFFFFF,
-    }
+    } | _name_keys(row["title"])
     return tantivy.Document.from_dict(content, schema())
 
 
@@ -262,6 +265,7 @@ class Reader:
         self._index: tantivy.Index | None = None
         self._seen: Any = None
         self._snapshot: Snapshot | None = None
+        self._faults = 0
 
     def snapshot(self) -> Snapshot | None:
         """Nothing while there is no index, or none that can be read."""
@@ -272,43 +276,59 @@ class Reader:
                     self._read(seen)
         return self._snapshot
 
-    def give_up(self, why: str) -> None:
+    def note_fault(self, why: str) -> None:
+        """A question failed. Whether it was the index is tried; a question that no index could answer must not take it from the others."""
+        log.error("a question failed in the search index", extra={"error": why})
+        self._faults += 1
+        with faults() as found:
+            if self._path:
+                _opened(self._path).searcher().search(tantivy.Query.all_query(), limit=1)
+        if found or self._faults >= MOST_FAULTS:
+            self._give_up(found[0] if found else why)
+
+    def _give_up(self, why: str) -> None:
         """Use the index no more until there is another one, and tell the keeper."""
         log.warning("the search index cannot be read", extra={"error": why})
+        self._faults = 0
         self._snapshot = self._index = self._path = None
         self._seen = self._look()
         with contextlib.suppress(OSError):
             (self._folder / "broken").touch()
 
     def _look(self) -> Any:
+        return self._look_at(self._path)
+
+    def _look_at(self, path: Path | None) -> Any:
+        """What tells one state of the folder from the next: the name of the index in use, and its last commit."""
         try:
             pointer = (self._folder / "current").stat()
-            if self._path is None or pointer.st_mtime_ns != (self._seen or (0,))[0]:
-                meta = None
-            else:
-                found = (self._path / "meta.json").stat()
-                meta = (found.st_mtime_ns, found.st_ino)
         except OSError:
             return None
-        return (pointer.st_mtime_ns, pointer.st_ino, meta)
+        try:
+            meta = (path / "meta.json").stat() if path else None
+        except OSError:
+            meta = None
+        return (pointer.st_mtime_ns, pointer.st_ino, meta and (meta.st_mtime_ns, meta.st_ino))
 
     def _read(self, seen: Any) -> None:
-        former, self._seen = self._seen, seen
+        """`_seen` is set last: until then others go on with the former snapshot, or wait at the lock when there is none."""
         if seen is None:
-            self._snapshot = self._index = self._path = None
+            self._snapshot = self._index = self._path = self._seen = None
             return
         with faults() as found:
-            if self._index is None or former is None or seen[:2] != former[:2]:
-                path = _current(self._folder)
+            if self._index is None or self._seen is None or seen[:2] != self._seen[:2]:
                 self._snapshot = self._index = self._path = None
+                path = _current(self._folder)
                 if path is None or _state(path)[0] != VERSION:
+                    self._seen = seen
                     return
                 self._index, self._path = _opened(path), path
-                self._seen = self._look()
+                seen = self._look_at(path)
             self._index.reload()
             self._snapshot = Snapshot(self._index.searcher())
+            self._seen = seen
         if found:
-            self.give_up(found[0])
+            self._give_up(found[0])
 
 
 # ---------------------------------------------------------------- building
@@ -345,7 +365,7 @@ def _fill(path: Path, say: Say, stop: threading.Event | None) -> int | None:
     began = shown = time.monotonic()
     with db.reading() as tx:
         last = q.discovery.last_product(tx) or 0
-    index = tantivy.Index(schema(), path=str(path), reuse=False)
+    index = tantivy.Index(schema(), path=str(path), reuse=False, sort_by_field="depth", sort_order=tantivy.Order.Desc)
     index.register_tokenizer("words", _analyzer())
     # Enough that a small shop's index is one piece and a large one's are few.
     writer = index.writer(min(400_000_000, max(WRITER_BYTES, last * 500)), 1)

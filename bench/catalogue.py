@@ -1,0 +1,387 @@
+"""./shop bench catalogue: do lists, search, suggestions and product pages cost the same among a million products as among a thousand?
+
+Two shops of their own are filled with made-up products, the database doing the work, and opened as users open them. Their answers are
+measured in turn, so that whatever else the machine does falls on both alike: cold, where no request repeats one before, and warm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import itertools
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "backend"))
+
+ALLOWED_RATIO = 1.5
+ALLOWED_P99_MS = 50.0
+ALLOWED_BUILD_SECONDS = 120
+START_TIMEOUT = 900  # seconds, an index of a million included
+STEP = 10_000  # products made by one statement
+# What the environment says of another shop is not meant for this one.
+OWN = {"LIMITS": "off", "SHOP_DEMO": "0", "HOST": "127.0.0.1", "DB_HOST": "", "MAIL_HOST": "", "SHOP_URL": "", "SHOP_ENV": "", "TRUSTED_PROXIES": ""}
+
+# Each word of the first three lists is in the titles of a fifth of all products.
+COLOURS = "slate cream moss rust indigo".split()
+MATERIALS = "stoneware walnut linen copper wool".split()
+MANNERS = "folding woven turned glazed painted".split()
+THINGS = (
+    "mug bowl plate jug teapot vase tray lamp chair stool bench table shelf mirror clock basket blanket cushion rug towel apron curtain tablecloth"
+    " napkin pan kettle ladle spoon knife board mill grinder jar bottle flask lantern candle hook rack box chest trunk bag satchel purse belt scarf"
+    " hat glove sock shirt coat brush comb broom bucket trowel rake planter"
+).split()
+SERIES = [a + b for a in "har tal mor ves nor bir kes lun oss rav".split() for b in "bour vik ling ter den holm wick mark by stad".split()]
+ROOMS = {"Kitchen": "Cooking Baking Tableware Storage", "Living": "Seating Lighting Textiles Decor", "Garden": "Tools Planting Outdoors Birds"} | {
+    "Wardrobe": "Coats Knitwear Hats Shoes",
+    "Study": "Desks Paper Pens Shelves",
+    "Bath": "Towels Soap Mirrors Baskets",
+    "Workshop": "Benches Saws Clamps Paint",
+    "Travel": "Bags Trunks Flasks Blankets",
+}
+
+
+def pick(words: list[str], salt: str) -> str:
+    """SQL for one of these words, at random but always the same for a product's number."""
+    return f"ELT(1 + CRC32(CONCAT(n, '{salt}')) % {len(words)}, {', '.join(repr(word) for word in words)})"
+
+
+def chance(salt: str, of: int) -> str:
+    return f"CRC32(CONCAT(n, '{salt}')) % {of}"
+
+
+PRODUCTS = f"""
+INSERT INTO products (id, slug, title, description, category_id, brand, type, tags, option1, price_minor, price_max_minor, rating_sum, rating_count,
+                      sold_count, published, created_at, updated_at)
+SELECT n, CONCAT(thing, '-', n), CONCAT(CONCAT(UPPER(LEFT(colour, 1)), SUBSTR(colour, 2)), ' ', material, ' ', thing, ', ', manner, ', ', series, ' ', n),
+       CONCAT('<p>A ', colour, ' ', thing, ' of ', material, ', ', manner, ' by hand in ', series, '. It is made for every day and lasts for years.</p>',
+              '<ul><li>Number ', n, ' of its series</li><li>Wipe it clean with a damp cloth</li><li>Weighs ', 100 + n % 900, ' g</li></ul>'),
+       9 + {chance("category", 32)}, CONCAT(UPPER(LEFT(series, 1)), SUBSTR(series, 2), ' ', {pick(["& Co", "Works", "Studio"], "brand")}), thing,
+       CONCAT(material, ', ', {pick(["gift", "handmade", "classic", "new", "limited", "everyday"], "tag")}),
+       IF(n % 5 = 0, 'Size', ''), price, price + IF(n % 5 = 0, 400, 0), IF(n % 3 = 0, 0, rated * stars), IF(n % 3 = 0, 0, rated),
+       IF(n % 4 = 0, {chance("sold", 300)}, 0), n % 100 <> 0, '2020-01-01' + INTERVAL n * 150 SECOND, '2025-01-01'
+  FROM (SELECT n, {pick(COLOURS, "colour")} AS colour, {pick(MATERIALS, "material")} AS material, {pick(MANNERS, "manner")} AS manner,
+               {pick(THINGS, "thing")} AS thing, {pick(SERIES, "series")} AS series, 300 + ({chance("price", 200)}) * ({chance("dear", 200)}) AS price,
+               1 + {chance("rated", 40)} AS rated, 2 + {chance("stars", 4)} AS stars
+          FROM (SELECT seq + {{start}} AS n FROM seq_1_to_{{step}}) numbers) made
+"""
+VARIANTS = """
+INSERT INTO variants (product_id, position, sku, option1, price_minor, stock, weight_g)
+SELECT p.id, k.seq, CONCAT('SKU-', p.id, '-', k.seq), IF(p.option1 = '', '', ELT(k.seq, 'S', 'M', 'L')), p.price_minor + 200 * (k.seq - 1),
+       IF(CRC32(CONCAT(p.id, k.seq)) % 9 = 0, 0, 1 + p.id % 50), 100 + p.id % 900
+  FROM products p JOIN seq_1_to_3 k ON k.seq = 1 OR p.option1 <> ''
+ WHERE p.id > {start} AND p.id <= {start} + {step}
+"""
+MOVEMENTS = """
+INSERT INTO stock_movements (variant_id, quantity, reason, at)
+SELECT v.id, v.stock, 'initial', '2025-01-01' FROM variants v WHERE v.product_id > {start} AND v.product_id <= {start} + {step} AND v.stock > 0
+"""
+IMAGES = """
+INSERT INTO images (product_id, position, path, alt, width, height)
+SELECT p.id, 1, 'bench/thing.svg', p.title, 800, 800 FROM products p WHERE p.id > {start} AND p.id <= {start} + {step}
+"""
+
+
+def categories() -> str:
+    """Eight rooms, ids 1 to 8, with four shelves each, ids 9 to 40."""
+    rooms = [f"({number}, NULL, '{name.lower()}', '{name}', {number})" for number, name in enumerate(ROOMS, 1)]
+    shelves = [
+        f"({9 + 4 * number + place}, {number + 1}, '{room.lower()}-{name.lower()}', '{name}', {place})"
+        for number, (room, names) in enumerate(ROOMS.items())
+        for place, name in enumerate(names.split())
+    ]
+    return f"INSERT INTO categories (id, parent_id, slug, name, position) VALUES {', '.join(rooms + shelves)}"
+
+
+def fill(connection: Any, products: int, tell: Callable[[int], None] = lambda done: None) -> None:
+    """Make so many products in an empty database, with variants, pictures and a ledger that agrees with the shelf."""
+    cursor = connection.cursor()
+    cursor.execute("SET SESSION unique_checks = 0, foreign_key_checks = 0")
+    cursor.execute(categories())
+    for start in range(0, products, STEP):
+        step = min(STEP, products - start)
+        for statement in (PRODUCTS, VARIANTS, MOVEMENTS, IMAGES):
+            cursor.execute(statement.format(start=start, step=step))
+        tell(start + step)
+    cursor.execute("SET SESSION unique_checks = 1, foreign_key_checks = 1")
+    cursor.execute("ANALYZE TABLE products, variants, images, categories, stock_movements")
+    cursor.fetchall()
+    cursor.close()
+
+
+# ---------------------------------------------------------------- the shops
+
+
+def make(var: Path, products: int) -> float:
+    """Fill the database of a shop and make its index; gives the seconds that the index took."""
+    from app import db, migrations, private_database
+    from app.services import search_index
+
+    # Nobody minds if these goods are lost when the power goes, so the disk is not waited for.
+    quick = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M"]
+    database = private_database.PrivateDatabase(var)
+    private_database.OPTIONS += quick
+    try:
+        database.start()
+        migrations.migrate(database.address(owner=True))
+        connection = db.connect(database.address(owner=True), statement_timeout=600)
+        fill(connection, products, lambda done: bar("goods", done, products))
+        connection.close()
+        db.open(database.address(), size=2)
+        began = time.monotonic()
+        search_index.rebuild(var / "search", lambda line: print(f"\r{line:<78}", end="", flush=True))
+        print(flush=True)
+        return time.monotonic() - began
+    finally:
+        db.close()
+        database.stop()
+        del private_database.OPTIONS[-len(quick) :]
+
+
+def bar(what: str, done: int, total: int) -> None:
+    filled = 40 * done // total
+    print(f"\r{what} [{'#' * filled}{' ' * (40 - filled)}] {done:,} of {total:,}", end="\n" if done == total else "", flush=True)
+
+
+@contextmanager
+def opened(var: Path) -> Iterator[int]:
+    """The shop in this folder, opened as users open it; gives its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    environment = os.environ | OWN | {"SHOP_VAR": str(var), "PORT": str(port)}
+    with (var / "out.log").open("wb") as log:
+        shop = subprocess.Popen([sys.executable, str(ROOT / "backend" / "run.py"), "run"], env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
+    try:
+        deadline = time.monotonic() + START_TIMEOUT
+        while not ready(port):
+            if shop.poll() is not None or time.monotonic() > deadline:
+                sys.exit(f"A shop for the bench did not start:\n{(var / 'out.log').read_text(errors='replace')}")
+            time.sleep(0.1)
+        yield port
+    finally:
+        shop.send_signal(signal.SIGTERM)
+        shop.wait(60)
+
+
+def ready(port: int) -> bool:
+    try:
+        return Client(port).get("/readyz")[0] == 200
+    except OSError:
+        return False
+
+
+class Client:
+    """One connection that is kept."""
+
+    def __init__(self, port: int) -> None:
+        self._line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+
+    def get(self, path: str) -> tuple[int, bytes, float]:
+        """Status, answer, and milliseconds until it was read."""
+        began = time.perf_counter()
+        self._line.request("GET", path)
+        answer = self._line.getresponse()
+        content = answer.read()
+        return answer.status, content, (time.perf_counter() - began) * 1000
+
+
+# ---------------------------------------------------------------- the questions
+
+
+def slug(number: int) -> str:
+    return f"{THINGS[zlib.crc32(f'{number}thing'.encode()) % len(THINGS)]}-{number}"
+
+
+def pages(client: Client, count: int) -> list[str]:
+    """Pages of the list in every order, as a shopper turns them."""
+    found: list[str] = []
+    for sort in itertools.cycle(["newest", "price_asc", "price_desc", "name", "rating", "best_selling"]):
+        path: str | None = f"/api/v1/products?sort={sort}&limit={random.randint(20, 28)}"
+        for _ in range(30):
+            if path is None or len(found) == count:
+                break
+            found.append(path)
+            following = json.loads(client.get(path)[1])["next"]
+            path = f"{path.partition('&after')[0]}&after={following}" if following else None
+        if len(found) == count:
+            return found
+    raise AssertionError("unreachable")
+
+
+def filtered(count: int) -> list[str]:
+    slugs = [name.lower() for name in ROOMS] + [f"{room.lower()}-{name.lower()}" for room, names in ROOMS.items() for name in names.split()]
+    sorts = ["", "newest", "price_asc", "price_desc", "rating", "best_selling"]
+    return [
+        f"/api/v1/products?category={random.choice(slugs)}&in_stock=true&rating_min={random.randint(2, 4)}&price_min={number}&sort={random.choice(sorts)}"
+        for number in range(300, 300 + count)
+    ]
+
+
+def searches(count: int) -> list[str]:
+    """A common word, or two, or a common and a rare one; each with another lowest price, so that none was counted before."""
+    common = COLOURS + MATERIALS + MANNERS
+    texts = [
+        lambda: random.choice(common),
+        lambda: f"{random.choice(COLOURS)} {random.choice(MATERIALS)}",
+        lambda: f"{random.choice(common)} {random.choice(THINGS)}",
+    ]
+    return [f"/api/v1/products?q={quote(texts[number % 3]())}&price_min={number}" for number in range(1, count + 1)]
+
+
+def keystrokes(count: int) -> list[str]:
+    words = COLOURS + MATERIALS + MANNERS + THINGS + SERIES
+    typed = {text[:length] for one in words for text in (one, *(f"{first} {one}" for first in COLOURS + MATERIALS)) for length in range(2, len(text) + 1)}
+    return [f"/api/v1/search/suggestions?q={quote(text)}" for text in random.sample(sorted(typed), min(count, len(typed)))]
+
+
+def details(products: int, count: int) -> list[str]:
+    numbers = [number for number in range(1, products + 1) if number % 100]
+    return [f"/api/v1/products/{slug(number)}" for number in random.sample(numbers, min(count, len(numbers)))]
+
+
+# ---------------------------------------------------------------- measuring
+
+
+def in_turn(clients: dict[int, Client], paths: dict[int, list[str]]) -> dict[int, list[float]]:
+    """Milliseconds of each request, each shop's in turn, the first being another one every time."""
+    times: dict[int, list[float]] = {size: [] for size in clients}
+    sizes = list(clients)
+    for number in range(min(map(len, paths.values()))):
+        for size in sizes if number % 2 else reversed(sizes):
+            status, _, took = clients[size].get(paths[size][number])
+            if status != 200:
+                sys.exit(f"{paths[size][number]} answers {status}")
+            times[size].append(took)
+    return times
+
+
+def crowded(port: int, paths: list[str], seconds: float, folder: Path) -> tuple[float, float]:
+    """Requests a second and the 99th percentile in milliseconds with 16 clients at once; by wrk where it is installed."""
+    if wrk := shutil.which("wrk"):
+        listed = ", ".join(json.dumps(path) for path in paths)
+        script = folder / "paths.lua"
+        # Each of wrk's threads begins elsewhere in the list.
+        script.write_text(
+            f"local paths = {{{listed}}}\nlocal n = 0\nfunction setup(thread) thread:set('n', n); n = n + {len(paths) // 2} end\n"
+            "function request() n = n % #paths + 1; return wrk.format('GET', paths[n]) end\n"
+        )
+        told = subprocess.run([wrk, "-t2", "-c16", f"-d{seconds}s", "--latency", "-s", str(script), f"http://127.0.0.1:{port}"], capture_output=True, text=True)
+        found = re.search(r"99%\s+([\d.]+)(us|ms|s)", told.stdout)
+        rate = re.search(r"Requests/sec:\s+([\d.]+)", told.stdout)
+        if not found or not rate or "Non-2xx" in told.stdout:
+            sys.exit(told.stdout + told.stderr)
+        return float(rate[1]), float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
+    times: list[float] = []
+    until = time.monotonic() + seconds
+
+    def visit(start: int) -> None:
+        client = Client(port)
+        for path in itertools.islice(itertools.cycle(paths), start, None):
+            if time.monotonic() > until:
+                return
+            times.append(client.get(path)[2])
+
+    visitors = [threading.Thread(target=visit, args=(number * len(paths) // 16,)) for number in range(16)]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join()
+    return len(times) / seconds, percentile(times, 99)
+
+
+def percentile(times: list[float], part: int) -> float:
+    return statistics.quantiles(times, n=100)[part - 1]
+
+
+def compare(sizes: list[int], ports: dict[int, int], count: int, folder: Path) -> list[dict[str, Any]]:
+    clients = {size: Client(port) for size, port in ports.items()}
+    kinds: dict[str, Callable[[int], list[str]]] = {
+        "list": lambda size: pages(clients[size], count),
+        "category": lambda size: filtered(count),
+        "search": lambda size: searches(count),
+        "suggestions": lambda size: keystrokes(count),
+        "detail": lambda size: details(size, count),
+    }
+    rows = []
+    for kind, paths_of in kinds.items():
+        paths = {}
+        for size in sizes:
+            random.seed(kind)
+            paths[size] = paths_of(size)
+        in_turn(clients, {size: details(size, 20) for size in sizes})
+        for state in ("cold", "warm"):
+            times = in_turn(clients, paths)
+            row: dict[str, Any] = {"what": kind, "state": state}
+            row |= {str(size): {"p50": statistics.median(of), "p99": percentile(of, 99)} for size, of in times.items()}
+            row["ratio"] = row[str(sizes[-1])]["p50"] / row[str(sizes[0])]["p50"]
+            rows.append(row)
+        for size in sizes:
+            rate, p99 = crowded(ports[size], paths[size], 4, folder)
+            rows[-1][str(size)] |= {"rate_16": rate, "p99_16": p99}
+    return rows
+
+
+def show(rows: list[dict[str, Any]], sizes: list[int]) -> None:
+    print(f"\n{'ms':18}" + "".join(f"{f'{size:,}':>10}{'p99':>8}{'16: p99':>9}{'/s':>7}" for size in sizes) + f"{'ratio':>8}")
+    for row in rows:
+        cells = ""
+        for size in sizes:
+            of = row[str(size)]
+            crowd = f"{of['p99_16']:9.1f}{of['rate_16']:7.0f}" if "rate_16" in of else " " * 16
+            cells += f"{of['p50']:10.2f}{of['p99']:8.2f}{crowd}"
+        print(f"{row['what']:12}{row['state']:6}{cells}{row['ratio']:8.2f}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="./shop bench catalogue", description="Does a catalogue of a million products answer like one of a thousand?")
+    parser.add_argument("--products", type=int, default=1_000_000, help="of the large shop; the small one has 1,000")
+    parser.add_argument("--requests", type=int, default=600, help="of each kind and shop")
+    parser.add_argument("--folder", type=Path, help="keep the shops there, and take what is there already")
+    options = parser.parse_args()
+    sizes = [1000, max(1001, options.products)]
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="shop-bench-"))
+    built: dict[int, float | None] = {}
+    try:
+        with ExitStack() as shops:
+            for size in sizes:
+                var = folder / str(size)
+                built[size] = None if (var / "search" / "current").exists() else make(var, size)
+            ports = {size: shops.enter_context(opened(folder / str(size))) for size in sizes}
+            rows = compare(sizes, ports, options.requests, folder)
+        show(rows, sizes)
+        seconds = built[sizes[-1]]
+        result = {"products": sizes, "index_seconds": seconds, "rows": rows}
+        (folder / "catalogue.json" if options.folder else ROOT / "var" / "bench-catalogue.json").write_text(json.dumps(result, indent=2))
+    finally:
+        if not options.folder:
+            shutil.rmtree(folder, ignore_errors=True)
+    worst = max(row["ratio"] for row in rows)
+    slowest = max(row[str(sizes[-1])].get("p99_16", 0) for row in rows)
+    held = worst <= ALLOWED_RATIO and slowest <= ALLOWED_P99_MS and (seconds or 0) <= ALLOWED_BUILD_SECONDS
+    index = f"index in {seconds:.0f} s ({ALLOWED_BUILD_SECONDS} allowed), " if seconds else ""
+    crowd = f"p99 with 16 clients {slowest:.0f} ms ({ALLOWED_P99_MS:.0f} allowed)"
+    print(f"\n{index}at most {worst:.2f} times the small shop's time ({ALLOWED_RATIO} allowed), {crowd}")
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
