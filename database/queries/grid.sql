@@ -4,7 +4,7 @@
    AND (:published IS NULL OR p.published = :published)
    AND (:any_category OR p.category_id IN (:category_ids))
    AND (:anywhere IS NULL OR p.title LIKE :anywhere ESCAPE '!' OR p.brand LIKE :anywhere ESCAPE '!'
-        OR EXISTS (SELECT 1 FROM variants s WHERE s.product_id = p.id AND s.archived_at IS NULL AND s.sku LIKE :prefix ESCAPE '!'))
+        OR p.id IN (SELECT s.product_id FROM variants s WHERE s.archived_at IS NULL AND s.sku LIKE :prefix ESCAPE '!'))
    AND (NOT :low OR EXISTS (SELECT 1 FROM variants s WHERE s.product_id = p.id AND s.archived_at IS NULL AND s.tracked AND s.stock <= :low_stock))
 
 -- name: list_products -> rows
