@@ -14,7 +14,6 @@ export const titleOf = (basis) => TITLES[basis];
  */
 export function showRow(section, { title, items, currency, most = 4 }) {
   section.hidden = items.length === 0;
-  section.removeAttribute("aria-busy");
   if (title) section.querySelector("[data-row-title]").textContent = title;
   render(section.querySelector("[data-row-grid]"), html`${items.slice(0, most).map((one) => productCard(one, { currency }))}`);
 }
