@@ -25,7 +25,7 @@ function showCount(count) {
 
 function show({ items, count, currency }) {
   showCount(count);
-  render(place, count ? html`<div class="stack stack--loose">${guest && invitation}<ul class="product-grid">${items.map((one, i) => productCard(one, { currency, eager: i < 4 }))}</ul></div>` : nothing());
+  render(place, count ? html`<div class="stack stack--loose">${guest && invitation}<h2 class="visually-hidden">What you keep in mind</h2><ul class="product-grid">${items.map((one, i) => productCard(one, { currency, eager: i < 4 }))}</ul></div>` : nothing());
 }
 
 async function fetchAll() {
