@@ -53,6 +53,12 @@ class ShopClient(FlaskClient):
     def add(self, variant_id: int, quantity: int = 1) -> TestResponse:
         return self.post("/api/v1/cart/items", json={"variant_id": variant_id, "quantity": quantity})
 
+    def titles(self, **query: Any) -> list[str]:
+        """The titles that a list of products gives, in its order."""
+        answer = self.get("/api/v1/products", query_string=query)
+        assert answer.status_code == 200, answer.data
+        return [item["title"] for item in answer.json["items"]]
+
     def _hold_to_declaration(self, answer: TestResponse) -> None:
         method, path = answer.request.method, answer.request.path
         if answer.status_code >= 400:
@@ -164,13 +170,17 @@ def new_client(shop: Flask) -> Callable[[], ShopClient]:
 
 
 @pytest.fixture
-def indexed(shop: Flask, app_settings: Settings) -> Iterator[Callable[[], int]]:
+def search_folder(app_settings: Settings) -> Path:
+    return app_settings.var / "search"
+
+
+@pytest.fixture
+def indexed(shop: Flask, search_folder: Path) -> Iterator[Callable[[], int]]:
     """Brings the search index up to date, as the keeper does every moment. Without it the shop answers from the database alone."""
-    folder = app_settings.var / "search"
-    keeper = Keeper(folder)
+    keeper = Keeper(search_folder)
     yield keeper.step
     keeper.close()
-    search_index.forget(folder)
+    search_index.forget(search_folder)
 
 
 @pytest.fixture

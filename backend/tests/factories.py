@@ -90,3 +90,14 @@ ADDRESS = {"name": "Alice Liddell", "line1": "Kerkstraat 5", "city": "Gent", "po
 
 def order_body(**more: Any) -> dict[str, Any]:
     return {"address": dict(ADDRESS), "shipping_method": "standard", "payment_method": "cash_on_delivery"} | more
+
+
+def write(sql: str, *params: Any) -> None:
+    """Make the database something that no service would make it."""
+    with db.reading() as tx:
+        tx.execute(sql, params).close()
+
+
+def value(sql: str, *params: Any) -> Any:
+    with db.reading() as tx:
+        return tx.execute(sql, params).fetchone()[0]

@@ -22,8 +22,9 @@ from ..db import Tx, q
 from . import search_index
 from .search_index import NAME_KEYS, OVERLAP, PRICE_STEPS, Reader, Snapshot, faults, folded, schema, words
 
-SAMPLE = 2048  # with at least so many products at hand, the share of some is known well enough
+SAMPLE = 1024  # with at least so many products at hand, the share of some is known well enough
 EXACT = 8 * SAMPLE  # so many are looked at one by one
+WINDOW = 4 * EXACT  # so many are put in order as they are
 MOST_WORDS = 8
 COMPLETIONS = 24  # words that the last word of a search may be the beginning of; of many, those that most products have
 STOP_WORDS = frozenset("a an and are as at be by for from in is it of on or that the this to was with".split())
@@ -265,7 +266,7 @@ def _arranged(index: Snapshot, hits: list[Hit], rest: By) -> list[Hit]:
 
 def _first(index: Snapshot, part: Part, by: By, after: int | None, need: int) -> list[tuple[int, DocAddress]]:
     """The same by one field alone."""
-    level = _level(part.bound)
+    level = _level(part.bound) if part.bound > WINDOW else 0
     if level:
         # The fourth of a sample stands where about four times what each of it stands for were passed: a page and more, but rarely less.
         level = max(1, level - 2)
@@ -332,18 +333,20 @@ def _filters(index: Snapshot, question: Question) -> dict[str, Part]:
         found["category"] = _listed(index, "within", question.category_id)
     if question.brand:
         found["brand"] = _listed(index, "brand", question.brand)
+    # What many have is read off the column of those that the rest leaves: a list of a million is more work.
     if question.in_stock:
-        found["in_stock"] = _listed(index, "in_stock", 1)
+        found["in_stock"] = Part(_between("in_stock", 1, None), index.size)
     if question.rating_min:
-        found["rating"] = _listed(index, "stars_from", question.rating_min)
-    bounds = []
-    if question.price_min is not None:
-        bounds.append(Query.range_query(schema(), "price_max", FieldType.Unsigned, question.price_min, None))
-    if question.price_max is not None:
-        bounds.append(Query.range_query(schema(), "price", FieldType.Unsigned, None, question.price_max))
+        found["rating"] = Part(_between("stars", question.rating_min, None), index.size)
+    bounds = [_between("price_max", question.price_min, None)] if question.price_min is not None else []
+    bounds += [_between("price", None, question.price_max)] if question.price_max is not None else []
     if bounds:
         found["price"] = Part(_must(*bounds), index.size)
     return found
+
+
+def _between(field: str, low: int | None, high: int | None) -> Query:
+    return Query.range_query(schema(), field, FieldType.Unsigned, low, high)
 
 
 def _listed(index: Snapshot, field: str, value: Any) -> Part:
@@ -399,13 +402,22 @@ def _completions(index: Snapshot, word: str) -> list[str]:
 
 
 def _forgiving(index: Snapshot, wanted: list[str]) -> list[Part]:
-    """Every word may be unfinished; and in one of four letters and more one is wrong, missing, too many or changed places with the next."""
+    """A word that nobody has may be unfinished; of four letters and more, one is wrong, missing, too many or changed places with the next.
+
+    Known words are taken at their word: where they are not found together, a guess at each would find something else.
+    """
+    strange = [word for word in wanted[:-1] if not index.searcher.doc_freq("every", word)]
+    strange += [word for word in wanted[-1:] if not _any_of(index, "every", _completions(index, word)).bound]
     tiers = []
-    for field in ("title", "names", "every"):
-        parts = [_mistyped(index, field, word) for word in wanted]
+    for field in ("title", "names", "every") if strange else ():
+        parts = [_mistyped(index, field, word) if word in strange else _any_of(index, field, _known(index, wanted, word)) for word in wanted]
         if all(part.bound for part in parts):
             tiers.append(_all(parts, index))
     return tiers if tiers and _any(index, tiers[-1]) else []
+
+
+def _known(index: Snapshot, wanted: list[str], word: str) -> list[str]:
+    return _completions(index, word) if word == wanted[-1] else [word]
 
 
 def _mistyped(index: Snapshot, field: str, word: str) -> Part:

@@ -327,8 +327,11 @@ class Reader:
             self._index.reload()
             self._snapshot = Snapshot(self._index.searcher())
             self._seen = seen
-        if found:
+        if found and seen[:2] == (self._look() or (None, None))[:2]:
             self._give_up(found[0])
+        elif found:
+            # Its place was taken just now, and its files are gone; the next question opens the new one.
+            self._index = self._path = self._seen = None
 
 
 # ---------------------------------------------------------------- building
