@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     commands.add_parser("migrate", help="bring the database to this version").set_defaults(command=_migrate)
     commands.add_parser("seed", help="load the demo catalogue").set_defaults(command=_seed)
+    commands.add_parser("search-rebuild", help="make the search index anew").set_defaults(command=_search_rebuild)
     commands.add_parser("doctor", help="examine the data").set_defaults(command=_doctor)
     commands.add_parser("worker", help="run the background jobs").set_defaults(command=_worker)
     admin = commands.add_parser("create-admin", help="give somebody the keys; the password is asked for, or read from standard input")
@@ -85,6 +86,14 @@ def _seed(settings: Settings, options: argparse.Namespace) -> int:
             return 0
     say("The shop has goods already; the demo is for an empty one.")
     return 1
+
+
+def _search_rebuild(settings: Settings, options: argparse.Namespace) -> int:
+    from .services import search_index
+
+    with _services(settings, "./shop search-rebuild"):
+        search_index.rebuild(settings.var / "search", say)
+    return 0
 
 
 def _doctor(settings: Settings, options: argparse.Namespace) -> int:
