@@ -619,18 +619,18 @@ CREATE TABLE promotion_uses (
 CREATE TABLE payments (
     id              BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
     order_id        BIGINT UNSIGNED NOT NULL COMMENT 'keep',
-    method          VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
-    status          VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'pending' COMMENT 'keep',
-    amount_minor    BIGINT          NOT NULL COMMENT 'keep',
-    captured_minor  BIGINT          NOT NULL DEFAULT 0 COMMENT 'keep',
-    refunded_minor  BIGINT          NOT NULL DEFAULT 0 COMMENT 'keep',
+    method          VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    status          VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'pending' COMMENT 'export',
+    amount_minor    BIGINT          NOT NULL COMMENT 'export',
+    captured_minor  BIGINT          NOT NULL DEFAULT 0 COMMENT 'export',
+    refunded_minor  BIGINT          NOT NULL DEFAULT 0 COMMENT 'export',
     currency        CHAR(3)         CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
     gateway_id      VARCHAR(120)    CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep',
     gateway_charge  VARCHAR(120)    CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep',
     redirect_url    VARCHAR(2000)   CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'keep',
     checked_at      DATETIME(6)     NULL COMMENT 'keep',
-    created_at      DATETIME(6)     NOT NULL COMMENT 'keep',
-    paid_at         DATETIME(6)     NULL COMMENT 'keep',
+    created_at      DATETIME(6)     NOT NULL COMMENT 'export',
+    paid_at         DATETIME(6)     NULL COMMENT 'export',
     PRIMARY KEY (id),
     UNIQUE KEY uq_payments_gateway (gateway_id),
     KEY ix_payments_order (order_id, id),
@@ -656,11 +656,11 @@ CREATE TABLE payment_events (
 CREATE TABLE shipments (
     id               BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
     order_id         BIGINT UNSIGNED NOT NULL COMMENT 'keep',
-    carrier          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'keep',
-    tracking_number  VARCHAR(80)     NOT NULL DEFAULT '' COMMENT 'keep',
-    tracking_url     VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'keep',
-    shipped_at       DATETIME(6)     NOT NULL COMMENT 'keep',
-    delivered_at     DATETIME(6)     NULL COMMENT 'keep',
+    carrier          VARCHAR(60)     NOT NULL DEFAULT '' COMMENT 'export',
+    tracking_number  VARCHAR(80)     NOT NULL DEFAULT '' COMMENT 'export',
+    tracking_url     VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'export',
+    shipped_at       DATETIME(6)     NOT NULL COMMENT 'export',
+    delivered_at     DATETIME(6)     NULL COMMENT 'export',
     actor_id         BIGINT UNSIGNED NULL COMMENT 'keep',
     PRIMARY KEY (id),
     KEY ix_shipments_order (order_id, id),
@@ -672,7 +672,7 @@ CREATE TABLE shipments (
 CREATE TABLE shipment_items (
     shipment_id    BIGINT UNSIGNED NOT NULL COMMENT 'keep',
     order_item_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
-    quantity       INT UNSIGNED    NOT NULL COMMENT 'keep',
+    quantity       INT UNSIGNED    NOT NULL COMMENT 'export',
     PRIMARY KEY (shipment_id, order_item_id),
     KEY ix_shipment_items_item (order_item_id),
     CONSTRAINT fk_shipment_items_shipment FOREIGN KEY (shipment_id) REFERENCES shipments (id),
@@ -684,12 +684,12 @@ CREATE TABLE shipment_items (
 CREATE TABLE returns (
     id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
     order_id     BIGINT UNSIGNED NOT NULL COMMENT 'keep',
-    status       VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'requested' COMMENT 'keep',
-    note         VARCHAR(1000)   NOT NULL DEFAULT '' COMMENT 'keep',
-    answer       VARCHAR(1000)   NOT NULL DEFAULT '' COMMENT 'keep',
-    created_at   DATETIME(6)     NOT NULL COMMENT 'keep',
-    decided_at   DATETIME(6)     NULL COMMENT 'keep',
-    received_at  DATETIME(6)     NULL COMMENT 'keep',
+    status       VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'requested' COMMENT 'export',
+    note         VARCHAR(1000)   NOT NULL DEFAULT '' COMMENT 'erase',
+    answer       VARCHAR(1000)   NOT NULL DEFAULT '' COMMENT 'erase',
+    created_at   DATETIME(6)     NOT NULL COMMENT 'export',
+    decided_at   DATETIME(6)     NULL COMMENT 'export',
+    received_at  DATETIME(6)     NULL COMMENT 'export',
     PRIMARY KEY (id),
     KEY ix_returns_order (order_id, id),
     KEY ix_returns_status (status, id),
@@ -700,13 +700,14 @@ CREATE TABLE returns (
 CREATE TABLE return_items (
     return_id      BIGINT UNSIGNED NOT NULL COMMENT 'keep',
     order_item_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
-    quantity       INT UNSIGNED    NOT NULL COMMENT 'keep',
-    reason         VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    quantity       INT UNSIGNED    NOT NULL COMMENT 'export',
+    reason         VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    restocked      INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
     PRIMARY KEY (return_id, order_item_id),
     KEY ix_return_items_item (order_item_id),
     CONSTRAINT fk_return_items_return FOREIGN KEY (return_id) REFERENCES returns (id),
     CONSTRAINT fk_return_items_item FOREIGN KEY (order_item_id) REFERENCES order_items (id),
-    CONSTRAINT ck_return_items_quantity CHECK (quantity > 0)
+    CONSTRAINT ck_return_items_quantity CHECK (quantity > 0 AND restocked <= quantity)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- Money that goes back: payment_minor by the way it came, gift_card_minor onto the card that paid, the card last. It is promised in the
@@ -716,17 +717,17 @@ CREATE TABLE refunds (
     order_id         BIGINT UNSIGNED NOT NULL COMMENT 'keep',
     payment_id       BIGINT UNSIGNED NULL COMMENT 'keep',
     return_id        BIGINT UNSIGNED NULL COMMENT 'keep',
-    status           VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'pending' COMMENT 'keep',
-    payment_minor    BIGINT          NOT NULL COMMENT 'keep',
-    gift_card_minor  BIGINT          NOT NULL DEFAULT 0 COMMENT 'keep',
-    shipping_minor   BIGINT          NOT NULL DEFAULT 0 COMMENT 'keep',
-    reason           VARCHAR(200)    NOT NULL DEFAULT '' COMMENT 'keep',
+    status           VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'pending' COMMENT 'export',
+    payment_minor    BIGINT          NOT NULL COMMENT 'export',
+    gift_card_minor  BIGINT          NOT NULL DEFAULT 0 COMMENT 'export',
+    shipping_minor   BIGINT          NOT NULL DEFAULT 0 COMMENT 'export',
+    reason           VARCHAR(200)    NOT NULL DEFAULT '' COMMENT 'export',
     gateway_id       VARCHAR(120)    CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep',
     attempts         INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
     due_at           DATETIME(6)     NOT NULL COMMENT 'keep',
     actor_id         BIGINT UNSIGNED NULL COMMENT 'keep',
-    created_at       DATETIME(6)     NOT NULL COMMENT 'keep',
-    done_at          DATETIME(6)     NULL COMMENT 'keep',
+    created_at       DATETIME(6)     NOT NULL COMMENT 'export',
+    done_at          DATETIME(6)     NULL COMMENT 'export',
     PRIMARY KEY (id),
     UNIQUE KEY uq_refunds_gateway (gateway_id),
     KEY ix_refunds_order (order_id, id),
@@ -745,14 +746,15 @@ CREATE TABLE refunds (
 CREATE TABLE refund_items (
     refund_id      BIGINT UNSIGNED NOT NULL COMMENT 'keep',
     order_item_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
-    quantity       INT UNSIGNED    NOT NULL COMMENT 'keep',
-    amount_minor   BIGINT          NOT NULL COMMENT 'keep',
+    quantity       INT UNSIGNED    NOT NULL COMMENT 'export',
+    amount_minor   BIGINT          NOT NULL COMMENT 'export',
     restocked      INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    unsent         INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep, those of the quantity that will never be sent',
     PRIMARY KEY (refund_id, order_item_id),
     KEY ix_refund_items_item (order_item_id),
     CONSTRAINT fk_refund_items_refund FOREIGN KEY (refund_id) REFERENCES refunds (id),
     CONSTRAINT fk_refund_items_item FOREIGN KEY (order_item_id) REFERENCES order_items (id),
-    CONSTRAINT ck_refund_items_quantity CHECK (restocked <= quantity AND amount_minor >= 0)
+    CONSTRAINT ck_refund_items_quantity CHECK (quantity > 0 AND restocked <= quantity AND unsent <= quantity AND amount_minor >= 0)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- Stored value. The code is known to its holder only; the balance is the sum of the card's movements.
@@ -896,4 +898,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', '7b2b8b82e17baf7833e68296a8d8f2db390f4998922f8f9628247bcb946058a8', UTC_TIMESTAMP(6));
+    ('0001_baseline', '9b1cafc33c239250199352488a8f9721e403f43511a7a956a67618d250f72cb6', UTC_TIMESTAMP(6));
