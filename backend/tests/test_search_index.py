@@ -71,7 +71,7 @@ def test_a_change_that_commits_late_is_not_missed(client: ShopClient, indexed: I
         discovery.mark(tx, [late.id])
         # Meanwhile a younger note is committed and read.
         threading.Thread(target=change, args=(early,), kwargs={"title": "Early, renamed"}).start()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while not client.titles(q="early renamed") and time.monotonic() < deadline:
             indexed()
 

@@ -178,7 +178,8 @@ def _guess(index: Snapshot, text: str) -> Guess:
     if not tiers:
         return Guess([], [], [])
     hits = _by_relevance(index, tiers, [], 5, None)
-    categories = _tally(index, tiers[-1], {"category": {"terms": {"field": "category", "size": 4}}})[2]["category"]
+    # A category is suggested for what its products are called, rather than for what is told of them.
+    categories = _tally(index, tiers[max(0, len(tiers) - 2)], {"category": {"terms": {"field": "category", "size": 4}}})[2]["category"]
     before = _all([_listed(index, "title", word) for word in said[:-1]], index) if said[1:] else None
     level = _level(before.bound) if before else 0
     within = None if before is None else _must(_sample(level), before.query) if level else before.query
