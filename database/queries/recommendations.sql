@@ -17,17 +17,18 @@ SELECT r.related_id AS product_id, SUM(r.score) AS score
  LIMIT :limit;
 
 -- name: list_neighbours -> rows
--- The nearest in price on both sides, from the index of the category: the same few rows however full it is.
+-- The nearest in price on both sides, from the index of the category: the same few rows however full it is. As two bounds `listed`
+-- is a range that goes on into the price; as `= TRUE` all that is cheaper would be read, too.
 (SELECT id, brand, type, tags, price_minor
    FROM products
-  WHERE category_id = :category_id AND listed = TRUE AND price_minor >= :price_minor AND id <> :product_id
-  ORDER BY price_minor, id
+  WHERE category_id = :category_id AND listed >= TRUE AND listed <= TRUE AND price_minor >= :price_minor AND id <> :product_id
+  ORDER BY listed, price_minor, id
   LIMIT :reach)
 UNION ALL
 (SELECT id, brand, type, tags, price_minor
    FROM products
-  WHERE category_id = :category_id AND listed = TRUE AND price_minor < :price_minor
-  ORDER BY price_minor DESC, id DESC
+  WHERE category_id = :category_id AND listed >= TRUE AND listed <= TRUE AND price_minor < :price_minor
+  ORDER BY listed DESC, price_minor DESC, id DESC
   LIMIT :reach);
 
 -- name: list_for_user -> rows

@@ -215,7 +215,7 @@ def count_sold_pieces(settings: Settings) -> str:
     return f"{trends.count_sold()} changed"
 
 
-@job("recommendations.reckon", every=1800)
+@job("recommendations.reckon", every=3600)
 def reckon_recommendations(settings: Settings) -> str:
     relations, recommended = recommendations.reckon()
     return f"{relations} relations and {recommended} recommendations changed"

@@ -28,6 +28,7 @@ NEAREST = 12  # relations kept of a product
 FOR_ONE = 24  # recommendations kept of a shopper
 MOST_OF_A_BASKET = 30  # an order of more things says little about each two of them
 ORDERS_AT_ONCE, PRODUCTS_AT_ONCE, SHOPPERS_AT_ONCE = 1000, 200, 100
+MOST_KEPT = 20_000  # products whose relations are kept in memory
 REACH = 60  # neighbours in price, above and below, that a product is compared with
 SHOWN = 8
 LEAST = 4  # fewer own recommendations are no row
@@ -207,22 +208,27 @@ def _write_relations(tx: Tx, wanted: Scores) -> int:
 
 def _reckon_for_all() -> int:
     changed, after = 0, 0
+    near: Scores = {}
     while True:
         with db.reading() as tx:
             ids = [row["user_id"] for row in q.recommendations.list_shoppers(tx, after=after, limit=SHOPPERS_AT_ONCE)]
         if not ids:
             return changed
-        changed += db.transaction(_reckon_for, ids)
+        changed += db.transaction(_reckon_for, ids, near)
         after = ids[-1]
 
 
-def _reckon_for(tx: Tx, user_ids: list[int]) -> int:
+def _reckon_for(tx: Tx, user_ids: list[int], near: Scores) -> int:
+    """`near` keeps relations from one step to the next: what many bought is read once."""
     seeds, known = defaultdict(set), defaultdict(set)
     for row in q.recommendations.list_seeds(tx, user_ids=user_ids, days=DAYS):
         known[row["user_id"]].add(row["product_id"])
         if row["late"]:
             seeds[row["user_id"]].add(row["product_id"])
-    near = _scores(q.recommendations.list_relations(tx, product_ids=sorted(set().union(*seeds.values()))), "product_id", "related_id")
+    if len(near) > MOST_KEPT:
+        near.clear()
+    unread = sorted(set().union(*seeds.values()) - near.keys())
+    near |= dict.fromkeys(unread, {}) | _scores(q.recommendations.list_relations(tx, product_ids=unread), "product_id", "related_id")
     wanted = {user_id: _likely(seeds[user_id], known[user_id], near) for user_id in user_ids}
     former = _scores(q.recommendations.list_recommendations(tx, user_ids=user_ids), "user_id", "product_id")
     gone, made = _difference(former, wanted)
