@@ -41,7 +41,7 @@ export function pictureShelf(place, { changed }) {
   const say = (words) => { part("said").textContent = words; };
 
   const card = (picture, i) => html`<li class="shelf__item" draggable="true" data-at="${i}">
-    <div class="shelf__picture">${productPicture({ width: 400, height: 400, ...picture }, { alt: picture.alt || `Picture ${i + 1}` })}${i === 0 && html`<span class="badge shelf__main">Main</span>`}</div>
+    <div class="shelf__picture">${productPicture({ width: 400, height: 400, ...picture }, { alt: picture.alt || `Picture ${i + 1}`, sizes: "10rem" })}${i === 0 && html`<span class="badge shelf__main">Main</span>`}</div>
     <div class="shelf__acts">
       <button class="icon-button" type="button" data-move="-1" ${i === 0 && html`disabled`}>${icon("chevron-left")}<span class="visually-hidden">Move picture ${i + 1} earlier</span></button>
       <button class="icon-button" type="button" data-move="1" ${i === pictures.length - 1 && html`disabled`}>${icon("chevron-right")}<span class="visually-hidden">Move picture ${i + 1} later</span></button>

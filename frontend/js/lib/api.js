@@ -2,7 +2,7 @@
 
 const ROOT = "/api/v1";
 const LIMIT = 10_000;
-const UPLOAD_LIMIT = 120_000; // five megabytes over a slow line
+const FILE_LIMIT = 120_000; // five megabytes over a slow line
 
 const OFFLINE = "You seem to be offline. Please check your connection and try again.";
 const SLOW = "The shop takes too long to answer. Please try again.";
@@ -34,12 +34,12 @@ function noAnswer(error) {
   return navigator.onLine ? new ApiError(0, "unreachable", UNREACHABLE) : new ApiError(0, "offline", OFFLINE);
 }
 
-async function call(method, path, { body, params, key, signal, keepalive } = {}) {
+async function call(method, path, { body, params, key, signal, keepalive, download } = {}) {
   const headers = { Accept: "application/json" };
   const file = body instanceof Blob;
   if (body !== undefined) headers["Content-Type"] = file ? body.type || "application/octet-stream" : "application/json";
   if (key) headers["Idempotency-Key"] = key;
-  const limit = AbortSignal.timeout(file ? UPLOAD_LIMIT : LIMIT);
+  const limit = AbortSignal.timeout(file || download ? FILE_LIMIT : LIMIT);
   let response;
   let answer;
   try {
@@ -52,7 +52,7 @@ async function call(method, path, { body, params, key, signal, keepalive } = {})
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
     const text = await response.text();
-    answer = text && response.headers.get("Content-Type")?.includes("json") ? JSON.parse(text) : {};
+    answer = text && response.headers.get("Content-Type")?.includes("json") ? JSON.parse(text) : download ? text : {};
   } catch (error) {
     if (signal?.aborted) throw error;
     throw noAnswer(error);
@@ -68,7 +68,7 @@ async function call(method, path, { body, params, key, signal, keepalive } = {})
 /**
  * The shop's API: api.get("/products", {params: {q: "mug"}}), api.post("/orders", body, {key}). Every one gives the JSON answer ({} for
  * none) or throws an ApiError. Options: params (empty values are left out), key (Idempotency-Key), signal, keepalive. A File or Blob is sent as
- * it is.
+ * it is; with `download` a text comes as it is.
  */
 export const api = {
   get: (path, options) => call("GET", path, options),

@@ -137,7 +137,7 @@ grid.start({
   id: ({ variant_id: id }) => id,
   name: named,
   cells: {
-    title: ({ product_id: id, title, image }) => html`<a class="grid__link" href="/admin/products/${id}"><span class="grid__picture">${productPicture(image, { alt: "" })}</span><span class="grid__text">${title}</span></a>`,
+    title: ({ product_id: id, title, image }) => html`<a class="grid__link" href="/admin/products/${id}"><span class="grid__picture">${productPicture(image, { alt: "", sizes: "28px" })}</span><span class="grid__text">${title}</span></a>`,
     options: ({ options }) => variant(options) || html`<span class="soft">the only one</span>`,
     stock,
     adjust: offer,

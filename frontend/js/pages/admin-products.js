@@ -19,7 +19,7 @@ const state = ({ published, archived_at: archived }) => (archived ? "Archived" :
 const LOOKS = { Archived: "soft", Published: "good", Draft: "warning" };
 
 const pictured = ({ id, title, image }) => html`<a class="grid__link" href="/admin/products/${id}">
-  <span class="grid__picture">${productPicture(image, { alt: "" })}</span><span class="grid__text">${title}</span></a>`;
+  <span class="grid__picture">${productPicture(image, { alt: "", sizes: "28px" })}</span><span class="grid__text">${title}</span></a>`;
 
 function price({ price_minor: low, price_max_minor: high }, { currency }) {
   return low === high ? money(low, currency) : `${money(low, currency)} – ${money(high, currency)}`;

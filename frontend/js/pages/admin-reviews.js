@@ -2,6 +2,7 @@ import { api } from "../lib/api.js";
 import { append, html, icon } from "../lib/html.js";
 import { dateTime, number, plural } from "../lib/format.js";
 import { dealtWith } from "../components/staff.js";
+import { stars } from "../components/stars.js";
 import { emptyState } from "../components/states.js";
 import { toast } from "../components/toast-stack.js";
 import "../components/data-grid.js";
@@ -10,7 +11,6 @@ const grid = document.querySelector("data-grid");
 const WORDS = { pending: "Waiting", approved: "Approved", rejected: "Rejected" };
 const LOOKS = { pending: "warning", approved: "good", rejected: "soft" };
 
-const stars = ({ rating }) => html`<span class="stars" role="img" aria-label="${plural(rating, "star")} of 5">${[1, 2, 3, 4, 5].map((one) => icon(one <= rating ? "star-filled" : "star"))}</span>`;
 const badge = ({ status }) => html`<span class="badge badge--${LOOKS[status]}">${WORDS[status]}</span>`;
 
 /** What may be done with a review as it stands. */
@@ -66,7 +66,7 @@ grid.addEventListener("grid:shown", () => { for (const [id, row] of grid.rows) k
 function read(review) {
   const dialog = append(document.body, html`<dialog class="dialog" aria-labelledby="review-title">
     <h2 class="panel__title" id="review-title">${review.title}</h2>
-    <p class="cluster small">${stars(review)}${badge(review)}${review.verified && html`<span class="badge badge--good">${icon("check")}Bought it</span>`}</p>
+    <p class="cluster small">${stars(review.rating)}${badge(review)}${review.verified && html`<span class="badge badge--good">${icon("check")}Bought it</span>`}</p>
     <p class="soft small">${review.author} (${review.username}), ${dateTime(review.created_at)}, on <a href="/admin/products/${review.product.id}">${review.product.title}</a></p>
     <div class="review-text" role="region" aria-label="The review" tabindex="0">${review.body}</div>
     <p class="dialog__actions"><button class="button button--plain" type="button" value="">Close</button>
@@ -88,7 +88,7 @@ grid.start({
   name: ({ title }) => title,
   cells: {
     title: ({ title, body }) => html`<button class="grid__link grid__read" type="button" data-read><span class="grid__text">${title}<span class="grid__more"> ${body}</span></span></button>`,
-    rating: stars,
+    rating: ({ rating }) => stars(rating),
     product: ({ product }) => html`<a href="/admin/products/${product.id}">${product.title}</a>`,
     author: ({ author, verified }) => html`${author}${verified && html` <span class="grid__sure" title="Bought it">${icon("check")}<span class="visually-hidden">, bought it</span></span>`}`,
     status: badge,
