@@ -105,9 +105,9 @@ class DataGrid extends HTMLElement {
   }
 
   /** Show the filters of the address, once more when a choice got its options later. */
-  fillFilters() {
+  fillFilters({ focused = true } = {}) {
     for (const field of this.#form.elements) {
-      if (!field.name || field === document.activeElement) continue;
+      if (!field.name || (!focused && field === document.activeElement)) continue;
       const value = this.#query.get(field.name) ?? "";
       if (field.type === "checkbox") field.checked = value === "true";
       else field.value = value;
@@ -194,7 +194,7 @@ class DataGrid extends HTMLElement {
 
   /** Ask anew for the page that the address names. */
   async load() {
-    this.fillFilters();
+    this.fillFilters({ focused: false }); // What is being typed there is newer.
     this.#showHeads();
     this.#showColumns();
     this.#asked?.abort();
@@ -383,7 +383,8 @@ class DataGrid extends HTMLElement {
     this.#busy = true;
     const place = this.#part("progress");
     const tell = (part, words) => {
-      this.#part("acts").hidden = place.hidden === false || part < 1;
+      if (part === 1 && place.hidden) return; // Done in one step, there is no way to show.
+      this.#part("acts").hidden = true;
       place.hidden = false;
       place.querySelector("progress").value = part;
       this.#part("words").textContent = words;
@@ -430,7 +431,7 @@ class DataGrid extends HTMLElement {
       this.#part("menu").querySelector("summary").focus();
     });
     document.addEventListener("click", ({ target }) => { if (!this.#part("menu").contains(target)) this.#part("menu").open = false; });
-    window.addEventListener("popstate", () => this.load());
+    window.addEventListener("popstate", () => { this.fillFilters(); this.load(); });
   }
 
   #click(event) {
