@@ -3,6 +3,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +18,9 @@ from conftest import ShopClient
 from factories import Thing, value, write
 
 from app import db
+from app.config import ROOT
 from app.db import Tx
+from app.errors import Unavailable
 from app.private_database import PrivateDatabase
 from app.services import discovery, search_index
 from app.services.discovery import Question
@@ -329,3 +333,29 @@ def test_a_rebuild_stops_when_it_is_told_to(mug: Thing, search_folder: Path, ind
     stop.set()
     assert search_index.rebuild(search_folder, stop=stop) is None
     assert list(search_folder.glob("index-*")) == []
+
+
+def test_the_index_can_be_made_anew_from_the_command_line(tmp_path: Path) -> None:
+    environment = os.environ | {"SHOP_VAR": str(tmp_path), "DB_HOST": "", "SHOP_DEMO": "0"}
+    command = [sys.executable, str(ROOT / "backend" / "run.py"), "search-rebuild"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "The search index holds 0 products" in done.stdout
+    assert search_index._current(tmp_path / "search")
+
+
+def test_the_keeper_outlives_a_fault(mug: Thing, search_folder: Path, monkeypatch: pytest.MonkeyPatch, indexed: Indexed) -> None:
+    monkeypatch.setattr(search_index, "TICK", 0.01)
+    steps = iter([ZeroDivisionError(), Unavailable(), None])
+    stop = threading.Event()
+
+    def step(self: Any) -> int:
+        fault = next(steps)
+        if fault is None:
+            stop.set()
+            return 0
+        raise fault
+
+    monkeypatch.setattr(search_index.Keeper, "step", step)
+    search_index.keep(search_folder, stop)
+    assert next(steps, "over") == "over"

@@ -523,8 +523,13 @@ def keep(folder: Path, stop: threading.Event, also: Callable[[], object] = lambd
             except Busy:
                 # Somebody is making a new one by hand.
                 keeper.close()
-            except (ShopError, OSError, *DRIVER_ERRORS) as error:
-                log.warning("the search index waits", extra={"error": f"{type(error).__name__}: {error}"[:300]})
+            except (ShopError, *DRIVER_ERRORS) as error:
+                log.warning("the search index waits for the database", extra={"error": type(error).__name__})
+                keeper.close()
+                stop.wait(5 * TICK)
+            except Exception:
+                # Nobody else looks after the index, so this thread goes on, whatever it was.
+                log.exception("the search index could not be kept")
                 keeper.close()
                 stop.wait(5 * TICK)
             stop.wait(TICK)
@@ -539,7 +544,7 @@ def _take(lock: Lock, stop: threading.Event) -> bool:
             lock.take("the keeper of the search index")
             return True
         except Busy:
-            stop.wait(5)
+            stop.wait(TICK)
     return False
 
 
