@@ -247,3 +247,23 @@ def test_recommendations_of_one_are_not_those_of_another(
     assert (recommended(new_client())[0], recommended(new_client().as_(bob))[0]) == ("newest", "newest")
     assert client.get(SHOWN).headers["Cache-Control"] == "no-store"
     assert [client.get(SHOWN, query_string=query).status_code for query in ({"limit": 0}, {"limit": 25}, {"user": 1})] == [422, 422, 422]
+
+
+def test_recommendations_cost_the_same_however_much_somebody_wishes(
+    client: ShopClient, alice: User, things: list[Thing], statements: Callable[[], int]
+) -> None:
+    def cost(**query: Any) -> int:
+        before = statements()
+        client.get(SHOWN, query_string=query)
+        return statements() - before
+
+    ordered(None, *things)
+    recommendations.reckon()
+    client.as_(alice).put(f"/api/v1/wishlist/{things[0].id}")
+    client.add(things[0].variant)
+    few = (cost(), cost(from_cart="true"))
+    for thing in (things[1], *(factories.product() for _ in range(8))):
+        client.put(f"/api/v1/wishlist/{thing.id}")
+        client.add(thing.variant)
+    assert (cost(), cost(from_cart="true")) == few
+    assert max(few) <= 10
