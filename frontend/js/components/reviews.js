@@ -163,7 +163,7 @@ class Reviews {
       send: (values) => api.post(`/products/${this.product.id}/reviews`, { ...values, rating: Number(values.rating) }),
       done: () => this.#again("Thank you. Your review is shown once we have read it."),
     });
-    (made.querySelector(":checked") ?? made.elements.rating[4]).focus({ preventScroll: true });
+    (made.querySelector(":checked") ?? made.elements.rating[0]).focus({ preventScroll: true });
     made.scrollIntoView({ block: "nearest" });
   }
 

@@ -72,8 +72,8 @@ const whole = () => html`${breadcrumbs()}
     <form class="product__form" method="post" data-buy>
       ${product.options.map(optionChoice)}
       <p class="stock" role="status" data-stock></p>
-      <div class="product__buy">${stepper()}<button class="button button--large" type="submit" data-add-main>Add to cart</button>
-        <button class="heart-button" type="button" data-heart="${product.id}" aria-pressed="${String(isWished(product.id))}">${icon("heart")}${icon("heart-filled")}<span class="visually-hidden">Keep ${product.title} in the wishlist</span></button></div>
+      <div class="product__buy">${stepper()}<div class="product__add"><button class="button button--large" type="submit" data-add-main>Add to cart</button>
+        <button class="heart-button" type="button" data-heart="${product.id}" aria-pressed="${String(isWished(product.id))}">${icon("heart")}${icon("heart-filled")}<span class="visually-hidden">Keep ${product.title} in the wishlist</span></button></div></div>
     </form>
     <div data-request></div>
     <div class="delivery" data-delivery></div>
@@ -113,6 +113,7 @@ function showVariant() {
   }
   part("bar-title").textContent = [product.title, ...Object.values(variant.options)].join(", ");
   part("bar-price").textContent = money(now, currency);
+  page.querySelector("quantity-stepper").hidden = !buyable(variant);
   part("request").hidden = buyable(variant);
   if (!buyable(variant)) offerMail(part("request"), variant.id);
   showOptions();
