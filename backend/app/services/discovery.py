@@ -462,7 +462,9 @@ def _count(index: Snapshot, question: Question, matching: list[Part]) -> Counts:
     filters = _filters(index, question)
     free = {name: facet for name, facet in FACETS.items() if name not in filters}
     total, level, tallies = _tally(index, _all([*matching, *filters.values()], index), free)
-    for own in filters:
+    if "in_stock" in filters:
+        tallies["in_stock"] = [(1, total)]
+    for own in filters.keys() - {"in_stock"}:
         others = [part for name, part in filters.items() if name != own]
         tallies |= _tally(index, _all([*matching, *others], index), {own: FACETS[own]})[2]
     if question == Question():

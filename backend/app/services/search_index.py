@@ -33,7 +33,7 @@ from ..lock import Busy, Lock
 
 log = logging.getLogger("shop.search")
 
-VERSION = 1  # of what stands in a document; an index of another version is made anew
+VERSION = 2  # of what stands in a document; an index of another version is made anew
 BATCH = 1000  # products read from the database at once
 OVERLAP = timedelta(seconds=20)  # changes are read again for so long: they commit in another order than they are numbered
 FIRST_OVERLAP = timedelta(hours=1)  # the same for a keeper that has just begun and knows of none
@@ -66,11 +66,11 @@ def schema() -> tantivy.Schema:
         builder.add_text_field(name, tokenizer_name="words", index_option="basic")
     builder.add_text_field("sku", tokenizer_name="raw", index_option="basic")
     builder.add_text_field("brand", tokenizer_name="raw", index_option="basic", fast=True)
-    for name in ("category", "price", "price_max", "price_step", "stars", "depth"):
+    for name in ("category", "price", "price_max", "price_step", "stars", "in_stock", "depth"):
         builder.add_unsigned_field(name, fast=True)
-    for name in ("within", "stars_from", "sample"):
+    for name in ("within", "sample"):
         builder.add_unsigned_field(name, indexed=True)
-    for name in ("in_stock", "by_newest", "by_price", "by_rating", "by_sold", "by_worth", *NAME_KEYS, "by_id"):
+    for name in ("by_newest", "by_price", "by_rating", "by_sold", "by_worth", *NAME_KEYS, "by_id"):
         builder.add_unsigned_field(name, indexed=True, fast=True)
     return builder.build()
 
@@ -162,7 +162,6 @@ def _document(row: Row, variants: list[Row], tree: Tree) -> tantivy.Document:
         "price_max": row["price_max_minor"],
         "price_step": price_step(price),
         "stars": stars,
-        "stars_from": list(range(1, stars + 1)),
         "depth": depth,
         "sample": list(range(1, depth + 1)),
         "in_stock": in_stock,
