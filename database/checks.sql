@@ -53,6 +53,31 @@ SELECT u.order_id
   JOIN orders o ON o.id = u.order_id
  WHERE u.released_at IS NULL AND o.status IN ('cancelled', 'expired');
 
+-- check: gift_card_balance_is_its_ledger
+-- What a gift card holds is what came onto it less what went off it, never less than nothing.
+SELECT g.id AS gift_card_id, g.balance_minor
+  FROM gift_cards g
+  LEFT JOIN gift_card_movements m ON m.gift_card_id = g.id
+ GROUP BY g.id, g.balance_minor
+HAVING g.balance_minor <> COALESCE(SUM(m.amount_minor), 0) OR g.balance_minor < 0;
+
+-- check: order_took_what_its_card_paid
+-- An order that lives took of its gift card what it says; one that was given up gave all of it back.
+SELECT o.id AS order_id, o.gift_card_minor, COALESCE(SUM(m.amount_minor), 0) AS moved
+  FROM orders o
+  LEFT JOIN gift_card_movements m
+    ON m.order_id = o.id AND (m.reason IN ('spent', 'released') OR m.reason = 'refunded' AND o.status IN ('cancelled', 'expired'))
+ GROUP BY o.id, o.gift_card_minor, o.status
+HAVING -COALESCE(SUM(m.amount_minor), 0) <> IF(o.status IN ('cancelled', 'expired'), 0, o.gift_card_minor);
+
+-- check: gift_card_refunds_within_what_it_paid
+-- No more comes back to a card than it paid.
+SELECT order_id
+  FROM gift_card_movements
+ WHERE reason IN ('spent', 'released', 'refunded')
+ GROUP BY order_id
+HAVING SUM(amount_minor) > 0;
+
 -- check: line_taxes_within_tax
 -- The lines' taxes are a part of the order's tax; the rest is delivery's.
 SELECT o.id AS order_id, o.tax_minor
@@ -97,9 +122,10 @@ SELECT o.id AS order_id
 SELECT id AS order_id FROM orders WHERE status = 'pending' AND pay_by IS NULL;
 
 -- check: one_order_for_each_key
--- No idempotency key stands without its order, and no order has two.
+-- No idempotency key stands without what it made, and no order was placed by two.
 SELECT order_id, COUNT(*) AS times
   FROM idempotency_keys
+ WHERE result_id IS NULL
  GROUP BY order_id
 HAVING order_id IS NULL OR COUNT(*) > 1;
 

@@ -141,10 +141,11 @@ def _buyer() -> str:
 
 
 # Whose the allowances are that routes name.
-COUNTED_BY = {"codes": _address, "sign_in_address": _address, "proof": _account, "reviews": _account, "orders": _buyer}
+COUNTED_BY = {"codes": _address, "sign_in_address": _address, "proof": _account, "reviews": _account, "orders": _buyer, "gift_cards": _address}
 
 
-def _count(limit: str) -> None:
+def count(limit: str) -> None:
+    """Use the allowance of this name once. Raises TooMany."""
     if limit and limited():
         # Register, forgot and resend have an allowance each: somebody who mistypes at one is not kept from the other.
         limits.use(limit, f"{request.url_rule} {COUNTED_BY[limit]()}" if limit == "codes" else COUNTED_BY[limit]())
@@ -200,7 +201,7 @@ class Guard:
                 path["params"] = _read_params(params)
             if body:
                 path["body"] = _read_body(body)
-            _count(limit)
+            count(limit)
             result = view(**path)
             return result if isinstance(result, Response) else answer(result, status, shared=shared)
 

@@ -5,8 +5,8 @@ SELECT id, version FROM carts WHERE user_id = :user_id OR token_hash = :token_ha
 -- The cart with prices and stock as of now; what can no longer be bought is still listed, so that the page can say so.
 SELECT i.id, i.variant_id, i.quantity, i.seen_price_minor, v.product_id, v.sku, v.price_minor, v.compare_at_minor, v.stock, v.tracked, v.weight_g,
        v.option1, v.option2, v.option3, p.option1 AS option1_name, p.option2 AS option2_name, p.option3 AS option3_name,
-       p.slug, p.title, p.category_id, p.tax_class, p.listed AND v.archived_at IS NULL AS buyable,
-       f.path AS image_path, f.alt AS image_alt, f.width AS image_width, f.height AS image_height
+       p.slug, p.title, p.category_id, p.tax_class, p.gift_card, p.listed AND v.archived_at IS NULL AS buyable,
+       f.path AS image_path, f.alt AS image_alt, f.width AS image_width, f.height AS image_height, f.widths AS image_widths
   FROM cart_items i
   JOIN variants v ON v.id = i.variant_id
   JOIN products p ON p.id = v.product_id
@@ -41,6 +41,13 @@ SELECT v.id, v.product_id, v.price_minor, v.stock, v.tracked, p.title
   FROM variants v
   JOIN products p ON p.id = v.product_id
  WHERE v.id = :variant_id AND v.archived_at IS NULL AND p.listed;
+
+-- name: list_variants -> rows
+SELECT v.id, v.price_minor, v.stock, v.tracked
+  FROM variants v
+  JOIN products p ON p.id = v.product_id
+ WHERE v.id IN (:variant_ids) AND v.archived_at IS NULL AND p.listed
+ LIMIT 100;
 
 -- name: list_variant_ids -> rows
 SELECT v.id FROM variants v JOIN products p ON p.id = v.product_id WHERE p.id = :product_id AND p.listed AND v.archived_at IS NULL LIMIT 2;

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, request
 from pydantic import Field
 
+from .. import http
 from ..errors import BadRequest, Invalid
 from ..http import Body, CountryCode, Email, Line, Prose, anyone, send_header
 from ..services import checkout
@@ -37,6 +38,7 @@ class QuoteRequest(Body):
     address_id: int | None = Field(None, ge=1, le=MOST_ID)
     shipping_method: Line | None = Field(None, max_length=32)
     coupon: Line = Field("", max_length=40)
+    gift_card: Line = Field("", max_length=60)
 
 
 class OrderRequest(Body):
@@ -46,6 +48,7 @@ class OrderRequest(Body):
     shipping_method: Line = Field(min_length=1, max_length=32)
     payment_method: Line = Field(min_length=1, max_length=32)
     coupon: Line = Field("", max_length=40)
+    gift_card: Line = Field("", max_length=60)
     note: Prose = Field("", max_length=1000)
     expected_due_minor: int | None = Field(None, ge=0, le=10**15)
     cart_version: int | None = Field(None, ge=0, le=2**32)
@@ -64,12 +67,17 @@ def _not_both(address: Body | None, address_id: int | None) -> None:
 
 
 @bp.post("/checkout/quote")
-@anyone(problems=(404,))
+@anyone(problems=(404, 429))
 def quote(body: QuoteRequest) -> Quote:
     """What the cart would cost, how that is reckoned, and what is missing before it can be ordered."""
     _not_both(body.address, body.address_id)
     country = body.address.country if body.address else None
-    return checkout.quote(buyer(), country=country, address_id=body.address_id, shipping_method=body.shipping_method, coupon=body.coupon)
+    way, card = body.shipping_method, body.gift_card
+    found = checkout.quote(buyer(), country=country, address_id=body.address_id, shipping_method=way, coupon=body.coupon, gift_card=card)
+    if card and found["gift_card"] is None:
+        # To try codes here is no cheaper than to ask for their balance.
+        http.count("gift_cards")
+    return found
 
 
 @bp.post("/orders")

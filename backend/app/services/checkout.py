@@ -12,9 +12,11 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, OutOfStock, ShopError
-from . import addresses, cart, mail, orders, pricing, profile, promotions, settings, stock
+from . import addresses, cart, gift_cards, mail, orders, pricing, profile, promotions, settings, stock
 from .cart import Buyer, CartItem
 
+# How an order gets there that holds nothing but gift cards: no parcel, so no cost, and no country that it could not go to.
+BY_MAIL = pricing.Shipping("email", "Sent by e-mail", 0, None, "", 0, pickup=True)
 PAID_LATER = {"bank_transfer"}  # the order is pending, and its goods are held, until the money is there
 
 
@@ -40,6 +42,7 @@ class Request:
     address_id: int | None = None
     email: str | None = None
     coupon: str = ""
+    gift_card: str = ""
     note: str = ""
     expected_due_minor: int | None = None
     cart_version: int | None = None
@@ -63,6 +66,13 @@ class Requirement(TypedDict):
     message: str
 
 
+class PayingCard(TypedDict):
+    """The gift card that was asked for; `balance_minor` is what it holds before this order."""
+
+    last_letters: str
+    balance_minor: int
+
+
 class Quote(TypedDict):
     cart_version: int
     lines: list[CartItem]
@@ -77,6 +87,7 @@ class Quote(TypedDict):
     prices_include_tax: bool
     shipping_method: str | None
     coupon: str | None
+    gift_card: PayingCard | None
     explanation: list[pricing.Step]
     shipping_methods: list[ShippingMethod]
     payment_methods: list[PaymentMethod]
@@ -94,13 +105,15 @@ class _Basket:
     shipping: pricing.Shipping | None
     reductions: promotions.Reductions
     coupon: str
+    gift_card: Row | None
+    gift_card_refusal: str
     rates: list[int]  # of tax, by line
     price: pricing.Quote
 
     def delivery_by(self, method: pricing.Shipping) -> int:
         """What delivery would cost that way, coupon and all."""
         free = self.reductions.coupon is not None and self.reductions.coupon.kind == "free_shipping"
-        weight = sum(row["quantity"] * row["weight_g"] for row in self.rows if row["buyable"])
+        weight = sum(row["quantity"] * row["weight_g"] for row in self.rows if row["buyable"] and not row["gift_card"])
         return 0 if free else method.price_for(self.price.subtotal_minor - self.price.discount_minor, weight)
 
     @property
@@ -108,7 +121,9 @@ class _Basket:
         return [line for row in self.rows if (line := cart.shortage(row))]
 
 
-def quote(buyer: Buyer, *, country: str | None = None, address_id: int | None = None, shipping_method: str | None = None, coupon: str = "") -> Quote:
+def quote(
+    buyer: Buyer, *, country: str | None = None, address_id: int | None = None, shipping_method: str | None = None, coupon: str = "", gift_card: str = ""
+) -> Quote:
     """What the cart would cost as it stands, with its arithmetic, and what is missing before it can be ordered.
 
     Raises NotFound for a saved address that is not the buyer's.
@@ -116,7 +131,7 @@ def quote(buyer: Buyer, *, country: str | None = None, address_id: int | None = 
     with db.reading() as tx:
         if address_id is not None:
             country = addresses.get(tx, buyer.user_id, address_id)["country"]
-        basket = _load(tx, buyer, shipping_method, country, coupon, None)
+        basket = _load(tx, buyer, shipping_method, country, coupon, gift_card, None)
     return _as_quote(basket, country)
 
 
@@ -137,6 +152,14 @@ def place(buyer: Buyer, key: str, request: Request) -> tuple[orders.Order, bool]
         if earlier is None:
             raise
         return orders.get(earlier, trusted=True), True
+    except _CardSpent:
+        wish = {"shipping_method": request.shipping_method, "coupon": request.coupon, "gift_card": request.gift_card}
+        now = quote(buyer, country=request.address.country if request.address else None, address_id=request.address_id, **wish)
+        raise Conflict("The gift card was used elsewhere a moment ago. Please look at the order again.", code="quote_changed", quote=now) from None
+
+
+class _CardSpent(Exception):
+    """Another order took from the gift card between the reckoning and the payment; there is nothing to do but to reckon anew."""
 
 
 def _number_for(buyer: Buyer, key: str, body_hash: str) -> str | None:
@@ -151,7 +174,7 @@ def _number_for(buyer: Buyer, key: str, body_hash: str) -> str | None:
 
 def _place(tx: Tx, buyer: Buyer, key: str, body_hash: str, request: Request) -> str:
     address = _address(tx, buyer, request)
-    basket = _load(tx, buyer, request.shipping_method, address.country, request.coupon, request.email)
+    basket = _load(tx, buyer, request.shipping_method, address.country, request.coupon, request.gift_card, request.email)
     if basket.cart is None or not basket.rows:
         raise Conflict("Your cart is empty.", code="cart_empty")
     _check(basket, request, buyer, address.country)
@@ -162,6 +185,8 @@ def _place(tx: Tx, buyer: Buyer, key: str, body_hash: str, request: Request) -> 
     if not q.orders.add_key(tx, scope=buyer.scope, request_key=key, body_hash=body_hash, order_id=order_id):
         raise Conflict("This request was answered before.")
     promotions.use(tx, basket.reductions, order_id=order_id, email=_email(tx, buyer, request.email), amount_minor=basket.price.coupon_minor)
+    if basket.gift_card and basket.price.gift_card_minor and not gift_cards.spend(tx, basket.gift_card["id"], order_id, basket.price.gift_card_minor):
+        raise _CardSpent()
     q.orders.add_event(tx, order_id=order_id, kind="placed", actor_id=buyer.user_id)
     q.cart.clear(tx, cart_id=basket.cart["id"])
     # The shelf comes last of what others wait for: whoever holds a variant's row needs nothing that a waiting cart holds.
@@ -170,6 +195,8 @@ def _place(tx: Tx, buyer: Buyer, key: str, body_hash: str, request: Request) -> 
     q.orders.add_items(tx, order_id=order_id, items=orjson.dumps(_items(basket)).decode())
     q.stock.note_taken(tx, order_id=order_id, actor_id=buyer.user_id)
     orders.announce(tx, order_id, "order_placed")
+    if basket.price.due_minor == 0:
+        orders.settle(tx, order_id)
     if basket.shop["seller"]["email"]:
         mail.enqueue(tx, "owner_new_order", basket.shop["seller"]["email"], {"number": number}, order_id=order_id)
     return number
@@ -182,24 +209,35 @@ def _address(tx: Tx, buyer: Buyer, request: Request) -> Address:
     return Address(**addresses.get(tx, buyer.user_id, request.address_id))
 
 
-def _load(tx: Tx, buyer: Buyer, shipping_method: str | None, country: str | None, coupon: str, email: str | None) -> _Basket:
+def _load(tx: Tx, buyer: Buyer, shipping_method: str | None, country: str | None, coupon: str, card_code: str, email: str | None) -> _Basket:
     shop = settings.shop(tx)
     row, lines = cart.load(tx, buyer)
     sold = [line for line in lines if line["buyable"]]
-    rates = [settings.tax_rate(shop, country, line["tax_class"]) for line in sold]
-    goods = [pricing.Line(line["variant_id"], line["quantity"], line["price_minor"], rate, line["weight_g"]) for line, rate in zip(sold, rates, strict=True)]
-    methods = _shipping_methods(shop, country, sum(line.quantity * line.weight_g for line in goods))
+    # A gift card is money in another form: taxed when it is spent, and weightless.
+    rates = [0 if line["gift_card"] else settings.tax_rate(shop, country, line["tax_class"]) for line in sold]
+    goods = [_line(line, rate) for line, rate in zip(sold, rates, strict=True)]
+    mailed = bool(goods) and all(line.is_gift_card for line in goods)
+    methods = [BY_MAIL] if mailed else _shipping_methods(shop, country, sum(line.quantity * line.weight_g for line in goods))
+    shipping_method = BY_MAIL.code if mailed else shipping_method
     shipping = next((method for method in methods if method.code == shipping_method), methods[0] if shipping_method is None and methods else None)
     customer = _email(tx, buyer, email) if coupon else None
-    reductions = promotions.find(tx, sold, code=coupon, customer=customer, currency=shop["currency"])
+    reductions = promotions.find(tx, [line for line in sold if not line["gift_card"]], code=coupon, customer=customer, currency=shop["currency"])
+    card = gift_cards.find(tx, card_code, shop["currency"]) if card_code else None
+    refusal = "" if not card_code or (card and not mailed) else "A gift card cannot be bought with a gift card." if card else gift_cards.UNKNOWN
     price = pricing.quote(
         goods,
         shipping,
         prices_include_tax=shop["prices_include_tax"],
         discounts=[*_level_discount(tx, buyer, shop), *reductions.discounts],
         coupon=reductions.coupon,
+        gift_card_minor=card["balance_minor"] if card else 0,
     )
-    return _Basket(shop, row, lines, methods, shipping, reductions, coupon, rates, price)
+    return _Basket(shop, row, lines, methods, shipping, reductions, coupon, card, refusal, rates, price)
+
+
+def _line(row: Row, rate: int) -> pricing.Line:
+    bought_card = bool(row["gift_card"])
+    return pricing.Line(row["variant_id"], row["quantity"], row["price_minor"], rate, 0 if bought_card else row["weight_g"], bought_card)
 
 
 def _email(tx: Tx, buyer: Buyer, given: str | None) -> str:
@@ -247,6 +285,8 @@ def _check(basket: _Basket, request: Request, buyer: Buyer, country: str) -> Non
         raise Invalid(shipping_method="Choose one of the ways of delivery.")
     if basket.reductions.refusal:
         raise Invalid(coupon=basket.reductions.refusal)
+    if basket.gift_card_refusal:
+        raise Invalid(gift_card=basket.gift_card_refusal)
     if request.payment_method not in basket.shop["payment_methods"]:
         raise Invalid(payment_method="Choose one of the ways to pay.")
     if basket.short:
@@ -265,7 +305,7 @@ def _out_of_stock(tx: Tx, rows: list[Row]) -> ShopError:
 
 def _add_order(tx: Tx, number: str, basket: _Basket, request: Request, buyer: Buyer, address: Address) -> int:
     assert basket.shipping is not None
-    price, later = basket.price, request.payment_method in PAID_LATER
+    price, later = basket.price, request.payment_method in PAID_LATER and basket.price.due_minor > 0
     added: int = q.orders.add(
         tx,
         **asdict(address),
@@ -308,6 +348,7 @@ def _items(basket: _Basket) -> list[Row]:
             "discount_minor": discount,
             "tax_rate_bp": rate,
             "tax_minor": tax,
+            "gift_card": row["gift_card"],
         }
         for row, rate, discount, tax in zip(basket.rows, basket.rates, basket.price.line_discounts_minor, basket.price.line_taxes_minor, strict=True)
     ]
@@ -329,6 +370,7 @@ def _as_quote(basket: _Basket, country: str | None) -> Quote:
         "prices_include_tax": shop["prices_include_tax"],
         "shipping_method": basket.shipping.code if basket.shipping else None,
         "coupon": promotions.code_key(basket.coupon) if basket.reductions.coupon else None,
+        "gift_card": {"last_letters": basket.gift_card["last_letters"], "balance_minor": basket.gift_card["balance_minor"]} if basket.gift_card else None,
         "explanation": price.explanation,
         "shipping_methods": [
             {"code": method.code, "name": method.name, "price_minor": basket.delivery_by(method), "days": method.days, "pickup": method.pickup}
@@ -351,4 +393,6 @@ def _requirements(basket: _Basket, country: str | None) -> list[Requirement]:
         found.append({"code": "shipping_method", "message": "Choose one of the ways of delivery."})
     if basket.reductions.refusal:
         found.append({"code": "coupon", "message": basket.reductions.refusal})
+    if basket.gift_card_refusal:
+        found.append({"code": "gift_card", "message": basket.gift_card_refusal})
     return found

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Conflict, SignInRequired
-from . import addresses, avatars, cart, events, mail, orders, profile, promotions, recommendations, reviews, stock, wishlist
+from . import addresses, avatars, cart, events, gift_cards, mail, orders, profile, promotions, recommendations, reviews, stock, wishlist
 from .addresses import SavedAddress
 from .cart import Buyer, Cart
 from .orders import Order
@@ -161,5 +161,8 @@ def _cancel_orders(tx: Tx, user_id: int) -> list[str]:
         q.orders.add_event(tx, order_id=order["id"], kind="cancelled", actor_id=user_id)
     for order in unfinished:
         promotions.release(tx, order["id"])
+    for order in unfinished:
+        gift_cards.release(tx, order["id"])
+    for order in unfinished:
         stock.put_back(tx, order["id"], reason="cancelled", actor_id=user_id)
     return [order["number"] for order in unfinished]

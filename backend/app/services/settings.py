@@ -43,6 +43,7 @@ FIRST_VALUES: dict[str, Any] = {
     ],
     "payment_methods": ["cash_on_delivery", "bank_transfer"],
     "transfer_days": 7,
+    "return_days": 14,  # after the last parcel left
     # Customers' levels by what they spent; the discount is a whole percentage of the goods.
     "levels": [
         {"code": "bronze", "name": "Bronze", "from_minor": 0, "discount_percent": 0},
@@ -50,6 +51,7 @@ FIRST_VALUES: dict[str, Any] = {
         {"code": "gold", "name": "Gold", "from_minor": 150_000, "discount_percent": 0},
     ],
     "bank_account": "",
+    "gift_card_years": 3,  # for which a card can be spent, None for ever
     # Whether staff and admins must have a second factor before they may do what only they may.
     "staff_totp": False,
     # How often what strangers can do may be done: so many uses in so many seconds.
@@ -60,6 +62,7 @@ FIRST_VALUES: dict[str, Any] = {
         "proof": {"uses": 10, "seconds": 900},  # by account: step-up and all about the second factor
         "orders": {"uses": 30, "seconds": 600},  # by buyer
         "reviews": {"uses": 30, "seconds": 3600},  # by account
+        "gift_cards": {"uses": 10, "seconds": 900},  # by address: questions for a balance, and wrong codes at the checkout
     },
     "setup_done": False,
 }
