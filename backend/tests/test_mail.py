@@ -58,6 +58,7 @@ DATA: dict[str, dict[str, Any]] = {
     "order_expired": ORDER,
     "owner_new_order": {"number": "FC-ABCD2345"},
     "test": {},
+    "gift_card": {"number": "FC-ABCDEFGH", "cards": [{"code": "ABCD-EFGH-JKMN-PQRS-TUVW", "amount": "EUR 50.00"}], "until": "21 November 2029"},
 }
 SHOP = {"name": "Wren & Daughters", "url": "https://shop.example", "seller": {"name": "", "line1": "", "postcode": "", "city": "", "email": ""}}
 
