@@ -13,9 +13,6 @@ INSERT IGNORE INTO search_visits (day, term, visitor)
 SELECT v.day, v.term, v.visitor
   FROM JSON_TABLE(:visits, '$[*]' COLUMNS (day DATE PATH '$.day', term VARCHAR(80) PATH '$.term', visitor CHAR(32) PATH '$.visitor')) v;
 
--- name: any_visits -> value
-SELECT EXISTS (SELECT 1 FROM search_visits);
-
 -- name: list_visited -> rows
 -- Visitors are told apart within a day only, so there must have been enough of them on one.
 SELECT term, SUM(visitors * POW(0.5, age)) AS score

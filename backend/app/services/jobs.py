@@ -200,12 +200,12 @@ def forget_old_changes(settings: Settings) -> str:
     return f"{discovery.forget_changes()} forgotten"
 
 
-@job("trends.rank", every=120, when=trends.any_visits)
+@job("trends.rank", every=120)
 def rank_searches(settings: Settings) -> str:
     return f"{trends.rank()} trending"
 
 
-@job("trends.forget_old", every=3600, when=trends.any_visits)
+@job("trends.forget_old", every=3600)
 def forget_old_searches(settings: Settings) -> str:
     return f"{trends.forget_old()} forgotten"
 

@@ -147,11 +147,6 @@ def _add_visits(tx: Tx, visits: bytes) -> None:
     q.trends.add_visits(tx, visits=visits.decode())
 
 
-def any_visits() -> bool:
-    with db.reading() as tx:
-        return bool(q.trends.any_visits(tx))
-
-
 def rank() -> int:
     """Reckon what is looked for lately: yesterday counts half of today. What finds nothing is no suggestion."""
     with db.reading() as tx:
