@@ -87,13 +87,14 @@ SELECT o.id AS order_id, o.tax_minor
 HAVING SUM(i.tax_minor) > o.tax_minor;
 
 -- check: order_moved_its_goods_once
--- A living order took what its lines say; a cancelled or expired one gave all of it back.
+-- A living order took goods and holds what did not come back; a cancelled or expired one gave all of it back.
 SELECT o.id AS order_id, o.status, COALESCE(SUM(m.quantity), 0) AS moved
   FROM orders o
   JOIN stock_movements m ON m.order_id = o.id
  GROUP BY o.id, o.status
 HAVING (o.status IN ('cancelled', 'expired') AND SUM(m.quantity) <> 0)
-    OR (o.status NOT IN ('cancelled', 'expired') AND SUM(m.quantity) >= 0);
+    OR (o.status NOT IN ('cancelled', 'expired')
+        AND (SUM(IF(m.reason = 'order', m.quantity, 0)) >= 0 OR SUM(m.quantity) > 0));
 
 -- check: line_moved_what_it_says
 -- No line of an order took more off the shelf than it sold.
@@ -170,3 +171,111 @@ SELECT id AS review_id FROM reviews WHERE status <> 'pending' AND moderated_at I
 -- check: nothing_is_related_to_itself
 -- No product is recommended with itself.
 SELECT product_id FROM related_products WHERE product_id = related_id;
+
+-- check: no_illegal_step
+-- No order goes back: nothing happens to one that was given up or completed but that money returns, and no step is taken twice.
+SELECT DISTINCT later.order_id
+  FROM order_events earlier
+  JOIN order_events later ON later.order_id = earlier.order_id AND later.id > earlier.id
+ WHERE later.kind = 'placed'
+    OR earlier.kind = later.kind AND earlier.kind IN ('paid', 'shipped', 'delivered', 'completed', 'cancelled', 'expired', 'refunded')
+    OR earlier.kind IN ('cancelled', 'expired') AND later.kind IN ('partly_shipped', 'shipped', 'delivered', 'completed', 'cancelled', 'expired')
+    OR earlier.kind = 'completed' AND later.kind IN ('partly_shipped', 'shipped', 'delivered', 'cancelled', 'expired')
+    OR earlier.kind IN ('shipped', 'delivered') AND later.kind IN ('partly_shipped', 'shipped', 'cancelled', 'expired')
+    OR earlier.kind = 'partly_shipped' AND later.kind IN ('cancelled', 'expired')
+    OR earlier.kind = 'refunded' AND later.kind = 'partly_refunded';
+
+-- check: states_are_where_their_events_lead
+-- Each state of an order was reached by a step that is on record.
+SELECT o.id AS order_id
+  FROM orders o
+ WHERE (o.status IN ('completed', 'cancelled', 'expired')
+        AND NOT EXISTS (SELECT 1 FROM order_events e WHERE e.order_id = o.id AND e.kind = o.status))
+    OR (o.fulfilment_status <> 'unfulfilled'
+        AND NOT EXISTS (SELECT 1 FROM order_events e WHERE e.order_id = o.id AND e.kind = o.fulfilment_status))
+    OR (o.payment_status <> 'unpaid'
+        AND NOT EXISTS (SELECT 1 FROM order_events e WHERE e.order_id = o.id AND e.kind = o.payment_status));
+
+-- check: parcels_hold_what_was_ordered
+-- No more of a line left, or was given up, than was ordered, and no more came back than left.
+SELECT i.id AS order_item_id, i.quantity
+  FROM order_items i
+ WHERE (SELECT COALESCE(SUM(s.quantity), 0) FROM shipment_items s WHERE s.order_item_id = i.id)
+       + (SELECT COALESCE(SUM(f.unsent), 0) FROM refund_items f WHERE f.order_item_id = i.id) > i.quantity
+    OR (SELECT COALESCE(SUM(b.quantity), 0) FROM return_items b JOIN returns r ON r.id = b.return_id AND r.status <> 'rejected' WHERE b.order_item_id = i.id)
+       > (SELECT COALESCE(SUM(s.quantity), 0) FROM shipment_items s WHERE s.order_item_id = i.id)
+    OR (SELECT COALESCE(SUM(b.restocked), 0) FROM return_items b WHERE b.order_item_id = i.id)
+       + (SELECT COALESCE(SUM(f.restocked), 0) FROM refund_items f WHERE f.order_item_id = i.id) > i.quantity;
+
+-- check: parcel_is_of_one_order
+-- A parcel, a return and a refund hold lines of their own order only.
+SELECT s.id AS shipment_id FROM shipments s JOIN shipment_items p ON p.shipment_id = s.id JOIN order_items i ON i.id = p.order_item_id WHERE i.order_id <> s.order_id
+ UNION ALL
+SELECT r.id FROM returns r JOIN return_items p ON p.return_id = r.id JOIN order_items i ON i.id = p.order_item_id WHERE i.order_id <> r.order_id
+ UNION ALL
+SELECT f.id FROM refunds f JOIN refund_items p ON p.refund_id = f.id JOIN order_items i ON i.id = p.order_item_id WHERE i.order_id <> f.order_id;
+
+-- check: fulfilment_is_what_was_sent
+-- An order is shipped when all that is to be sent has left, and delivered when all of it arrived. Cancelled ones sent nothing.
+SELECT o.id AS order_id, o.fulfilment_status
+  FROM orders o
+  LEFT JOIN (SELECT i.order_id, SUM(i.quantity) - COALESCE(SUM(u.unsent), 0) AS wanted, COALESCE(SUM(p.sent), 0) AS sent
+               FROM order_items i
+               LEFT JOIN (SELECT order_item_id, SUM(quantity) AS sent FROM shipment_items GROUP BY order_item_id) p ON p.order_item_id = i.id
+               LEFT JOIN (SELECT order_item_id, SUM(unsent) AS unsent FROM refund_items GROUP BY order_item_id) u ON u.order_item_id = i.id
+              WHERE NOT i.gift_card
+              GROUP BY i.order_id) s ON s.order_id = o.id
+ WHERE (o.fulfilment_status = 'unfulfilled') <> (COALESCE(s.sent, 0) = 0)
+    OR (o.fulfilment_status IN ('shipped', 'delivered') AND s.sent <> s.wanted)
+    OR (o.fulfilment_status = 'partly_shipped' AND s.sent >= s.wanted)
+    OR (o.fulfilment_status = 'delivered' AND EXISTS (SELECT 1 FROM shipments x WHERE x.order_id = o.id AND x.delivered_at IS NULL))
+    OR (o.status IN ('pending', 'cancelled', 'expired') AND o.fulfilment_status <> 'unfulfilled');
+
+-- check: payments_gave_back_what_their_refunds_say
+-- No refund without its money, and none above what was captured.
+SELECT p.id AS payment_id, p.refunded_minor
+  FROM payments p
+  LEFT JOIN refunds f ON f.payment_id = p.id
+ GROUP BY p.id, p.refunded_minor, p.captured_minor
+HAVING p.refunded_minor <> COALESCE(SUM(f.payment_minor), 0) OR p.refunded_minor > p.captured_minor;
+
+-- check: refund_is_the_sum_of_its_parts
+-- What goes back is lines and delivery, by payment and gift card.
+SELECT f.id AS refund_id
+  FROM refunds f
+  LEFT JOIN refund_items i ON i.refund_id = f.id
+ GROUP BY f.id, f.payment_minor, f.gift_card_minor, f.shipping_minor
+HAVING f.payment_minor + f.gift_card_minor <> f.shipping_minor + COALESCE(SUM(i.amount_minor), 0);
+
+-- check: line_gives_back_what_was_paid_for_it
+-- The refunds of a line never exceed it, and those of all its pieces are exactly it.
+SELECT i.id AS order_item_id, SUM(f.amount_minor) AS refunded_minor
+  FROM order_items i
+  JOIN orders o ON o.id = i.order_id
+  JOIN refund_items f ON f.order_item_id = i.id
+ GROUP BY i.id, i.quantity, i.line_minor, i.discount_minor, i.tax_minor, o.tax_included
+HAVING SUM(f.quantity) > i.quantity
+    OR SUM(f.amount_minor) > i.line_minor - i.discount_minor + IF(o.tax_included, 0, i.tax_minor)
+    OR (SUM(f.quantity) = i.quantity AND SUM(f.amount_minor) <> i.line_minor - i.discount_minor + IF(o.tax_included, 0, i.tax_minor));
+
+-- check: payment_status_is_what_was_refunded
+-- An order is refunded when all of it went back, partly when some of it did.
+SELECT o.id AS order_id, o.payment_status, COALESCE(SUM(f.payment_minor + f.gift_card_minor), 0) AS refunded_minor
+  FROM orders o
+  LEFT JOIN refunds f ON f.order_id = o.id
+ GROUP BY o.id, o.payment_status, o.total_minor
+HAVING COALESCE(SUM(f.payment_minor + f.gift_card_minor), 0) > o.total_minor
+    OR (o.payment_status = 'refunded') <> (o.total_minor > 0 AND COALESCE(SUM(f.payment_minor + f.gift_card_minor), 0) = o.total_minor)
+    OR (o.payment_status = 'partly_refunded') <> (COALESCE(SUM(f.payment_minor + f.gift_card_minor), 0) BETWEEN 1 AND o.total_minor - 1);
+
+-- check: paid_order_has_its_payment
+-- Nobody is called a payer without money on record, and no order was captured above what was due.
+SELECT o.id AS order_id
+  FROM orders o
+  LEFT JOIN payments p ON p.order_id = o.id AND p.status = 'paid'
+ GROUP BY o.id, o.payment_status, o.due_minor
+HAVING (o.payment_status <> 'unpaid' AND COALESCE(SUM(p.captured_minor), 0) < o.due_minor) OR COALESCE(SUM(p.captured_minor), 0) > o.due_minor;
+
+-- check: completed_order_is_paid
+-- What is completed has arrived and is paid, or was refunded, or had nothing to send.
+SELECT id AS order_id FROM orders WHERE status = 'completed' AND payment_status = 'unpaid';

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 ROUTES = (
     "accounts",
     "admin",
+    "admin_orders",
     "cart",
     "catalogue",
     "checkout",
     "devices",
     "discovery",
+    "gift_cards",
     "me",
     "operations",
     "orders",

@@ -9,9 +9,9 @@ VALUES (:number, :user_id, :email, :status, :payment_method, :shipping_method, :
 -- name: add_items -> count
 -- All lines in one round trip, as copies that later changes of the products do not reach.
 INSERT INTO order_items (order_id, position, variant_id, product_id, title, options, sku, image_path, quantity, price_minor, line_minor, discount_minor,
-                         tax_rate_bp, tax_minor)
+                         tax_rate_bp, tax_minor, gift_card)
 SELECT :order_id, i.position, i.variant_id, i.product_id, i.title, i.options, i.sku, i.image_path, i.quantity, i.price_minor, i.line_minor, i.discount_minor,
-       i.tax_rate_bp, i.tax_minor
+       i.tax_rate_bp, i.tax_minor, i.gift_card
   FROM JSON_TABLE(:items, '$[*]' COLUMNS (position FOR ORDINALITY,
                                           variant_id BIGINT UNSIGNED PATH '$.variant_id',
                                           product_id BIGINT UNSIGNED PATH '$.product_id',
@@ -24,7 +24,8 @@ SELECT :order_id, i.position, i.variant_id, i.product_id, i.title, i.options, i.
                                           line_minor BIGINT PATH '$.line_minor',
                                           discount_minor BIGINT PATH '$.discount_minor',
                                           tax_rate_bp INT PATH '$.tax_rate_bp',
-                                          tax_minor BIGINT PATH '$.tax_minor')) i;
+                                          tax_minor BIGINT PATH '$.tax_minor',
+                                          gift_card BOOLEAN PATH '$.gift_card')) i;
 
 -- name: add_event -> id
 INSERT INTO order_events (order_id, kind, actor_id, at)
@@ -69,8 +70,15 @@ SELECT o.id, o.number, o.user_id, o.email, o.status, o.payment_status, o.fulfilm
 SELECT COUNT(*) FROM orders WHERE user_id = :user_id;
 
 -- name: list_items -> rows
-SELECT i.order_id, i.variant_id, i.product_id, p.slug, i.title, i.options, i.sku, i.image_path, i.quantity, i.price_minor, i.line_minor, i.discount_minor,
-       i.tax_rate_bp, i.tax_minor
+SELECT i.order_id, i.id, i.variant_id, i.product_id, p.slug, i.title, i.options, i.sku, i.image_path, i.quantity, i.price_minor, i.line_minor, i.discount_minor,
+       i.tax_rate_bp, i.tax_minor,
+       (SELECT CAST(COALESCE(SUM(s.quantity), 0) AS SIGNED) FROM shipment_items s WHERE s.order_item_id = i.id) AS sent,
+       (SELECT CAST(COALESCE(SUM(f.unsent), 0) AS SIGNED) FROM refund_items f WHERE f.order_item_id = i.id) AS unsent,
+       (SELECT CAST(COALESCE(SUM(b.quantity), 0) AS SIGNED)
+          FROM return_items b
+          JOIN returns r ON r.id = b.return_id AND r.status <> 'rejected'
+         WHERE b.order_item_id = i.id) AS sent_back,
+       (SELECT CAST(COALESCE(SUM(f.quantity), 0) AS SIGNED) FROM refund_items f WHERE f.order_item_id = i.id) AS refunded
   FROM order_items i
   LEFT JOIN products p ON p.id = i.product_id AND p.listed
  WHERE i.order_id IN (:order_ids)
@@ -96,3 +104,45 @@ UPDATE orders SET status = 'expired' WHERE id = :order_id AND status = 'pending'
 {columns}
   FROM orders o
  WHERE o.id = :order_id;
+
+-- name: hold -> row
+{columns}
+  FROM orders o
+ WHERE o.number = :number
+   FOR UPDATE;
+
+-- name: set_states -> count
+UPDATE orders SET status = :status, payment_status = :payment_status, fulfilment_status = :fulfilment_status WHERE id = :order_id;
+
+-- name: list_lines -> rows
+-- What became of each line of one order, and what was paid for it: with its tax, less its discount.
+SELECT i.id, i.variant_id, i.title, i.options, i.quantity, i.gift_card,
+       i.line_minor - i.discount_minor + IF(o.tax_included, 0, i.tax_minor) AS paid_minor,
+       i.tax_minor,
+       (SELECT CAST(COALESCE(SUM(s.quantity), 0) AS SIGNED) FROM shipment_items s WHERE s.order_item_id = i.id) AS sent,
+       (SELECT CAST(COALESCE(SUM(f.unsent), 0) AS SIGNED) FROM refund_items f WHERE f.order_item_id = i.id) AS unsent,
+       (SELECT CAST(COALESCE(SUM(f.quantity), 0) AS SIGNED) FROM refund_items f WHERE f.order_item_id = i.id) AS refunded,
+       (SELECT CAST(COALESCE(SUM(f.restocked), 0) AS SIGNED) FROM refund_items f WHERE f.order_item_id = i.id)
+       + (SELECT CAST(COALESCE(SUM(b.restocked), 0) AS SIGNED) FROM return_items b WHERE b.order_item_id = i.id) AS restocked,
+       (SELECT CAST(COALESCE(SUM(b.quantity), 0) AS SIGNED)
+          FROM return_items b
+          JOIN returns r ON r.id = b.return_id AND r.status <> 'rejected'
+         WHERE b.order_item_id = i.id) AS sent_back
+  FROM order_items i
+  JOIN orders o ON o.id = i.order_id
+ WHERE i.order_id = :order_id
+ ORDER BY i.position
+ LIMIT 100;
+
+-- name: get_sending -> row
+-- How many pieces are to be sent in all, how many were, and how many parcels have not arrived. Gift cards go by mail.
+SELECT (SELECT CAST(COALESCE(SUM(i.quantity), 0) AS SIGNED) FROM order_items i WHERE i.order_id = :order_id AND NOT i.gift_card)
+       - (SELECT CAST(COALESCE(SUM(f.unsent), 0) AS SIGNED)
+            FROM refund_items f
+            JOIN order_items i ON i.id = f.order_item_id AND NOT i.gift_card
+           WHERE i.order_id = :order_id) AS wanted,
+       (SELECT CAST(COALESCE(SUM(p.quantity), 0) AS SIGNED)
+          FROM shipments s
+          JOIN shipment_items p ON p.shipment_id = s.id
+         WHERE s.order_id = :order_id) AS sent,
+       (SELECT COUNT(*) FROM shipments s WHERE s.order_id = :order_id AND s.delivered_at IS NULL) AS on_the_way;

@@ -39,11 +39,10 @@ SELECT v.id, -i.quantity, 'order', i.order_id, :actor_id, UTC_TIMESTAMP(6)
   JOIN variants v ON v.id = i.variant_id
  WHERE i.order_id = :order_id AND v.tracked;
 
--- name: note_initial -> count
+-- name: note_all -> count
 INSERT INTO stock_movements (variant_id, quantity, reason, order_id, actor_id, at)
-SELECT id, stock, 'initial', NULL, :actor_id, UTC_TIMESTAMP(6)
-  FROM variants
- WHERE product_id = :product_id AND stock > 0;
+SELECT moved.variant_id, moved.quantity, :reason, NULL, :actor_id, UTC_TIMESTAMP(6)
+  FROM JSON_TABLE(:moves, '$[*]' COLUMNS (variant_id BIGINT UNSIGNED PATH '$.variant_id', quantity INT PATH '$.quantity')) moved;
 
 -- name: adjust -> count
 UPDATE variants SET stock = stock + :quantity WHERE id = :variant_id AND stock + :quantity >= 0;
@@ -51,3 +50,16 @@ UPDATE variants SET stock = stock + :quantity WHERE id = :variant_id AND stock +
 -- name: note_adjusted -> id
 INSERT INTO stock_movements (variant_id, quantity, reason, order_id, actor_id, at)
 VALUES (:variant_id, :quantity, 'adjusted', NULL, :actor_id, UTC_TIMESTAMP(6));
+
+-- name: restock -> count
+-- In ascending order of id, as take does.
+UPDATE JSON_TABLE(:lines, '$[*]' COLUMNS (variant_id BIGINT UNSIGNED PATH '$.variant_id', quantity INT PATH '$.quantity')) back
+STRAIGHT_JOIN variants v ON v.id = back.variant_id
+   SET v.stock = v.stock + back.quantity
+ WHERE v.tracked;
+
+-- name: note_restocked -> count
+INSERT INTO stock_movements (variant_id, quantity, reason, order_id, actor_id, at)
+SELECT v.id, back.quantity, 'returned', :order_id, :actor_id, UTC_TIMESTAMP(6)
+  FROM JSON_TABLE(:lines, '$[*]' COLUMNS (variant_id BIGINT UNSIGNED PATH '$.variant_id', quantity INT PATH '$.quantity')) back
+  JOIN variants v ON v.id = back.variant_id AND v.tracked;

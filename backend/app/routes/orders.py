@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from typing import Annotated
+
 from flask import Blueprint
 from pydantic import Field
 
 from .. import http
-from ..http import Params, anyone, signed_in
-from ..services import orders
+from ..http import Body, Params, Prose, anyone, send_header, signed_in
+from ..services import cancellations, cart, orders, reorders, returns
 from ..services.orders import Order, OrderList
+from ..services.reorders import Reordered
+from ..services.returns import Reason
+from .cart import MOST_ID, buyer
+from .checkout import idempotency_key
 
 bp = Blueprint("orders", __name__, url_prefix="/api/v1/orders")
 
@@ -18,6 +24,17 @@ class Page(Params):
 
 class Token(Params):
     token: str | None = Field(None, max_length=64)
+
+
+class WantedBack(Body):
+    item_id: int = Field(ge=1, le=MOST_ID)
+    quantity: int = Field(ge=1, le=cart.MOST_OF_ONE)
+    reason: Reason
+
+
+class ReturnRequest(Body):
+    items: Annotated[list[WantedBack], Field(min_length=1, max_length=cart.MOST_LINES)]
+    note: Prose = Field("", max_length=1000)
 
 
 @bp.get("")
@@ -38,4 +55,22 @@ def get_order(number: str, params: Token) -> Order:
 @anyone(problems=(404, 409))
 def cancel(number: str, params: Token) -> Order:
     """Cancel an order that is not under way yet."""
-    return orders.cancel(number, user_id=http.user_id(), token=params.token)
+    return cancellations.cancel(number, user_id=http.user_id(), token=params.token)
+
+
+@bp.post("/<number>/returns")
+@anyone(status=201, problems=(400, 404, 409), key=True)
+def request_return(number: str, body: ReturnRequest, params: Token) -> Order:
+    """Ask to send things back, within the days that the shop gives. The answer comes by mail."""
+    items: list[returns.WantedBack] = [{"item_id": one.item_id, "quantity": one.quantity, "reason": one.reason} for one in body.items]
+    repeated = returns.request(number, items, note=body.note, key=idempotency_key(), user_id=http.user_id(), token=params.token)
+    if repeated:
+        send_header("Idempotent-Replayed", "true")
+    return orders.get(number, user_id=http.user_id(), token=params.token)
+
+
+@bp.post("/<number>/reorder")
+@anyone(problems=(404, 409))
+def reorder(number: str, params: Token) -> Reordered:
+    """Put what was ordered into the cart, as far as it is still sold; `notices` say what is not."""
+    return reorders.reorder(number, buyer(create=True), token=params.token)

@@ -181,6 +181,28 @@ def _merge_guest(tx: Tx, guest: Buyer, user: Buyer) -> list[str]:
     return notices
 
 
+def fill(tx: Tx, buyer: Buyer, wanted: list[Row]) -> list[str]:
+    """Put these variants into the cart, each as far as it is sold and there is room; gives what the shopper should be told."""
+    cart_id = _take_cart(tx, buyer)
+    present = {row["variant_id"]: row["quantity"] for row in q.cart.list_items(tx, cart_id=cart_id)}
+    sold = {row["id"]: row for row in q.cart.list_variants(tx, variant_ids=[line["variant_id"] for line in wanted])}
+    notices = []
+    for line in wanted:
+        variant, before = sold.get(line["variant_id"]), present.get(line["variant_id"], 0)
+        most = min(MOST_OF_ONE, variant["stock"] if variant["tracked"] else MOST_OF_ONE) if variant else 0
+        after = max(before, min(before + line["quantity"], most))
+        if variant is None:
+            notices.append(f"{line['title']} is not sold any more.")
+        elif after < before + line["quantity"]:
+            notices.append(
+                f"{line['title']}: only {after - before} of {line['quantity']} could be added." if after > before else f"{line['title']} is sold out."
+            )
+        if variant and after > before and (before or len(present) < MOST_LINES):
+            present[line["variant_id"]] = after
+            _put(tx, cart_id, variant, after, present=bool(before))
+    return notices
+
+
 def forget_stale() -> int:
     """A guest's cart lives as long as the guest's cookie. Gives the number of carts dropped."""
     with db.reading() as tx:
@@ -264,7 +286,7 @@ def item(row: Row, currency: str) -> CartItem:
         "stock": row["stock"],
         "tracked": bool(row["tracked"]),
         "available": bool(row["buyable"]),
-        "image": media(row["image_path"], row["image_alt"], row["image_width"], row["image_height"]),
+        "image": media(row["image_path"], row["image_alt"], row["image_width"], row["image_height"], row["image_widths"] or ""),
         "notices": _notices(row, currency),
     }
 

@@ -1,4 +1,4 @@
-"""Orders after they are placed: reading them, cancelling them, letting unpaid ones expire."""
+"""Orders after they are placed: their states, reading them, letting unpaid ones expire."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from .. import db, money, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, NotFound
-from . import mail, promotions, settings, stock
+from . import gift_cards, mail, promotions, settings, stock
 from .catalogue import Image, media
 from .pricing import Step
 
@@ -26,10 +26,27 @@ STEPS = {
     "cancelled": (),
     "expired": (),
 }
+PAYMENT_STEPS = {
+    "unpaid": ("paid",),
+    "paid": ("partly_refunded", "refunded"),
+    "partly_refunded": ("partly_refunded", "refunded"),
+    "refunded": (),
+}
+FULFILMENT_STEPS = {
+    "unfulfilled": ("partly_shipped", "shipped"),
+    "partly_shipped": ("partly_shipped", "shipped"),
+    "shipped": ("delivered",),
+    "delivered": (),
+}
+TABLES = {"status": STEPS, "payment_status": PAYMENT_STEPS, "fulfilment_status": FULFILMENT_STEPS}
 CANCELLABLE = tuple(status for status, following in STEPS.items() if "cancelled" in following)
+REFUNDED_BY_ITSELF = ("stripe", "test")
 
 
 class OrderItem(TypedDict):
+    """A line; `sent`, `unsent` (given up before), `sent_back` (or about to be) and `refunded` are pieces of its quantity."""
+
+    id: int
     variant_id: int | None
     product_id: int | None
     slug: str | None
@@ -42,6 +59,10 @@ class OrderItem(TypedDict):
     discount_minor: int
     tax_minor: int
     image: Image | None
+    sent: int
+    unsent: int
+    sent_back: int
+    refunded: int
 
 
 class OrderAddress(TypedDict):
@@ -66,6 +87,60 @@ class Payment(TypedDict):
     status: str
     instructions: str
     pay_by: datetime | None
+
+
+class Pieces(TypedDict):
+    item_id: int
+    quantity: int
+
+
+class Shipment(TypedDict):
+    """A parcel of an order."""
+
+    id: int
+    carrier: str
+    tracking_number: str
+    tracking_url: str
+    shipped_at: datetime
+    delivered_at: datetime | None
+    items: list[Pieces]
+
+
+class ReturnedPieces(Pieces):
+    reason: str
+    restocked: int
+
+
+class Return(TypedDict):
+    id: int
+    status: str
+    note: str
+    answer: str
+    created_at: datetime
+    decided_at: datetime | None
+    received_at: datetime | None
+    items: list[ReturnedPieces]
+
+
+class RefundedPieces(Pieces):
+    amount_minor: int
+    restocked: int
+
+
+class Refund(TypedDict):
+    """Money that goes back; `status` is `done` when the buyer's bank or card has it. Delivery is `shipping_minor` of the amount."""
+
+    id: int
+    status: str
+    amount_minor: int
+    payment_minor: int
+    gift_card_minor: int
+    shipping_minor: int
+    return_id: int | None
+    reason: str
+    created_at: datetime
+    done_at: datetime | None
+    items: list[RefundedPieces]
 
 
 class Order(TypedDict):
@@ -94,7 +169,13 @@ class Order(TypedDict):
     placed_at: datetime
     payment: Payment
     events: list[OrderEvent]
+    shipments: list[Shipment]
+    returns: list[Return]
+    refunds: list[Refund]
+    refunded_minor: int
     can_cancel: bool
+    can_return: bool
+    return_by: datetime | None
 
 
 class OrderSummary(TypedDict):
@@ -118,11 +199,12 @@ class OrderList(TypedDict):
 def get(number: str, *, user_id: int | None = None, token: str | None = None, trusted: bool = False) -> Order:
     """One order for its buyer, or for the guest who holds its token. Raises NotFound for anybody else, as if it were not there."""
     with db.reading() as tx:
-        row = _own(tx, number, user_id, token, trusted)
+        row = own(tx, number, user_id, token, trusted)
         items = q.orders.list_items(tx, order_ids=[row["id"]])
         events = q.orders.list_events(tx, order_ids=[row["id"]])
         shop = settings.shop(tx)
-    return _order(row, items, events, shop)
+        parts = _Parts(tx, [row], shop)
+    return _order(row, items, events, shop, parts)
 
 
 def list_of(user_id: int, *, limit: int, after: str) -> OrderList:
@@ -145,9 +227,21 @@ def all_of(user_id: int) -> list[Order]:
             ids = [row["id"] for row in rows]
             items = _by_order(q.orders.list_items(tx, order_ids=ids))
             events = _by_order(q.orders.list_events(tx, order_ids=ids))
-            found += [_order(row, items[row["id"]], events[row["id"]], shop) for row in rows]
+            parts = _Parts(tx, rows, shop)
+            found += [_order(row, items[row["id"]], events[row["id"]], shop, parts) for row in rows]
             after = rows[-1]["id"]
     return found
+
+
+class _Parts:
+    """What came of some orders, by order: parcels, returns and refunds. Only those are asked for of which there can be any."""
+
+    def __init__(self, tx: Tx, rows: list[Row], shop: dict[str, Any]) -> None:
+        sent = [row["id"] for row in rows if row["fulfilment_status"] != "unfulfilled"]
+        refunded = [row["id"] for row in rows if row["payment_status"] in ("partly_refunded", "refunded")]
+        self.shipments = _by_order(q.shipments.list_of(tx, order_ids=sent, return_days=shop["return_days"]) if sent else [])
+        self.returns = _by_order(q.returns.list_of(tx, order_ids=sent) if sent else [])
+        self.refunds = _by_order(q.refunds.list_of(tx, order_ids=refunded) if refunded else [])
 
 
 def _by_order(rows: list[Row]) -> dict[int, list[Row]]:
@@ -165,22 +259,47 @@ def _read_after(after: str) -> int | None:
     return int(after)
 
 
-def cancel(number: str, *, user_id: int | None, token: str | None) -> Order:
-    """Cancel the buyer's own order and put its goods back on the shelf, once. Raises NotFound, and Conflict when it is too late."""
-    db.transaction(_cancel, number, user_id, token)
-    return get(number, trusted=True)
+def hold(tx: Tx, number: str) -> Row:
+    """The order with its row held: whoever changes an order after it was placed does this first, so that all such acts stand in line."""
+    row: Row | None = q.orders.hold(tx, number=number) if number.isascii() else None
+    if row is None:
+        raise NotFound("There is no such order.")
+    return row
 
 
-def _cancel(tx: Tx, number: str, user_id: int | None, token: str | None) -> None:
-    row = _own(tx, number, user_id, token, False)
-    if not q.orders.cancel(tx, order_id=row["id"], cancellable=CANCELLABLE):
-        now = q.orders.get_by_id(tx, order_id=row["id"])
-        state = now["status"] if now["status"] not in CANCELLABLE else now["fulfilment_status"] if now["payment_status"] == "unpaid" else "paid"
-        raise Conflict(f"An order that is {state.replace('_', ' ')} cannot be cancelled here.")
-    promotions.release(tx, row["id"])
-    stock.put_back(tx, row["id"], reason="cancelled", actor_id=user_id)
-    q.orders.add_event(tx, order_id=row["id"], kind="cancelled", actor_id=user_id)
-    announce(tx, row["id"], "order_cancelled")
+def step(tx: Tx, order: Row, state: str, to: str, *, actor_id: int | None) -> None:
+    """Move one of the three states of an order that is held along its table, with the event that tells of it."""
+    if to not in TABLES[state][order[state]]:
+        raise Conflict(f"An order that is {order[state].replace('_', ' ')} cannot become {to.replace('_', ' ')}.")
+    order[state] = to
+    q.orders.set_states(tx, order_id=order["id"], status=order["status"], payment_status=order["payment_status"], fulfilment_status=order["fulfilment_status"])
+    q.orders.add_event(tx, order_id=order["id"], kind=to, actor_id=actor_id)
+
+
+def follow_up(tx: Tx, order_id: int, *, actor_id: int | None = None) -> None:
+    """Bring an order's states to what came of it; to be called, while its row is held, after parcels, payments and refunds.
+
+    What is sent, delivered and paid is completed; so is what was refunded whole, or has nothing that could be sent.
+    """
+    order = q.orders.get_by_id(tx, order_id=order_id)
+    if order["status"] != "placed":
+        return
+    sending = q.orders.get_sending(tx, order_id=order_id)
+    arrived = not sending["on_the_way"]
+    if sending["sent"] and order["fulfilment_status"] in ("unfulfilled", "partly_shipped"):
+        reached = "partly_shipped" if sending["sent"] < sending["wanted"] else "shipped"
+        if reached != order["fulfilment_status"]:
+            step(tx, order, "fulfilment_status", reached, actor_id=actor_id)
+    if order["fulfilment_status"] == "shipped" and arrived:
+        step(tx, order, "fulfilment_status", "delivered", actor_id=actor_id)
+    nothing_to_send = sending["sent"] == sending["wanted"] and arrived
+    if order["payment_status"] != "unpaid" and nothing_to_send:
+        step(tx, order, "status", "completed", actor_id=actor_id)
+
+
+def settle(tx: Tx, order_id: int) -> None:
+    """Note a new order as paid with which nothing is left to pay: a gift card or a coupon paid it all."""
+    step(tx, q.orders.get_by_id(tx, order_id=order_id), "payment_status", "paid", actor_id=None)
 
 
 def expire_due() -> int:
@@ -194,6 +313,7 @@ def _expire(tx: Tx, order_id: int) -> int:
     if not q.orders.expire(tx, order_id=order_id):
         return 0
     promotions.release(tx, order_id)
+    gift_cards.release(tx, order_id)
     stock.put_back(tx, order_id, reason="expired", actor_id=None)
     q.orders.add_event(tx, order_id=order_id, kind="expired", actor_id=None)
     announce(tx, order_id, "order_expired")
@@ -216,14 +336,14 @@ def token_of(number: str) -> str:
     return base64.urlsafe_b64encode(security.sign("order", number)[:18]).decode()
 
 
-def announce(tx: Tx, order_id: int, template: str) -> None:
-    """Put the mail about an order's step into the outbox, in the transaction of that step."""
+def announce(tx: Tx, order_id: int, template: str, **more: Any) -> None:
+    """Put the mail about an order's step into the outbox, in the transaction of that step. `more` is what this template needs beside."""
     row = q.orders.get_by_id(tx, order_id=order_id)
     if not row["email"]:
         # Its buyer was erased; there is nobody to tell.
         return
     items = q.orders.list_items(tx, order_ids=[order_id])
-    mail.enqueue(tx, template, row["email"], _mail_data(row, items, settings.shop(tx)), order_id=order_id)
+    mail.enqueue(tx, template, row["email"], _mail_data(row, items, settings.shop(tx)) | more, order_id=order_id)
 
 
 def _mail_data(row: Row, items: list[Row], shop: dict[str, Any]) -> dict[str, Any]:
@@ -256,6 +376,8 @@ def _address_lines(row: Row) -> list[str]:
 
 def _instructions(row: Row, shop: dict[str, Any]) -> str:
     amount = money.in_words(row["due_minor"], row["currency"])
+    if row["due_minor"] == 0:
+        return "Nothing is left to pay."
     if row["payment_method"] == "cash_on_delivery":
         return f"Please have {amount} ready when the parcel arrives."
     account = f" to {shop['bank_account']}" if shop["bank_account"] else ""
@@ -263,7 +385,8 @@ def _instructions(row: Row, shop: dict[str, Any]) -> str:
     return f"Please transfer {amount}{account}{until} and give {row['number']} as the reference. We hold the goods for you until then."
 
 
-def _own(tx: Tx, number: str, user_id: int | None, token: str | None, trusted: bool) -> Row:
+def own(tx: Tx, number: str, user_id: int | None, token: str | None, trusted: bool = False) -> Row:
+    """The order's row for whoever may see it. Raises NotFound for anybody else."""
     # Numbers are ASCII; to compare them with anything else is an error to the database, not a no.
     row: Row | None = q.orders.get(tx, number=number) if number.isascii() else None
     if row is None:
@@ -275,7 +398,9 @@ def _own(tx: Tx, number: str, user_id: int | None, token: str | None, trusted: b
     return row
 
 
-def _order(row: Row, items: list[Row], events: list[Row], shop: dict[str, Any]) -> Order:
+def _order(row: Row, items: list[Row], events: list[Row], shop: dict[str, Any], parts: _Parts) -> Order:
+    shipments, refunds = parts.shipments[row["id"]], parts.refunds[row["id"]]
+    may_return = any(parcel["may_return"] for parcel in shipments) and any(item["sent"] > item["sent_back"] for item in items)
     order: Order = {
         "number": row["number"],
         "status": row["status"],
@@ -316,11 +441,68 @@ def _order(row: Row, items: list[Row], events: list[Row], shop: dict[str, Any]) 
             "pay_by": row["pay_by"],
         },
         "events": [{"kind": event["kind"], "at": event["at"]} for event in events],
-        "can_cancel": row["status"] in CANCELLABLE and row["payment_status"] == "unpaid" and row["fulfilment_status"] == "unfulfilled",
+        "shipments": [_shipment(parcel) for parcel in shipments],
+        "returns": [_return(one) for one in parts.returns[row["id"]]],
+        "refunds": [_refund(one) for one in refunds],
+        "refunded_minor": sum(one["payment_minor"] + one["gift_card_minor"] for one in refunds),
+        "can_cancel": can_cancel(row),
+        "can_return": may_return,
+        "return_by": max((parcel["return_by"] for parcel in shipments), default=None),
     }
     if row["user_id"] is None:
         order["token"] = token_of(row["number"])
     return order
+
+
+def may_be_cancelled(row: Row) -> bool:
+    """Whether anybody may: before anything is sent."""
+    return row["status"] in CANCELLABLE and row["fulfilment_status"] == "unfulfilled"
+
+
+def can_cancel(row: Row) -> bool:
+    """Whether the buyer may: what is unpaid, or was paid by what gives the money back by itself."""
+    return may_be_cancelled(row) and (row["payment_status"] == "unpaid" or row["payment_method"] in REFUNDED_BY_ITSELF or not row["due_minor"])
+
+
+def _shipment(row: Row) -> Shipment:
+    return {
+        "id": row["id"],
+        "carrier": row["carrier"],
+        "tracking_number": row["tracking_number"],
+        "tracking_url": row["tracking_url"],
+        "shipped_at": row["shipped_at"],
+        "delivered_at": row["delivered_at"],
+        "items": orjson.loads(row["items"]),
+    }
+
+
+def _return(row: Row) -> Return:
+    return {
+        "id": row["id"],
+        "status": row["status"],
+        "note": row["note"],
+        "answer": row["answer"],
+        "created_at": row["created_at"],
+        "decided_at": row["decided_at"],
+        "received_at": row["received_at"],
+        "items": orjson.loads(row["items"]),
+    }
+
+
+def _refund(row: Row) -> Refund:
+    return {
+        "id": row["id"],
+        "status": row["status"],
+        "amount_minor": row["payment_minor"] + row["gift_card_minor"],
+        "payment_minor": row["payment_minor"],
+        "gift_card_minor": row["gift_card_minor"],
+        "shipping_minor": row["shipping_minor"],
+        "return_id": row["return_id"],
+        "reason": row["reason"],
+        "created_at": row["created_at"],
+        "done_at": row["done_at"],
+        "items": orjson.loads(row["items"]) if row["items"] else [],
+    }
 
 
 def _summary(row: Row, items: list[Row]) -> OrderSummary:
@@ -339,6 +521,7 @@ def _summary(row: Row, items: list[Row]) -> OrderSummary:
 
 def _item(item: Row) -> OrderItem:
     return {
+        "id": item["id"],
         "variant_id": item["variant_id"],
         "product_id": item["product_id"],
         "slug": item["slug"],
@@ -351,4 +534,8 @@ def _item(item: Row) -> OrderItem:
         "discount_minor": item["discount_minor"],
         "tax_minor": item["tax_minor"],
         "image": media(item["image_path"], item["title"], 800, 800),
+        "sent": item["sent"],
+        "unsent": item["unsent"],
+        "sent_back": item["sent_back"],
+        "refunded": item["refunded"],
     }

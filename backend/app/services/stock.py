@@ -31,6 +31,14 @@ def put_back(tx: Tx, order_id: int, *, reason: str, actor_id: int | None) -> Non
     q.stock.note_returned(tx, order_id=order_id, reason=reason, actor_id=actor_id)
 
 
+def restock(tx: Tx, order_id: int, pieces: list[tuple[int | None, int]], *, actor_id: int | None) -> None:
+    """Put pieces of an order, by variant, on the shelf again. What is not counted, or not sold any more, has no shelf."""
+    lines = [{"variant_id": variant_id, "quantity": quantity} for variant_id, quantity in sorted((v, n) for v, n in pieces if v is not None and n)]
+    if lines and q.stock.restock(tx, lines=(wanted := orjson.dumps(lines).decode())):
+        discovery.mark_back(tx, order_id)
+        q.stock.note_restocked(tx, order_id=order_id, lines=wanted, actor_id=actor_id)
+
+
 def adjust(variant_id: int, quantity: int, *, actor_id: int | None = None) -> None:
     """Change the stock by `quantity`, up or down. Raises Conflict when that would leave less than nothing."""
     db.transaction(_adjust, variant_id, quantity, actor_id)

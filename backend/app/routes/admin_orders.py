@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from flask import Blueprint
+from pydantic import AfterValidator, Field
+
+from .. import http
+from ..http import Body, Line, Params, Prose, send_header, staff
+from ..services import admin_orders, cancellations, cart, refunds, returns, settings, shipments
+from ..services.admin_orders import AdminOrder, Filters, FulfilmentStatus, OrderRows, PaymentStatus, Sort, Status
+from ..services.orders import Pieces
+from .cart import MOST_ID
+from .checkout import idempotency_key
+
+bp = Blueprint("admin_orders", __name__, url_prefix="/api/v1/admin")
+MOST_MINOR = 10**12
+
+
+class OrderParams(Params):
+    q: Line = Field("", max_length=120)
+    status: Status = ""
+    payment_status: PaymentStatus = ""
+    fulfilment_status: FulfilmentStatus = ""
+    # Named as a reader of the address would; `from` is a word of the language.
+    since: date | None = Field(None, alias="from")
+    until: date | None = Field(None, alias="to")
+    sort: Sort = "placed"
+    limit: int = Field(50, ge=1, le=100)
+    after: str = Field("", max_length=1000)
+
+
+class Piece(Body):
+    item_id: int = Field(ge=1, le=MOST_ID)
+    quantity: int = Field(ge=1, le=cart.MOST_OF_ONE)
+
+
+def _plain(items: list[Piece]) -> list[Pieces]:
+    return [{"item_id": one.item_id, "quantity": one.quantity} for one in items]
+
+
+def _web_address(value: str) -> str:
+    if value and not (value.isascii() and value.lower().startswith(("http://", "https://")) and " " not in value):
+        raise ValueError("Enter an address that begins with https:// or http://.")
+    return value
+
+
+class NewShipment(Body):
+    """A parcel. Without `items` it holds all that is left to send."""
+
+    items: Annotated[list[Piece], Field(min_length=1, max_length=cart.MOST_LINES)] | None = None
+    carrier: Line = Field("", max_length=60)
+    tracking_number: Line = Field("", max_length=80)
+    tracking_url: Annotated[Line, AfterValidator(_web_address)] = Field("", max_length=500)
+
+
+class Decision(Body):
+    status: Literal["approved", "rejected"]
+    answer: Prose = Field("", max_length=1000)
+
+
+class Receipt(Body):
+    """What came back; `restocked` goes on the shelf again."""
+
+    restocked: Annotated[list[Piece], Field(max_length=cart.MOST_LINES)] = []
+
+
+class RefundedPiece(Piece):
+    restock: bool = False
+
+
+class NewRefund(Body):
+    """Lines, a part of the delivery, or both. With `return_id` the goods were received, and put on the shelf or not, before."""
+
+    items: Annotated[list[RefundedPiece], Field(max_length=cart.MOST_LINES)] = []
+    shipping_minor: int = Field(0, ge=0, le=MOST_MINOR)
+    reason: Line = Field("", max_length=200)
+    return_id: int | None = Field(None, ge=1, le=MOST_ID)
+
+
+@bp.get("/orders")
+@staff(problems=(422,))
+def list_orders(params: OrderParams) -> OrderRows:
+    """All orders; `q` is a part of a name or e-mail address, or the beginning of a number. `from` and `to` are days."""
+    filters = Filters(params.q, params.status, params.payment_status, params.fulfilment_status, params.since, params.until)
+    return admin_orders.list_all(filters, sort=params.sort, limit=params.limit, after=params.after, currency=settings.currency())
+
+
+@bp.get("/orders/<number>")
+@staff(problems=(404,))
+def get_order(number: str) -> AdminOrder:
+    """One order with its parcels, returns, refunds, payments and events, and what may be done with it."""
+    return admin_orders.get(number)
+
+
+@bp.post("/orders/<number>/cancellation")
+@staff(problems=(404, 409), step_up=True)
+def cancel_order(number: str) -> AdminOrder:
+    """Cancel an order of which nothing was sent: its goods go back on the shelf, what was paid goes back whole."""
+    cancellations.cancel_for(number, actor_id=http.account_id())
+    return admin_orders.get(number)
+
+
+@bp.post("/orders/<number>/shipments")
+@staff(status=201, problems=(404, 409))
+def ship(number: str, body: NewShipment) -> AdminOrder:
+    """Note that a parcel left. The buyer gets a mail with where to follow it."""
+    items = _plain(body.items) if body.items is not None else None
+    tracking = body.model_dump(exclude={"items"})
+    shipments.ship(number, items, **tracking, actor_id=http.account_id())
+    return admin_orders.get(number)
+
+
+@bp.post("/shipments/<int:shipment_id>/delivery")
+@staff(problems=(404, 409))
+def deliver(shipment_id: int) -> AdminOrder:
+    """Note that a parcel arrived."""
+    return admin_orders.get(shipments.deliver(shipment_id, actor_id=http.account_id()))
+
+
+@bp.post("/returns/<int:return_id>/decision")
+@staff(problems=(404, 409))
+def decide_return(return_id: int, body: Decision) -> AdminOrder:
+    """Approve or reject a return; the buyer gets the answer by mail."""
+    return admin_orders.get(returns.decide(return_id, body.status, answer=body.answer, actor_id=http.account_id()))
+
+
+@bp.post("/returns/<int:return_id>/receipt")
+@staff(problems=(404, 409))
+def receive_return(return_id: int, body: Receipt) -> AdminOrder:
+    """Note that the goods of an approved return are here."""
+    return admin_orders.get(returns.receive(return_id, _plain(body.restocked), actor_id=http.account_id()))
+
+
+@bp.post("/orders/<number>/refunds")
+@staff(status=201, problems=(400, 404, 409), key=True, step_up=True)
+def refund(number: str, body: NewRefund) -> AdminOrder:
+    """Give money back. The same Idempotency-Key gives it once."""
+    pieces = tuple(refunds.Piece(one.item_id, one.quantity, one.restock) for one in body.items)
+    wanted = refunds.Refunding(pieces, body.shipping_minor, body.reason, body.return_id)
+    if refunds.refund(number, wanted, key=idempotency_key(), actor_id=http.account_id()):
+        send_header("Idempotent-Replayed", "true")
+    return admin_orders.get(number)
+
+
+@bp.post("/refunds/<int:refund_id>/retry")
+@staff(problems=(404, 409), step_up=True)
+def retry_refund(refund_id: int) -> AdminOrder:
+    """Ask the gateway once more for a refund that failed."""
+    return admin_orders.get(refunds.retry(refund_id, actor_id=http.account_id()))

@@ -1,0 +1,185 @@
+"""Orders as staff see them: the table of all, and one with everything that may be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, get_args
+
+from typing_extensions import TypedDict
+
+from .. import db
+from ..db import Row, q
+from . import grid, orders, refunds, shipments
+from .orders import Order
+
+Sort = Literal["placed", "placed_asc", "total", "total_desc"]
+SORTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "placed": ("placed_at", datetime.fromisoformat),
+    "placed_asc": ("placed_at", datetime.fromisoformat),
+    "total": ("total_minor", int),
+    "total_desc": ("total_minor", int),
+}
+Status = Literal["", "pending", "placed", "completed", "cancelled", "expired"]
+PaymentStatus = Literal["", "unpaid", "paid", "partly_refunded", "refunded"]
+FulfilmentStatus = Literal["", "unfulfilled", "partly_shipped", "shipped", "delivered"]
+assert set(get_args(Sort)) == set(SORTS)
+
+
+class OrderRow(TypedDict):
+    id: int
+    number: str
+    name: str
+    email: str
+    guest: bool
+    country: str
+    status: str
+    payment_status: str
+    fulfilment_status: str
+    payment_method: str
+    total_minor: int
+    count: int
+    returns_open: int
+    placed_at: datetime
+
+
+class OrderRows(TypedDict):
+    items: list[OrderRow]
+    next: str | None
+    total: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which orders: '' is any; the last two are days, both within."""
+
+    q: str = ""
+    status: Status = ""
+    payment_status: PaymentStatus = ""
+    fulfilment_status: FulfilmentStatus = ""
+    since: date | None = None
+    until: date | None = None
+
+
+def list_all(filters: Filters, *, sort: Sort, limit: int, after: str, currency: str) -> OrderRows:
+    """One page in two statements, however long it is."""
+    column, read = SORTS[sort]
+    value, after_id = grid.read_cursor(after, sort, read)
+    wanted = _wanted(filters)
+    with db.reading() as tx:
+        rows = q.admin_orders.list_all[sort](tx, **wanted, after=value, after_id=after_id, limit=limit + 1)
+        total = q.admin_orders.count_all(tx, **wanted)
+    page = rows[:limit]
+    following = grid.cursor(sort, page[-1][column], page[-1]["id"]) if len(rows) > limit else None
+    return {"items": [_row(row) for row in page], "next": following, "total": total, "currency": currency}
+
+
+def _wanted(filters: Filters) -> Row:
+    text = filters.q.strip()
+    return {
+        "anywhere": grid.containing(text) if text else None,
+        # Numbers are ASCII; to compare them with anything else is an error to the database, not a no.
+        "number": grid.starting(text.upper()) if text.isascii() else "",
+        "status": filters.status or None,
+        "payment_status": filters.payment_status or None,
+        "fulfilment_status": filters.fulfilment_status or None,
+        "since": filters.since,
+        "before": filters.until + timedelta(days=1) if filters.until else None,
+    }
+
+
+def _row(row: Row) -> OrderRow:
+    return {**row, "guest": bool(row["guest"])}  # type: ignore[typeddict-item]
+
+
+# ---------------------------------------------------------------- one order
+
+
+class AdminItem(TypedDict):
+    """What is left of a line: to send, to refund, and what the next pieces are worth."""
+
+    id: int
+    left_to_send: int
+    left_to_refund: int
+    paid_minor: int
+    refunded_minor: int
+
+
+class Payment(TypedDict):
+    id: int
+    method: str
+    status: str
+    amount_minor: int
+    captured_minor: int
+    refunded_minor: int
+    gateway_id: str | None
+    created_at: datetime
+    paid_at: datetime | None
+
+
+class Event(TypedDict):
+    """`actor` is the name of whoever did it, null for the shop itself or a guest."""
+
+    kind: str
+    at: datetime
+    actor: str | None
+
+
+class Acts(TypedDict):
+    """What may be done with the order as it stands."""
+
+    ship: bool
+    cancel: bool
+    refund: bool
+    record_payment: bool
+
+
+class AdminOrder(TypedDict):
+    """The order as its buyer sees it, and what only staff see."""
+
+    order: Order
+    customer_id: int | None
+    lines: list[AdminItem]
+    delivery_left_minor: int
+    payments: list[Payment]
+    events: list[Event]
+    acts: Acts
+
+
+def get(number: str) -> AdminOrder:
+    """One order with all that came of it, in a fixed number of statements. Raises NotFound."""
+    order = orders.get(number, trusted=True)
+    with db.reading() as tx:
+        row = q.orders.get(tx, number=number)
+        lines = q.orders.list_lines(tx, order_id=row["id"])
+        given_back = q.refunds.get_given_back(tx, order_id=row["id"])
+        payments = q.admin_orders.list_payments(tx, order_id=row["id"])
+        events = q.admin_orders.list_events(tx, order_id=row["id"])
+    delivery = refunds.delivery_paid(row, lines) - given_back["shipping_minor"]
+    refundable = row["payment_status"] in ("paid", "partly_refunded")
+    return {
+        "order": order,
+        "customer_id": row["user_id"],
+        "lines": [_line(line) for line in lines],
+        "delivery_left_minor": delivery,
+        "payments": payments,
+        "events": events,
+        "acts": {
+            "ship": shipments.may_ship(row) and any(shipments.left(line) for line in lines),
+            "cancel": orders.may_be_cancelled(row),
+            "refund": refundable and given_back["amount_minor"] < row["total_minor"],
+            "record_payment": row["payment_status"] == "unpaid" and row["status"] in ("pending", "placed") and row["payment_method"] in refunds.BY_HAND,
+        },
+    }
+
+
+def _line(line: Row) -> AdminItem:
+    return {
+        "id": line["id"],
+        "left_to_send": shipments.left(line),
+        "left_to_refund": line["quantity"] - line["refunded"],
+        "paid_minor": line["paid_minor"],
+        "refunded_minor": line["paid_minor"] - refunds.worth(line, line["quantity"] - line["refunded"]),
+    }

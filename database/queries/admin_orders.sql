@@ -1,0 +1,46 @@
+-- part: wanted
+ WHERE (:status IS NULL OR o.status = :status)
+   AND (:payment_status IS NULL OR o.payment_status = :payment_status)
+   AND (:fulfilment_status IS NULL OR o.fulfilment_status = :fulfilment_status)
+   AND (:since IS NULL OR o.placed_at >= :since)
+   AND (:before IS NULL OR o.placed_at < :before)
+   AND (:anywhere IS NULL OR o.number LIKE :number ESCAPE '!' OR o.email LIKE :anywhere ESCAPE '!' OR o.name LIKE :anywhere ESCAPE '!')
+
+-- name: list_all -> rows
+-- The page is cut first; only its rows are then dressed.
+-- sort placed: o.placed_at DESC, o.id DESC AFTER (o.placed_at < :after OR o.placed_at = :after AND o.id < :after_id)
+-- sort placed_asc: o.placed_at, o.id AFTER (o.placed_at > :after OR o.placed_at = :after AND o.id > :after_id)
+-- sort total: o.total_minor, o.id AFTER (o.total_minor > :after OR o.total_minor = :after AND o.id > :after_id)
+-- sort total_desc: o.total_minor DESC, o.id DESC AFTER (o.total_minor < :after OR o.total_minor = :after AND o.id < :after_id)
+SELECT o.id, o.number, o.name, o.email, o.user_id IS NULL AS guest, o.country, o.status, o.payment_status, o.fulfilment_status, o.payment_method,
+       o.total_minor, o.placed_at,
+       (SELECT CAST(COALESCE(SUM(i.quantity), 0) AS SIGNED) FROM order_items i WHERE i.order_id = o.id) AS count,
+       (SELECT COUNT(*) FROM returns r WHERE r.order_id = o.id AND r.status IN ('requested', 'approved')) AS returns_open
+  FROM (SELECT o.id
+          FROM orders o
+         {wanted}
+           AND (:after_id IS NULL OR {after})
+         ORDER BY {sort}
+         LIMIT :limit) page
+  JOIN orders o ON o.id = page.id
+ ORDER BY {sort};
+
+-- name: count_all -> value
+SELECT COUNT(*)
+  FROM orders o
+{wanted};
+
+-- name: list_payments -> rows
+SELECT id, method, status, amount_minor, captured_minor, refunded_minor, gateway_id, created_at, paid_at
+  FROM payments
+ WHERE order_id = :order_id
+ ORDER BY id
+ LIMIT 100;
+
+-- name: list_events -> rows
+SELECT e.kind, e.at, u.username AS actor
+  FROM order_events e
+  LEFT JOIN users u ON u.id = e.actor_id
+ WHERE e.order_id = :order_id
+ ORDER BY e.id
+ LIMIT 1000;
