@@ -253,6 +253,10 @@ GOOD: dict[str, Any] = factories.ADDRESS | {
     "token": "wrong",
     "username": "somebody",
     "variant_id": 1,
+    "rating": 4,
+    "title": "Good",
+    "body": "It is good.",
+    "status": "approved",
 }
 SENT = ["é", "日本😀", "a\r\nb", "x" * 5000, "' OR 1 -- \\", 10**18, [], {"a": 1}, None]
 

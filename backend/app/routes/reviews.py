@@ -33,7 +33,7 @@ class StaffReviewParams(Params):
     after: str = Field("", max_length=200)
 
 
-class Decision(Body):
+class ReviewDecision(Body):
     status: Status
     # As it was read: with it, words that changed meanwhile are not decided on.
     version: int | None = Field(None, ge=0, lt=2**63)
@@ -69,6 +69,6 @@ def list_reviews_for_staff(params: StaffReviewParams) -> StaffReviews:
 
 @bp.patch("/admin/reviews/<int:review_id>")
 @staff(problems=(404, 409))
-def decide_review(review_id: int, body: Decision) -> StaffReview:
+def decide_review(review_id: int, body: ReviewDecision) -> StaffReview:
     """Show a review in the shop, or do not."""
     return reviews.decide(review_id, body.status, version=body.version, moderator_id=http.account_id())
