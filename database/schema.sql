@@ -234,6 +234,7 @@ CREATE TABLE products (
     KEY ix_products_category_newest (category_id, listed, created_at, id),
     KEY ix_products_category_price (category_id, listed, price_minor, id),
     KEY ix_products_category_title (category_id, listed, title, id),
+    KEY ix_products_gift_card (gift_card, listed, id),
     KEY ix_products_archived_updated (archived_at, updated_at, id),
     KEY ix_products_archived_title (archived_at, title, id),
     KEY ix_products_archived_price (archived_at, price_minor, id),
@@ -898,4 +899,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', '9b1cafc33c239250199352488a8f9721e403f43511a7a956a67618d250f72cb6', UTC_TIMESTAMP(6));
+    ('0001_baseline', 'bec674b50af3344d887f9ea0d85985ccd3c208ed3aa030cc2f16f1d37efa4c0d', UTC_TIMESTAMP(6));

@@ -225,6 +225,7 @@ CREATE TABLE products (
     KEY ix_products_category_newest (category_id, listed, created_at, id),
     KEY ix_products_category_price (category_id, listed, price_minor, id),
     KEY ix_products_category_title (category_id, listed, title, id),
+    KEY ix_products_gift_card (gift_card, listed, id),
     KEY ix_products_archived_updated (archived_at, updated_at, id),
     KEY ix_products_archived_title (archived_at, title, id),
     KEY ix_products_archived_price (archived_at, price_minor, id),

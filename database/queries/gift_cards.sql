@@ -14,6 +14,9 @@ SELECT id, last_letters, currency, balance_minor, expires_at
   FROM gift_cards
  WHERE code_hash = :code_hash AND balance_minor > 0 AND voided_at IS NULL AND (expires_at IS NULL OR expires_at > UTC_TIMESTAMP(6));
 
+-- name: find_product -> row
+SELECT id, slug, title, price_minor, price_max_minor FROM products WHERE gift_card = TRUE AND listed = TRUE ORDER BY id LIMIT 1;
+
 -- name: spend -> count
 -- Zero rows: another order was quicker, or the card ended meanwhile.
 UPDATE gift_cards

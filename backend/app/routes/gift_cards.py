@@ -6,7 +6,7 @@ from pydantic import Field
 from .. import http
 from ..http import Body, Email, Line, Params, admin, anyone, send_header, staff
 from ..services import gift_cards
-from ..services.gift_cards import Balance, GiftCard, GiftCardList, MovementList
+from ..services.gift_cards import Balance, GiftCard, GiftCardList, MovementList, Offer
 from .checkout import idempotency_key
 
 bp = Blueprint("gift_cards", __name__, url_prefix="/api/v1")
@@ -28,6 +28,13 @@ class GiftCardParams(Params):
     q: str = Field("", max_length=20)
     limit: int = Field(24, ge=1, le=100)
     after: str = Field("", max_length=40)
+
+
+@bp.get("/gift-cards")
+@anyone
+def get_offer() -> Offer:
+    """The product that is a gift card, or null where the shop sells none."""
+    return gift_cards.on_sale()
 
 
 @bp.post("/gift-cards/balance")

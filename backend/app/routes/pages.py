@@ -40,6 +40,7 @@ PLAIN_PAGES = {
     "account/addresses": "account-addresses",
     "account/security": "account-security",
     "account/privacy": "account-privacy",
+    "gift-cards": "gift-cards",
     "setup": "setup",
     "api/docs": "api-docs",
     "admin/products": "admin/products",

@@ -28,6 +28,19 @@ class Balance(TypedDict):
     expires_at: datetime | None
 
 
+class OfferedCard(TypedDict):
+    id: int
+    slug: str
+    title: str
+    price_minor: int
+    price_max_minor: int
+
+
+class Offer(TypedDict):
+    product: OfferedCard | None
+    currency: str
+
+
 class GiftCard(TypedDict):
     """`order_number` is the order it was bought with, null for a card that the shop gave."""
 
@@ -88,6 +101,12 @@ def balance(code: str) -> Balance:
     if row is None:
         raise Invalid(code=UNKNOWN)
     return {"last_letters": row["last_letters"], "balance_minor": row["balance_minor"], "currency": row["currency"], "expires_at": row["expires_at"]}
+
+
+def on_sale() -> Offer:
+    """The product that is a gift card, if the shop sells one."""
+    with db.reading() as tx:
+        return {"product": q.gift_cards.find_product(tx), "currency": settings.shop(tx)["currency"]}
 
 
 def spend(tx: Tx, gift_card_id: int, order_id: int, amount_minor: int) -> bool:

@@ -3,7 +3,7 @@ import { money } from "../lib/format.js";
 import { productPicture } from "./product-card.js";
 import { optionWords } from "./cart-lines.js";
 
-const row = ({ step, text, amount_minor: amount }, currency) => html`<div class="amounts__row ${step === "total" && html`amounts__row--total`} ${step.startsWith("tax_inc") && html`amounts__row--soft`}">
+const row = ({ step, text, amount_minor: amount }, currency) => html`<div class="amounts__row ${["total", "due"].includes(step) && html`amounts__row--total`} ${step.startsWith("tax_inc") && html`amounts__row--soft`}">
   <dt>${text}</dt><dd>${amount === 0 && step === "shipping" ? "Free" : money(amount, currency)}</dd></div>`;
 
 /** What something costs, step by step, as the server reckoned it: included tax stands below the total that includes it. @param {{explanation: object[], currency: string}} quote */

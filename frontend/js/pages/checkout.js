@@ -67,18 +67,27 @@ function savedAddress() {
 const quoteRequest = () => ({
   ...(savedAddress() ? { address_id: savedAddress() } : form.elements["address.country"].value && { address: { country: form.elements["address.country"].value } }),
   ...(chosen("shipping_method") && { shipping_method: chosen("shipping_method") }),
-  ...(typedCode() && { coupon: typedCode() }),
+  ...(typed("coupon") && { coupon: typed("coupon") }),
+  ...(typed("gift_card") && { gift_card: typed("gift_card") }),
 });
 
-const typedCode = () => form.elements.coupon.value.trim();
+const typed = (name) => form.elements[name].value.trim();
 
-/** What became of the code stands below its field. */
-function showCoupon() {
-  const refusal = quote.requirements.find(({ code }) => code === "coupon")?.message;
-  const told = part("coupon-told");
+/** What became of a code stands below its field. */
+function showCode(name, place, good) {
+  const refusal = quote.requirements.find(({ code }) => code === name)?.message;
+  const told = part(`${place}-told`);
   told.className = refusal ? "field__error" : "field__hint";
-  render(told, refusal ? html`${icon("warning")}<span>${refusal}</span>` : html`${quote.coupon && `${quote.coupon} is taken off.`}`);
-  if (typedCode()) part("coupon").open = true;
+  render(told, refusal ? html`${icon("warning")}<span>${refusal}</span>` : html`${good}`);
+  if (typed(name)) part(place).open = true;
+}
+
+/** What the gift card pays, and what is left on it then. */
+function cardWords() {
+  if (!quote.gift_card) return "";
+  const pays = money(quote.gift_card_minor, quote.currency);
+  const left = quote.gift_card.balance_minor - quote.gift_card_minor;
+  return left ? `It pays ${pays}. Then ${money(left, quote.currency)} is left on it.` : `It pays ${pays}, all that is on it.`;
 }
 
 const choice = ({ name, code, title, note, end, checked }) => html`<label class="choice">
@@ -90,8 +99,9 @@ function showChoices() {
   const pay = chosen("payment_method") ?? quote.payment_methods[0]?.code;
   const focused = document.activeElement?.id;
   render(part("shipping"), html`${quote.shipping_methods.map((one) => choice({
-    name: "shipping_method", code: one.code, title: one.name, note: `${one.days} working days`, end: one.price_minor ? money(one.price_minor, quote.currency) : "Free", checked: one.code === way,
+    name: "shipping_method", code: one.code, title: one.name, note: one.days && `${one.days} working days`, end: one.price_minor ? money(one.price_minor, quote.currency) : "Free", checked: one.code === way,
   }))}`);
+  part("payment").closest("fieldset").hidden = quote.due_minor === 0 && quote.gift_card !== null;
   render(part("payment"), html`${quote.payment_methods.map((one) => choice({
     name: "payment_method", code: one.code, title: one.name, note: PAYMENT_NOTES[one.code], checked: one.code === pay,
   }))}`);
@@ -116,7 +126,8 @@ function showQuote(now, { tell = false } = {}) {
   quote = now;
   if (!quote.lines.length) return showEmpty();
   showChoices();
-  showCoupon();
+  showCode("coupon", "coupon", quote.coupon && `${quote.coupon} is taken off.`);
+  showCode("gift_card", "gift-card", cardWords());
   for (const name of ["summary", "summary-small"]) render(part(name), summary());
   const due = showDue();
   if (tell && before !== quote.due_minor) part("told").textContent = `The total is now ${due}.`;
@@ -153,6 +164,7 @@ function body(values) {
     shipping_method: values.shipping_method,
     payment_method: values.payment_method,
     ...(values.coupon && { coupon: values.coupon }),
+    ...(values.gift_card && { gift_card: values.gift_card }),
     expected_due_minor: quote.due_minor,
     cart_version: quote.cart_version,
   };
@@ -260,12 +272,12 @@ function changed({ target: { name } }) {
     store("checkout-address", chosen("saved_address"));
     showTyped();
   }
-  if (["address.country", "saved_address", "shipping_method", "coupon"].includes(name)) requote();
+  if (["address.country", "saved_address", "shipping_method", "coupon", "gift_card"].includes(name)) requote();
 }
 
-/** Enter in the code's field asks what it is worth instead of placing the order. */
+/** Enter in a code's field asks what it is worth instead of placing the order. */
 function onKey(event) {
-  if (event.key !== "Enter" || event.target.name !== "coupon") return;
+  if (event.key !== "Enter" || !["coupon", "gift_card"].includes(event.target.name)) return;
   event.preventDefault();
   requote();
 }
@@ -280,7 +292,7 @@ async function arrive() {
     showAddressBook(saved, found);
     showWho(who);
     showQuote(first);
-    if (savedAddress() || form.elements["address.country"].value || typedCode()) requote();
+    if (savedAddress() || form.elements["address.country"].value || typed("coupon") || typed("gift_card")) requote();
   } catch (error) {
     if (error.status === undefined) throw error;
     render(part("checkout"), failedState(error, "The checkout could not be loaded"));
@@ -292,6 +304,6 @@ handle(form, { send: place, done: goToOrder, refused });
 form.addEventListener("input", keepFields);
 form.addEventListener("change", changed);
 form.addEventListener("keydown", onKey);
-part("apply").addEventListener("click", requote);
+for (const name of ["apply", "apply-card"]) part(name).addEventListener("click", requote);
 window.addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
 arrive();
