@@ -81,6 +81,14 @@ def test_what_several_look_for_is_trending(client: ShopClient, shop: Flask, mug:
     assert suggestions(client, "Stonew")["terms"][0] == "stoneware mug"
 
 
+def test_a_search_in_the_address_of_the_page_counts_like_one_of_the_api(client: ShopClient, mug: Thing, search_folder: Path) -> None:
+    assert client.get("/?q=stoneware").status_code == 200
+    assert client.get("/?q=zebra").status_code == 200
+    assert client.get("/api/v1/products?q=stoneware").status_code == 200
+    collect(search_folder)
+    assert value("SELECT GROUP_CONCAT(term) FROM search_visits") == "stoneware"
+
+
 def test_one_visitor_counts_once_a_day_however_often_they_search(shop: Flask, mug: Thing, search_folder: Path, indexed: Indexed) -> None:
     for _ in range(5):
         search_as(shop, 2, "stoneware")

@@ -15,7 +15,7 @@ from ..config import Settings
 from ..errors import NotFound, ShopError
 from ..http import anyone, as_json, problem
 from ..pages import THEMES, Asset, Page, Site, fill
-from ..services import catalogue, settings, sitemap
+from ..services import catalogue, settings, sitemap, trends
 from ..services.catalogue import Category, Image, Wish
 
 bp = Blueprint("pages", __name__)
@@ -94,6 +94,8 @@ def home() -> Response:
         products = catalogue.list_products(wish, shop["currency"])
     except NotFound:
         return not_found()
+    if wish.q and products["total"]:
+        trends.note_search(shop_settings().var / "search", wish.q, request.remote_addr or "", request.user_agent.string)
     categories = catalogue.list_categories()
     chosen = next((one for one in categories["items"] if one["slug"] == wish.category), None)
     title = f"{chosen['name']} · {shop['name']}" if chosen else f"Search: {wish.q} · {shop['name']}" if wish.q else shop["name"]
