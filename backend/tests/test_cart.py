@@ -11,7 +11,7 @@ from factories import Thing, User
 from test_accounts import change, who
 
 from app import db
-from app.services import cart, catalogue
+from app.services import cart
 from app.services.cart import Buyer
 
 
@@ -128,7 +128,7 @@ def test_another_visitors_line_is_not_there(client: ShopClient, new_client: Call
 
 def test_a_changed_price_is_told_until_the_line_is_touched(client: ShopClient, mug: Thing) -> None:
     line = client.add(mug.variant).json["items"][0]["id"]
-    catalogue.set_price(mug.variant, 2100)
+    factories.set_price(mug.variant, 2100)
 
     item = client.get("/api/v1/cart").json["items"][0]
     assert (item["price_minor"], item["previous_price_minor"]) == (2100, 1800)

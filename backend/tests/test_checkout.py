@@ -13,7 +13,7 @@ from conftest import ShopClient
 from factories import ADDRESS, Thing, User
 
 from app import db, errors
-from app.services import cart, catalogue, checkout, orders, settings
+from app.services import cart, checkout, orders, settings
 from app.services.cart import Buyer
 from app.services.checkout import Address, Request
 
@@ -110,7 +110,7 @@ def test_a_bank_transfer_waits_for_its_money_until_a_day(client: ShopClient, mug
 def test_later_changes_of_a_product_do_not_reach_the_order(client: ShopClient, mug: Thing) -> None:
     client.add(mug.variant)
     order = client.order(email="guest@example.com").json
-    catalogue.set_price(mug.variant, 9900)
+    factories.set_price(mug.variant, 9900)
     with db.reading() as tx:
         tx.execute("UPDATE products SET title = 'Something else' WHERE id = %s", (mug.id,)).close()
 
@@ -159,7 +159,7 @@ def test_an_order_needs_a_key(client: ShopClient, mug: Thing) -> None:
 def test_a_changed_price_is_not_charged_unseen(client: ShopClient, mug: Thing) -> None:
     client.add(mug.variant)
     quote = client.post("/api/v1/checkout/quote", json={}).json
-    catalogue.set_price(mug.variant, 1900)
+    factories.set_price(mug.variant, 1900)
 
     answer = client.order(email="guest@example.com", expected_due_minor=quote["due_minor"])
     assert (answer.status_code, answer.json["code"]) == (409, "quote_changed")

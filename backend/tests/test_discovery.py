@@ -13,7 +13,7 @@ from flask import Flask
 from app import db
 from app.config import ROOT
 from app.db import Tx, q
-from app.services import catalogue, discovery, search_index
+from app.services import catalogue, discovery, products, search_index
 
 LIST = "/api/v1/products"
 Indexed = Callable[[], int]
@@ -162,8 +162,8 @@ def many(shop: Flask, indexed: Indexed, monkeypatch: pytest.MonkeyPatch) -> Iter
     def add(tx: Tx) -> None:
         for number in range(400):
             title = f"{'Oak Elm Ash'.split()[number % 3]} {'chair table'.split()[number % 2]}, number {number * 37 % 400}"
-            variants = [catalogue.NewVariant(price_minor=100 + number * 7 % 90, stock=number % 4)]
-            catalogue.add_product(tx, catalogue.NewProduct(title=title, slug=f"n{number}", variants=variants, category_id=ids[number % 2]))
+            variants = [products.VariantInput(price_minor=100 + number * 7 % 90, stock=number % 4)]
+            products.add(tx, products.ProductInput(title=title, slug=f"n{number}", variants=variants, category_id=ids[number % 2]), actor_id=None)
 
     db.transaction(add)
     write("UPDATE products SET created_at = '2024-05-01' + INTERVAL (id * 7919 MOD 1000) SECOND, sold_count = id * 31 MOD 50")

@@ -12,7 +12,7 @@ from factories import Thing
 from test_accounts import change, rows
 
 from app import db
-from app.services import catalogue, grid
+from app.services import categories, grid
 
 LIST = "/api/v1/admin/products"
 ACTIONS = f"{LIST}/actions"
@@ -137,7 +137,7 @@ def test_search_takes_what_is_typed_at_its_word(desk: ShopClient, search: str, f
 
 def test_filters_narrow_the_list_together(desk: ShopClient) -> None:
     kitchen = factories.category("Kitchen")
-    cups = db.transaction(lambda tx: catalogue.add_category(tx, name="Cups"))
+    cups = db.transaction(lambda tx: categories.add(tx, name="Cups"))
     change("UPDATE categories SET parent_id = %s WHERE id = %s", kitchen, cups)
     factories.product("Mug", category_id=cups, stock=2)
     factories.product("Pan", category_id=kitchen, stock=90)
@@ -285,3 +285,22 @@ def test_an_act_that_says_too_little_or_too_much_is_refused(desk: ShopClient, bo
 def test_what_is_not_there_is_passed_over(desk: ShopClient, mug: Thing) -> None:
     acted = act(desk, "archive", ids=[mug.id, 2**40])
     assert (acted["changed"], acted["next"]) == (1, None)
+
+
+# ---------------------------------------------------------------- what an editor looks at before saving
+
+
+@pytest.mark.parametrize(
+    ("body", "html"),
+    [
+        ({"text": "Keeps **rain** out.\n\n- A hood"}, "<p>Keeps <strong>rain</strong> out.</p>\n<ul>\n<li>A hood</li>\n</ul>"),
+        ({"text": "<script>alert(1)</script>"}, "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>"),
+        ({"text": "<p onclick='x'>Fine</p><script>alert(1)</script>", "markdown": False}, "<p>Fine</p>"),
+    ],
+)
+def test_a_description_is_shown_as_the_shop_would_show_it(desk: ShopClient, body: dict[str, Any], html: str) -> None:
+    assert desk.post("/api/v1/admin/description-previews", json=body).json == {"html": html}
+
+
+def test_a_description_beyond_all_bounds_is_refused(desk: ShopClient) -> None:
+    assert desk.post("/api/v1/admin/description-previews", json={"text": "x" * 200_000}).status_code in (413, 422)

@@ -21,7 +21,6 @@ from test_routes import calls, endpoint_of
 from werkzeug.test import TestResponse
 
 from app import db
-from app.services import catalogue
 
 ITEMS = "/api/v1/cart/items"
 HEADERS = {
@@ -227,7 +226,7 @@ def test_a_shared_answer_that_did_not_change_is_not_sent_again(client: ShopClien
 def test_a_shared_answer_that_changed_is_sent_again(client: ShopClient, mug: Thing) -> None:
     for path in ("/api/v1/products", f"/api/v1/products/{mug.slug}"):
         before = client.get(path)
-        catalogue.set_price(mug.variant, before.json.get("price_minor", 1800) + 1)
+        factories.set_price(mug.variant, before.json.get("price_minor", 1800) + 1)
         after = client.get(path, headers={"If-None-Match": before.headers["ETag"]})
         assert after.status_code == 200
         assert after.headers["ETag"] != before.headers["ETag"]

@@ -18,7 +18,7 @@ SELECT p.id, p.slug, p.title, p.description, p.brand, p.tags, p.price_minor, p.p
        p.rating_sum, p.rating_count,
        p.option1, p.option2, p.option3, p.seo_title, p.seo_description,
        c.id AS category_id, c.slug AS category_slug, c.name AS category_name,
-       i.path AS image_path, i.alt AS image_alt, i.width AS image_width, i.height AS image_height,
+       i.path AS image_path, i.alt AS image_alt, i.width AS image_width, i.height AS image_height, i.widths AS image_widths,
        (SELECT CAST(COALESCE(SUM(v.stock), 0) AS SIGNED) FROM variants v WHERE v.product_id = p.id AND v.archived_at IS NULL) AS stock,
        (SELECT COUNT(*) FROM variants v WHERE v.product_id = p.id AND v.archived_at IS NULL) AS variant_count,
        EXISTS (SELECT 1 FROM variants v WHERE v.product_id = p.id AND v.archived_at IS NULL AND (v.stock > 0 OR NOT v.tracked)) AS in_stock,
@@ -84,6 +84,9 @@ SELECT c.id, c.parent_id, c.slug, c.name, c.description, c.image_path
 -- name: get_slug -> value
 SELECT slug FROM products WHERE id = :id AND listed;
 
+-- name: get_present_slug -> value
+SELECT p.slug FROM product_slugs s JOIN products p ON p.id = s.product_id WHERE s.slug = :former AND p.listed;
+
 -- name: list_variants -> rows
 SELECT v.id, v.sku, v.option1, v.option2, v.option3, v.price_minor, v.compare_at_minor, v.stock, v.tracked, v.weight_g, v.barcode, v.image_id
   FROM variants v
@@ -92,49 +95,4 @@ SELECT v.id, v.sku, v.option1, v.option2, v.option3, v.price_minor, v.compare_at
  LIMIT 250;
 
 -- name: list_images -> rows
-SELECT id, path, alt, width, height FROM images WHERE product_id = :product_id ORDER BY position, id LIMIT 100;
-
--- name: add_category -> id
-INSERT INTO categories (parent_id, slug, name, description, image_path, position, demo)
-VALUES (:parent_id, :slug, :name, :description, :image_path, :position, :demo);
-
--- name: add_product -> id
-INSERT INTO products (slug, title, description, category_id, brand, tags, option1, option2, option3, price_minor, price_max_minor,
-                      seo_title, seo_description, published, demo, created_at, updated_at)
-VALUES (:slug, :title, :description, :category_id, :brand, :tags, :option1, :option2, :option3, :price_minor, :price_max_minor,
-        :seo_title, :seo_description, :published, :demo, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
-
--- name: add_image -> id
-INSERT INTO images (product_id, position, path, alt, width, height)
-VALUES (:product_id, :position, :path, :alt, :width, :height);
-
--- name: add_variant -> id
-INSERT INTO variants (product_id, position, sku, option1, option2, option3, price_minor, compare_at_minor, stock, tracked, weight_g, barcode, image_id)
-VALUES (:product_id, :position, :sku, :option1, :option2, :option3, :price_minor, :compare_at_minor, :stock, :tracked, :weight_g, :barcode, :image_id);
-
--- name: set_price -> count
-UPDATE variants SET price_minor = :price_minor WHERE id = :variant_id;
-
--- name: refresh_prices -> count
--- Keeps the list's price columns equal to what the variants say.
-UPDATE products p
-  JOIN (SELECT product_id, MIN(price_minor) AS low, MAX(price_minor) AS high
-          FROM variants
-         WHERE product_id = :product_id AND archived_at IS NULL
-         GROUP BY product_id) v ON v.product_id = p.id
-   SET p.price_minor = v.low, p.price_max_minor = v.high, p.version = p.version + 1, p.updated_at = UTC_TIMESTAMP(6)
- WHERE p.id = :product_id;
-
--- name: product_of_variant -> value
-SELECT product_id FROM variants WHERE id = :variant_id;
-
--- name: archive_demo -> count
--- Sold or not, a demo product is put away, not deleted: an order may still name it.
-UPDATE products SET archived_at = UTC_TIMESTAMP(6), version = version + 1 WHERE demo AND archived_at IS NULL;
-
--- name: detach_demo_categories -> count
-UPDATE products p JOIN categories c ON c.id = p.category_id SET p.category_id = NULL WHERE c.demo AND p.archived_at IS NOT NULL;
-
--- name: delete_demo_categories -> count
--- A demo category that got real products stays.
-DELETE FROM categories WHERE demo AND NOT EXISTS (SELECT 1 FROM products p WHERE p.category_id = categories.id);
+SELECT id, position, path, alt, width, height, widths FROM images WHERE product_id = :product_id ORDER BY position, id LIMIT 100;

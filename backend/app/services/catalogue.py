@@ -6,9 +6,9 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 import orjson
 from typing_extensions import TypedDict
@@ -35,6 +35,7 @@ class Image(TypedDict):
     alt: str
     width: int
     height: int
+    srcset: NotRequired[str]
 
 
 class CategoryName(TypedDict):
@@ -159,36 +160,6 @@ class Wish:
     sort: str = ""
     limit: int = 24
     after: str = ""
-
-
-@dataclass
-class NewVariant:
-    price_minor: int
-    stock: int = 0
-    options: tuple[str, str, str] = ("", "", "")
-    sku: str | None = None
-    compare_at_minor: int | None = None
-    tracked: bool = True
-    weight_g: int = 0
-    barcode: str = ""
-    image: int | None = None  # index into the product's images
-
-
-@dataclass
-class NewProduct:
-    title: str
-    variants: list[NewVariant]
-    slug: str = ""
-    description: str = ""
-    category_id: int | None = None
-    brand: str = ""
-    tags: list[str] = field(default_factory=list)
-    option_names: tuple[str, str, str] = ("", "", "")
-    images: list[tuple[str, str, int, int]] = field(default_factory=list)  # path, alt, width, height
-    seo_title: str = ""
-    seo_description: str = ""
-    published: bool = True
-    demo: bool = False
 
 
 # ---------------------------------------------------------------- lists
@@ -344,11 +315,11 @@ def get_product(slug: str, currency: str) -> ProductDetail:
         variants = q.catalogue.list_variants(tx, product_id=row["id"])
         images = q.catalogue.list_images(tx, product_id=row["id"])
     names = [name for name in (row["option1"], row["option2"], row["option3"]) if name]
-    by_id = {image["id"]: _image(image) for image in images}
+    by_id = {image["id"]: image_of(image) for image in images}
     return {
         **_product(row),
         "currency": currency,
-        "images": [_image(image) for image in images],
+        "images": [image_of(image) for image in images],
         "options": [{"name": name, "values": _distinct(variant[f"option{i}"] for variant in variants)} for i, name in enumerate(names, 1)],
         "variants": [_variant(variant, names, by_id) for variant in variants],
     }
@@ -364,6 +335,13 @@ def slug_of(product_id: int) -> str:
         slug: str | None = q.catalogue.get_slug(tx, id=product_id)
     if slug is None:
         raise NotFound("There is no such product.")
+    return slug
+
+
+def present_slug(former: str) -> str | None:
+    """Where a product that once had this address is now; None when nobody had it or it is not shown."""
+    with db.reading() as tx:
+        slug: str | None = q.catalogue.get_present_slug(tx, former=former) if _may_be_slug(former) else None
     return slug
 
 
@@ -406,7 +384,7 @@ def _product(row: Row) -> Product:
         "variant_count": row["variant_count"],
         "rating": round(int(row["rating_sum"]) / row["rating_count"], 1) if row["rating_count"] else None,
         "rating_count": row["rating_count"],
-        "image": media(row["image_path"], row["image_alt"], row["image_width"], row["image_height"]),
+        "image": media(row["image_path"], row["image_alt"], row["image_width"], row["image_height"], row["image_widths"] or ""),
         "version": row["version"],
     }
 
@@ -426,92 +404,22 @@ def _variant(row: Row, names: list[str], images: dict[int, Image]) -> Variant:
     }
 
 
-def media(path: str | None, alt: str | None, width: int, height: int) -> Image | None:
-    return {"src": f"/media/{path}", "alt": alt or "", "width": width, "height": height} if path else None
+def media(path: str | None, alt: str | None, width: int, height: int, widths: str = "") -> Image | None:
+    """A picture as pages show it. `widths` are those that an uploaded one has files of, beside the one at `path`."""
+    if not path:
+        return None
+    image: Image = {"src": f"/media/{path}", "alt": alt or "", "width": width, "height": height}
+    if widths:
+        stem = path.rpartition("-")[0]
+        image["srcset"] = ", ".join(f"/media/{stem}-{one}.webp {one}w" for one in widths.split())
+    return image
 
 
-def _image(row: Row) -> Image:
-    return {"src": f"/media/{row['path']}", "alt": row["alt"], "width": row["width"], "height": row["height"]}
+def image_of(row: Row) -> Image:
+    found = media(row["path"], row["alt"], row["width"], row["height"], row["widths"])
+    assert found is not None
+    return found
 
 
 def _distinct(values: Any) -> list[str]:
     return list(dict.fromkeys(values))
-
-
-# ---------------------------------------------------------------- changes
-
-
-def add_category(tx: Tx, *, name: str, slug: str = "", description: str = "", image_path: str | None = None, position: int = 0, demo: bool = False) -> int:
-    added: int = q.catalogue.add_category(
-        tx, parent_id=None, slug=slug or slug_from(name), name=name, description=description, image_path=image_path, position=position, demo=demo
-    )
-    return added
-
-
-def add_product(tx: Tx, product: NewProduct, *, actor_id: int | None = None) -> int:
-    """Add a product with its pictures and variants; first stock is written to the ledger. Gives its id."""
-    prices = [variant.price_minor for variant in product.variants]
-    product_id: int = q.catalogue.add_product(
-        tx,
-        slug=product.slug or slug_from(product.title),
-        title=product.title,
-        description=product.description,
-        category_id=product.category_id,
-        brand=product.brand,
-        tags=", ".join(product.tags),
-        option1=product.option_names[0],
-        option2=product.option_names[1],
-        option3=product.option_names[2],
-        price_minor=min(prices),
-        price_max_minor=max(prices),
-        seo_title=product.seo_title,
-        seo_description=product.seo_description,
-        published=product.published,
-        demo=product.demo,
-    )
-    image_ids = [
-        q.catalogue.add_image(tx, product_id=product_id, position=position, path=path, alt=alt, width=width, height=height)
-        for position, (path, alt, width, height) in enumerate(product.images, 1)
-    ]
-    for position, variant in enumerate(product.variants, 1):
-        _add_variant(tx, product_id, position, variant, image_ids)
-    q.stock.note_initial(tx, product_id=product_id, actor_id=actor_id)
-    discovery.mark(tx, [product_id])
-    return product_id
-
-
-def _add_variant(tx: Tx, product_id: int, position: int, variant: NewVariant, image_ids: list[int]) -> None:
-    q.catalogue.add_variant(
-        tx,
-        product_id=product_id,
-        position=position,
-        sku=variant.sku or None,
-        option1=variant.options[0],
-        option2=variant.options[1],
-        option3=variant.options[2],
-        price_minor=variant.price_minor,
-        compare_at_minor=variant.compare_at_minor,
-        stock=variant.stock,
-        tracked=variant.tracked,
-        weight_g=variant.weight_g,
-        barcode=variant.barcode,
-        image_id=None if variant.image is None else image_ids[variant.image],
-    )
-
-
-def set_price(variant_id: int, price_minor: int) -> None:
-    """Change a variant's price, and with it the product's place in sorted lists."""
-    db.transaction(_set_price, variant_id, price_minor)
-
-
-def _set_price(tx: Tx, variant_id: int, price_minor: int) -> None:
-    product_id = q.catalogue.product_of_variant(tx, variant_id=variant_id)
-    if product_id is None:
-        raise NotFound("There is no such variant.")
-    q.catalogue.set_price(tx, variant_id=variant_id, price_minor=price_minor)
-    q.catalogue.refresh_prices(tx, product_id=product_id)
-    discovery.mark(tx, [product_id])
-
-
-def slug_from(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:180] or "product"

@@ -12,8 +12,8 @@ from pathlib import Path
 from .. import db, money
 from ..config import ROOT
 from ..db import Tx, q
-from . import catalogue, discovery, settings
-from .catalogue import NewProduct, NewVariant
+from . import categories, discovery, products, settings
+from .products import ProductInput, VariantInput
 
 FOLDER = ROOT / "database" / "demo"
 Record = dict[str, str]
@@ -21,26 +21,26 @@ Record = dict[str, str]
 
 def load(uploads: Path, say: Callable[[str], None] = lambda line: None) -> int:
     """Fill an empty shop with the demo catalogue, in one transaction; gives the number of products. Pictures are copied to `uploads`."""
-    categories = _read("categories.csv")
-    products = [list(rows) for _, rows in groupby(_read("catalogue.csv"), key=lambda row: row["Handle"])]
-    say(f"Adding the demo catalogue: {len(products)} products in {len(categories)} categories")
-    pictures = {name: _copy(name, uploads) for name in _pictures(categories, products)}
-    return db.transaction(_load, categories, products, pictures)
+    shelves = _read("categories.csv")
+    goods = [list(rows) for _, rows in groupby(_read("catalogue.csv"), key=lambda row: row["Handle"])]
+    say(f"Adding the demo catalogue: {len(goods)} products in {len(shelves)} categories")
+    pictures = {name: _copy(name, uploads) for name in _pictures(shelves, goods)}
+    return db.transaction(_load, shelves, goods, pictures)
 
 
 def remove(tx: Tx) -> int:
     """Put the demo products away and drop the demo's empty categories; gives the number of products."""
     discovery.mark_demo(tx)
-    archived: int = q.catalogue.archive_demo(tx)
-    q.catalogue.detach_demo_categories(tx)
-    q.catalogue.delete_demo_categories(tx)
+    archived: int = q.products.archive_demo(tx)
+    q.products.detach_demo_categories(tx)
+    q.products.delete_demo_categories(tx)
     return archived
 
 
-def _load(tx: Tx, categories: list[Record], products: list[list[Record]], pictures: dict[str, str]) -> int:
+def _load(tx: Tx, shelves: list[Record], goods: list[list[Record]], pictures: dict[str, str]) -> int:
     currency = settings.shop(tx)["currency"]
     ids = {
-        row["name"]: catalogue.add_category(
+        row["name"]: categories.add(
             tx,
             name=row["name"],
             slug=row["slug"],
@@ -49,14 +49,14 @@ def _load(tx: Tx, categories: list[Record], products: list[list[Record]], pictur
             position=int(row["position"]),
             demo=True,
         )
-        for row in categories
+        for row in shelves
     }
-    for rows in products:
-        catalogue.add_product(tx, _product(rows, ids, pictures, currency))
-    return len(products)
+    for rows in goods:
+        products.add(tx, _product(rows, ids, pictures, currency), actor_id=None)
+    return len(goods)
 
 
-def _product(rows: list[Record], category_ids: dict[str, int], pictures: dict[str, str], currency: str) -> NewProduct:
+def _product(rows: list[Record], category_ids: dict[str, int], pictures: dict[str, str], currency: str) -> ProductInput:
     first = rows[0]
     images = {row["Image Src"]: row["Image Alt Text"] for row in rows if row["Image Src"]}
     for row in rows:
@@ -64,10 +64,10 @@ def _product(rows: list[Record], category_ids: dict[str, int], pictures: dict[st
             images.setdefault(row["Variant Image"], f"{first['Title']}, {row['Option1 Value']}")
     names = list(images)
     plain = first["Option1 Name"] == "Title"
-    return NewProduct(
+    return ProductInput(
         title=first["Title"],
         slug=first["Handle"],
-        description=first["Body (HTML)"],
+        description_html=first["Body (HTML)"],
         category_id=category_ids[first["Type"]],
         brand=first["Vendor"],
         tags=[tag.strip() for tag in first["Tags"].split(",") if tag.strip()],
@@ -77,11 +77,12 @@ def _product(rows: list[Record], category_ids: dict[str, int], pictures: dict[st
         seo_title=first["SEO Title"],
         seo_description=first["SEO Description"],
         demo=True,
+        gift_card=first["Gift Card"] == "true",
     )
 
 
-def _variant(row: Record, plain: bool, images: list[str], currency: str) -> NewVariant:
-    return NewVariant(
+def _variant(row: Record, plain: bool, images: list[str], currency: str) -> VariantInput:
+    return VariantInput(
         price_minor=money.parse(row["Variant Price"], currency),
         compare_at_minor=money.parse(row["Variant Compare At Price"], currency) if row["Variant Compare At Price"] else None,
         stock=int(row["Variant Inventory Qty"] or 0),
@@ -99,9 +100,9 @@ def _read(name: str) -> list[Record]:
         return list(csv.DictReader(file))
 
 
-def _pictures(categories: list[Record], products: list[list[Record]]) -> set[str]:
-    named = {row["image"] for row in categories}
-    for rows in products:
+def _pictures(shelves: list[Record], goods: list[list[Record]]) -> set[str]:
+    named = {row["image"] for row in shelves}
+    for rows in goods:
         named |= {row[column] for row in rows for column in ("Image Src", "Variant Image")}
     return named - {""}
 
