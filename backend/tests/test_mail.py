@@ -40,6 +40,7 @@ ORDER = {
 }
 CODE = {"code": "123456", "minutes": 15}
 NAME = {"username": "alice"}
+PIECES = [{"title": "Stoneware mug", "options": "Colour: Sand", "quantity": 2}]
 DATA: dict[str, dict[str, Any]] = {
     "register_code": CODE,
     "register_known": NAME,
@@ -54,7 +55,15 @@ DATA: dict[str, dict[str, Any]] = {
     "account_blocked": NAME | {"until": "24 November 2026, 10:00 UTC", "reason": "Parcels were refused"},
     "totp_changed": NAME | {"on": True},
     "order_placed": ORDER,
-    "order_cancelled": ORDER,
+    "order_cancelled": ORDER | {"what_now": "Nothing will be sent, and there is nothing to pay."},
+    "order_shipped": ORDER
+    | {"parcel": PIECES, "carrier": "Swift Post", "tracking_number": "SP-1", "tracking_url": "https://post.example/SP-1", "more_to_come": True},
+    "order_delivered": ORDER,
+    "order_refunded": ORDER | {"amount": "EUR 18.00", "whole": False, "reason": "One was chipped"},
+    "return_requested": ORDER | {"wanted": PIECES},
+    "return_approved": ORDER | {"wanted": PIECES, "answer": "Sorry for that."},
+    "return_rejected": ORDER | {"wanted": PIECES, "answer": "They were used."},
+    "return_received": ORDER,
     "order_expired": ORDER,
     "owner_new_order": {"number": "FC-ABCD2345"},
     "test": {},
@@ -164,7 +173,7 @@ def test_every_template_has_a_subject_a_text_and_an_html_part(template: str) -> 
 
 @pytest.mark.parametrize("template", ["order_placed", "order_cancelled", "order_expired"])
 def test_an_orders_mail_tells_all_of_it(template: str) -> None:
-    made = mail.render(template, ORDER, SHOP)
+    made = mail.render(template, DATA[template], SHOP)
     for part in (made.text, made.html):
         for piece in ("Stoneware mug", "Linen shirt", "Size: M, Colour: Moss", "€36.00", "€90.00", "FC-ABCD2345"):
             assert piece in part

@@ -46,13 +46,13 @@ SELECT f.order_id, f.id, f.status, f.payment_minor, f.gift_card_minor, f.shippin
 SELECT id FROM refunds WHERE status = 'pending' AND due_at <= UTC_TIMESTAMP(6) ORDER BY due_at LIMIT :most;
 
 -- name: lease -> count
--- Whoever carries a refund out moves its time; a worker that died leaves it to be tried again.
+-- Whoever carries a refund out moves its time, further with each attempt; a worker that died leaves it to be tried again.
 UPDATE refunds
-   SET attempts = attempts + 1, due_at = UTC_TIMESTAMP(6) + INTERVAL :seconds SECOND
+   SET due_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(:longest, :first * POW(2, LEAST(attempts, 12))) SECOND, attempts = attempts + 1
  WHERE id = :refund_id AND status = 'pending' AND due_at <= UTC_TIMESTAMP(6);
 
 -- name: get -> row
-SELECT f.id, f.order_id, f.payment_id, f.payment_minor, f.attempts, o.number
+SELECT f.id, f.order_id, f.payment_id, f.payment_minor, f.attempts, f.status, o.number
   FROM refunds f
   JOIN orders o ON o.id = f.order_id
  WHERE f.id = :refund_id;
@@ -60,8 +60,8 @@ SELECT f.id, f.order_id, f.payment_id, f.payment_minor, f.attempts, o.number
 -- name: note_done -> count
 UPDATE refunds SET status = 'done', gateway_id = :gateway_id, done_at = UTC_TIMESTAMP(6) WHERE id = :refund_id AND status = 'pending';
 
--- name: put_off -> count
-UPDATE refunds SET due_at = UTC_TIMESTAMP(6) + INTERVAL :seconds SECOND WHERE id = :refund_id AND status = 'pending';
+-- name: any_due -> value
+SELECT 1 FROM refunds WHERE status = 'pending' AND due_at <= UTC_TIMESTAMP(6) LIMIT 1;
 
 -- name: fail -> count
 UPDATE refunds SET status = 'failed' WHERE id = :refund_id AND status = 'pending';

@@ -107,7 +107,7 @@ class AdminItem(TypedDict):
     refunded_minor: int
 
 
-class Payment(TypedDict):
+class PaymentRecord(TypedDict):
     id: int
     method: str
     status: str
@@ -119,7 +119,7 @@ class Payment(TypedDict):
     paid_at: datetime | None
 
 
-class Event(TypedDict):
+class StaffEvent(TypedDict):
     """`actor` is the name of whoever did it, null for the shop itself or a guest."""
 
     kind: str
@@ -143,8 +143,8 @@ class AdminOrder(TypedDict):
     customer_id: int | None
     lines: list[AdminItem]
     delivery_left_minor: int
-    payments: list[Payment]
-    events: list[Event]
+    payments: list[PaymentRecord]
+    events: list[StaffEvent]
     acts: Acts
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NotRequired
 
@@ -203,7 +204,7 @@ def get(number: str, *, user_id: int | None = None, token: str | None = None, tr
         items = q.orders.list_items(tx, order_ids=[row["id"]])
         events = q.orders.list_events(tx, order_ids=[row["id"]])
         shop = settings.shop(tx)
-        parts = _Parts(tx, [row], shop)
+        parts = _parts(tx, [row], shop)
     return _order(row, items, events, shop, parts)
 
 
@@ -227,21 +228,30 @@ def all_of(user_id: int) -> list[Order]:
             ids = [row["id"] for row in rows]
             items = _by_order(q.orders.list_items(tx, order_ids=ids))
             events = _by_order(q.orders.list_events(tx, order_ids=ids))
-            parts = _Parts(tx, rows, shop)
+            parts = _parts(tx, rows, shop)
             found += [_order(row, items[row["id"]], events[row["id"]], shop, parts) for row in rows]
             after = rows[-1]["id"]
     return found
 
 
+@dataclass(frozen=True)
 class _Parts:
-    """What came of some orders, by order: parcels, returns and refunds. Only those are asked for of which there can be any."""
+    """What came of some orders, each by the order's id."""
 
-    def __init__(self, tx: Tx, rows: list[Row], shop: dict[str, Any]) -> None:
-        sent = [row["id"] for row in rows if row["fulfilment_status"] != "unfulfilled"]
-        refunded = [row["id"] for row in rows if row["payment_status"] in ("partly_refunded", "refunded")]
-        self.shipments = _by_order(q.shipments.list_of(tx, order_ids=sent, return_days=shop["return_days"]) if sent else [])
-        self.returns = _by_order(q.returns.list_of(tx, order_ids=sent) if sent else [])
-        self.refunds = _by_order(q.refunds.list_of(tx, order_ids=refunded) if refunded else [])
+    shipments: dict[int, list[Row]]
+    returns: dict[int, list[Row]]
+    refunds: dict[int, list[Row]]
+
+
+def _parts(tx: Tx, rows: list[Row], shop: dict[str, Any]) -> _Parts:
+    """Parcels, returns and refunds; only those are asked for of which there can be any."""
+    sent = [row["id"] for row in rows if row["fulfilment_status"] != "unfulfilled"]
+    refunded = [row["id"] for row in rows if row["payment_status"] in ("partly_refunded", "refunded")]
+    return _Parts(
+        _by_order(q.shipments.list_of(tx, order_ids=sent, return_days=shop["return_days"]) if sent else []),
+        _by_order(q.returns.list_of(tx, order_ids=sent) if sent else []),
+        _by_order(q.refunds.list_of(tx, order_ids=refunded) if refunded else []),
+    )
 
 
 def _by_order(rows: list[Row]) -> dict[int, list[Row]]:

@@ -5,6 +5,8 @@ The parts of a line always sum to what was paid for it: whoever refunds an order
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +19,12 @@ from . import events, gift_cards, keys, orders, shipments, stock
 
 BY_HAND = ("cash_on_delivery", "bank_transfer")
 AT_ONCE = (*BY_HAND, "test")  # what staff hand over, or what was never real
+
+
+BATCH = 20
+FIRST_PAUSE, LONGEST_PAUSE = 60, 3600  # seconds; longer than a gateway may keep us waiting
+
+log = logging.getLogger("shop.refunds")
 
 
 @dataclass(frozen=True)
@@ -152,6 +160,60 @@ def everything(tx: Tx, order: Row, *, reason: str) -> Refunding:
     delivery = delivery_paid(order, lines) - q.refunds.get_given_back(tx, order_id=order["id"])["shipping_minor"]
     pieces = tuple(Piece(line["id"], left) for line in lines if (left := line["quantity"] - line["refunded"]))
     return Refunding(pieces, delivery, reason)
+
+
+# ---------------------------------------------------------------- at the gateway
+
+
+def any_due() -> bool:
+    """Whether a refund waits for its gateway now."""
+    with db.reading() as tx:
+        return bool(q.refunds.any_due(tx))
+
+
+def carry_out_due(at_gateway: Callable[[int, int, str], str]) -> int:
+    """Have promised money given back: `at_gateway` takes the payment's id, the amount and a key, and gives the gateway's name of it.
+
+    The key is the refund's own, so that one whose answer was lost is not given twice. A Conflict is the gateway's no, for good; what
+    else goes wrong is tried again, later and later. Gives how many are done.
+    """
+    with db.reading() as tx:
+        due = [row["id"] for row in q.refunds.list_due(tx, most=BATCH)]
+    return sum(_carry_out(refund_id, at_gateway) for refund_id in due)
+
+
+def _carry_out(refund_id: int, at_gateway: Callable[[int, int, str], str]) -> bool:
+    row = db.transaction(_lease, refund_id)
+    if row is None:
+        return False
+    try:
+        gateway_id = at_gateway(row["payment_id"], row["payment_minor"], f"refund-{refund_id}")
+    except Conflict as error:
+        log.warning("a refund was refused", extra={"refund": refund_id, "error": error.detail})
+        db.transaction(_fail, refund_id)
+        return False
+    except Exception:
+        # One refund that cannot be given now must not keep the others waiting.
+        log.exception("a refund was not given", extra={"refund": refund_id})
+        return False
+    db.transaction(_note_done, refund_id, gateway_id)
+    return True
+
+
+def _lease(tx: Tx, refund_id: int) -> Row | None:
+    """The refund, if it is this worker's to carry out; should the worker die or fail it is due again after a pause that grows."""
+    if not q.refunds.lease(tx, refund_id=refund_id, first=FIRST_PAUSE, longest=LONGEST_PAUSE):
+        return None
+    row: Row = q.refunds.get(tx, refund_id=refund_id)
+    return row
+
+
+def _note_done(tx: Tx, refund_id: int, gateway_id: str) -> None:
+    q.refunds.note_done(tx, refund_id=refund_id, gateway_id=gateway_id)
+
+
+def _fail(tx: Tx, refund_id: int) -> None:
+    q.refunds.fail(tx, refund_id=refund_id)
 
 
 def retry(refund_id: int, *, actor_id: int) -> str:

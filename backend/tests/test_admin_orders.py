@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import factories
+import pytest
+from conftest import ShopClient
+from factories import Thing, User
+
+from app import db
+
+ADMIN = "/api/v1/admin"
+
+
+@pytest.fixture
+def desk(new_client: Callable[[], ShopClient], ada: User) -> ShopClient:
+    return new_client().as_(ada)
+
+
+@pytest.fixture
+def place(new_client: Callable[[], ShopClient], mug: Thing) -> Callable[..., dict[str, Any]]:
+    """Places a guest's order for a mug."""
+
+    def order(name: str = "Gina Guest", email: str = "gina@example.com", **more: Any) -> dict[str, Any]:
+        browser = new_client()
+        browser.add(mug.variant)
+        placed: dict[str, Any] = browser.order(email=email, address=factories.ADDRESS | {"name": name}, **more).json
+        return placed
+
+    return order
+
+
+def found(desk: ShopClient, query: str = "") -> list[str]:
+    answer = desk.get(f"{ADMIN}/orders?{query}")
+    assert answer.status_code == 200, answer.json
+    assert answer.json["total"] >= len(answer.json["items"])
+    return [row["number"] for row in answer.json["items"]]
+
+
+def test_the_table_is_found_through_by_number_name_and_address(desk: ShopClient, place: Callable[..., dict[str, Any]]) -> None:
+    one, other = place()["number"], place("Olga O'Neil", "olga@example.org")["number"]
+    assert found(desk) == [other, one]
+    assert found(desk, f"q={one[:7].lower()}") == found(desk, f"q={one}") == [one]
+    assert found(desk, "q=o'neil") == found(desk, "q=example.org") == [other]
+    assert found(desk, "q=%25") == found(desk, "q=%E2%82%AC") == []
+
+
+def test_the_table_is_filtered_by_all_three_states_and_days(desk: ShopClient, place: Callable[..., dict[str, Any]], ada: User) -> None:
+    waiting, sent = place(payment_method="bank_transfer")["number"], place()["number"]
+    factories.shipped(sent, by=ada)
+    assert found(desk, "status=pending") == [waiting]
+    assert found(desk, "fulfilment_status=shipped") == found(desk, "status=placed&payment_status=unpaid") == [sent]
+    assert found(desk, "payment_status=paid") == []
+    factories.paid(waiting)
+    assert found(desk, "payment_status=paid") == [waiting]
+    with db.reading() as tx:
+        tx.execute("UPDATE orders SET placed_at = '2026-01-31 23:59:59' WHERE number = %s", (sent,)).close()
+    assert found(desk, "from=2026-01-31&to=2026-01-31") == found(desk, "to=2026-01-31") == [sent]
+    assert found(desk, "from=2026-02-01") == [waiting]
+    assert desk.get(f"{ADMIN}/orders?from=yesterday").status_code == desk.get(f"{ADMIN}/orders?status=lost").status_code == 422
+
+
+@pytest.mark.parametrize("sort", ["placed", "placed_asc", "total", "total_desc"])
+def test_pages_hold_each_order_once_in_every_sort_order(desk: ShopClient, place: Callable[..., dict[str, Any]], sort: str) -> None:
+    for _ in range(5):
+        place()
+    whole, after, pages = found(desk, f"sort={sort}"), "", []
+    while after is not None:
+        page = desk.get(f"{ADMIN}/orders?sort={sort}&limit=2&after={after}").json
+        pages += [row["number"] for row in page["items"]]
+        after = page["next"]
+    assert (pages, len(set(pages))) == (whole, 5)
+    assert desk.get(f"{ADMIN}/orders?sort={sort}&after=x").status_code == 422
+
+
+def test_the_table_costs_a_fixed_number_of_statements(desk: ShopClient, place: Callable[..., dict[str, Any]], statements: Callable[[], int]) -> None:
+    def cost() -> int:
+        before = statements()
+        found(desk)
+        return statements() - before
+
+    place()
+    one = cost()
+    for _ in range(3):
+        place()
+    assert cost() == one
+
+
+def test_one_order_tells_what_came_of_it_and_what_may_be_done(desk: ShopClient, place: Callable[..., dict[str, Any]], ada: User) -> None:
+    number = place()["number"]
+    fresh = desk.get(f"{ADMIN}/orders/{number}").json
+    assert fresh["acts"] == {"ship": True, "cancel": True, "refund": False, "record_payment": True}
+    factories.paid(number)
+    factories.shipped(number, by=ada)
+    sent = desk.get(f"{ADMIN}/orders/{number}").json
+    assert sent["acts"] == {"ship": False, "cancel": False, "refund": True, "record_payment": False}
+    assert [(event["kind"], event["actor"]) for event in sent["events"]] == [("placed", None), ("paid", None), ("shipped", "ada")]
+    assert (sent["payments"][0]["captured_minor"], sent["lines"][0]["left_to_refund"], sent["delivery_left_minor"]) == (2290, 1, 490)
+    assert desk.get(f"{ADMIN}/orders/FC-ABCDEFGH").status_code == 404
+
+
+def test_customers_see_none_of_it(client: ShopClient, alice: User, place: Callable[..., dict[str, Any]]) -> None:
+    number = place()["number"]
+    client.as_(alice)
+    paths = [f"{ADMIN}/orders", f"{ADMIN}/orders/{number}"]
+    assert {client.get(path).status_code for path in paths} == {403}
+    assert client.post(f"{ADMIN}/orders/{number}/cancellation", json={}).status_code == 403
