@@ -8,8 +8,8 @@ from typing_extensions import TypedDict
 
 from .. import http
 from ..config import CURRENCIES
-from ..http import Body, CountryCode, Email, Line, Params, Secret, Username, anyone, staff
-from ..services import grid, settings, setup
+from ..http import Body, CountryCode, Email, Line, Params, Prose, Secret, Username, anyone, staff
+from ..services import descriptions, grid, settings, setup
 from ..services.grid import Acted, Action, Filters, ProductRows, Sort, Status
 from ..services.sessions import Account
 
@@ -118,3 +118,19 @@ def act_on_products(body: ProductsAction) -> Acted:
     """
     scope = Filters(**body.filter.model_dump()) if body.filter else body.ids or []
     return grid.act(body.action, scope, actor_id=http.account_id(), after=body.after, category_id=body.category_id, percent=body.percent)
+
+
+class DescriptionDraft(Body):
+    text: Prose = Field(max_length=descriptions.MOST_DESCRIPTION)
+    markdown: bool = True
+
+
+class DescriptionPreview(TypedDict):
+    html: str
+
+
+@bp.post("/admin/description-previews")
+@staff
+def preview_description(body: DescriptionDraft) -> DescriptionPreview:
+    """How the shop would show a description, written in Markdown or HTML. Nothing is kept."""
+    return {"html": descriptions.rendered(body.text) if body.markdown else descriptions.sanitised(body.text)}

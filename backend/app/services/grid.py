@@ -157,7 +157,7 @@ def _product(row: Row) -> ProductRow:
         "id": row["id"],
         "slug": row["slug"],
         "title": row["title"],
-        "image": catalogue.media(row["image_path"], row["image_alt"], row["image_width"], row["image_height"]),
+        "image": catalogue.media(row["image_path"], row["image_alt"], row["image_width"], row["image_height"], row["image_widths"] or ""),
         "category": {"id": row["category_id"], "slug": row["category_slug"], "name": row["category_name"]} if row["category_id"] else None,
         "brand": row["brand"],
         "type": row["type"],

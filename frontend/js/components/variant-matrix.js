@@ -113,7 +113,7 @@ export function variantMatrix(place, { currency, changed }) {
 
   // ---- rows
 
-  const input = (row, at, { name, label, whole, money, most }, named) => html`<input class="field__input ${(whole || money) && "matrix__figure"}" name="variants.${at}.${name}" id="variant-${at}-${name}"
+  const input = (row, at, { name, label, whole, money, most }, named) => html`<input class="field__input ${(whole || money) && "matrix__figure"}" name="${named ? `variants.${at}.${name}` : name}" id="variant-${at}-${name}"
     value="${row[name]}" autocomplete="off" ${(whole || money) && html`inputmode="${money ? "decimal" : "numeric"}"`} maxlength="${most ?? 14}" data-field="${name}" ${named && html`aria-label="${label} of ${named}"`}>`;
 
   const counted = (row, at, named) => html`<input class="choice__input" type="checkbox" id="variant-${at}-tracked" data-field="tracked" ${row.tracked && html`checked`} ${named && html`aria-label="Count the stock of ${named}"`}>`;
@@ -250,11 +250,12 @@ export function variantMatrix(place, { currency, changed }) {
       if (used().length > MOST_VARIANTS) found.title = `A product can have at most ${MOST_VARIANTS} variants.`;
       used().forEach((row, at) => {
         const named = row.values.length ? ` of ${row.values.join(" / ")}` : "";
+        const field = (name) => (named ? `variants.${at}.${name}` : name); // As the API calls it.
         const price = minorOf(row.price_minor, digits);
-        if (price === null) found[`variants.${at}.price_minor`] = `Enter the price${named}.`;
-        else if (Number.isNaN(price)) found[`variants.${at}.price_minor`] = `The price${named} must be an amount like ${amountOf(1250, digits)}.`;
-        if (Number.isNaN(minorOf(row.compare_at_minor, digits))) found[`variants.${at}.compare_at_minor`] = `The price before${named} must be an amount like ${amountOf(1250, digits)}.`;
-        for (const name of ["stock", "weight_g"]) if (row[name].trim() && !whole.test(row[name].trim())) found[`variants.${at}.${name}`] = `${name === "stock" ? "Stock" : "Weight"}${named} must be a whole number, 0 or more.`;
+        if (price === null) found[field("price_minor")] = `Enter the price${named}.`;
+        else if (Number.isNaN(price)) found[field("price_minor")] = `The price${named} must be an amount like ${amountOf(1250, digits)}.`;
+        if (Number.isNaN(minorOf(row.compare_at_minor, digits))) found[field("compare_at_minor")] = `The price before${named} must be an amount like ${amountOf(1250, digits)}.`;
+        for (const name of ["stock", "weight_g"]) if (row[name].trim() && !whole.test(row[name].trim())) found[field(name)] = `${name === "stock" ? "Stock" : "Weight"}${named} must be a whole number, 0 or more.`;
       });
       return found;
     },

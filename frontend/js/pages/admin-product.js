@@ -100,11 +100,15 @@ function fill(now) {
   changed();
 }
 
-/** Pictures are saved by themselves; only they and the version that they made are taken over. */
+const TYPED = ["title", "slug", "description", "markdown", "category", "brand", "type", "tags", "published", "archived_at", "seo_title", "seo_description", "options"];
+
+/** What somebody can have typed; stock and pictures change by themselves. */
+const typed = (one) => JSON.stringify([TYPED.map((name) => one[name]), one.variants.map(({ stock: _, image_id: __, ...rest }) => rest)]);
+
+/** Pictures are saved by themselves. Their new version is ours too, unless somebody else changed more than them. */
 function tookPictures(now) {
   if (!now) return changed();
-  const others = ({ title, updated_at: _, version: __, images: ___, variants: ____, ...rest }) => JSON.stringify({ title, ...rest });
-  if (others(now) === others(product)) product = { ...product, version: now.version, updated_at: now.updated_at };
+  if (typed(now) === typed(product)) product = { ...product, version: now.version, updated_at: now.updated_at };
   product.images = now.images;
   pictures.show(product);
   showState();
@@ -123,7 +127,7 @@ async function preview({ currentTarget: button }) {
   if (shown) {
     try {
       const text = elements.description.value;
-      const made = elements.kind.value === "markdown" && text ? (await api.post("/admin/markdown", { markdown: text })).html : text;
+      const made = text.trim() && (await api.post("/admin/description-previews", { text, markdown: elements.kind.value === "markdown" })).html;
       render(part("shown"), made ? prose(made) : html`<p class="soft">Nothing written yet.</p>`);
     } catch (error) {
       if (error.status === undefined) throw error;
