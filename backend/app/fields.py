@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import typing
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
@@ -68,6 +68,7 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 class Body(BaseModel):
     """A JSON body: exact types, no unknown fields."""
 
+    most_bytes: ClassVar[int] = 64 * 1024
     model_config = ConfigDict(strict=True, extra="forbid")
 
 

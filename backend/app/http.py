@@ -32,8 +32,9 @@ __all__ = ["Body", "CountryCode", "Email", "Line", "Moment", "Params", "Prose", 
 
 log = logging.getLogger("shop.http")
 
-MAX_BODY = 64 * 1024  # bytes of a JSON body
+MAX_BODY = Body.most_bytes
 MAX_DEPTH = 16
+B = typing.TypeVar("B", bound=Body)
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
@@ -50,12 +51,12 @@ def _depth(value: Any, level: int = 0) -> int:
     return max((_depth(child, level + 1) for child in children), default=level)
 
 
-def _read_body(model: type[M]) -> M:
+def _read_body(model: type[B]) -> B:
     if request.mimetype != "application/json":
         raise errors.UnsupportedMedia("Send the body as application/json.")
     raw = request.get_data(cache=False)
-    if len(raw) > MAX_BODY:
-        raise errors.TooLarge(f"At most {MAX_BODY} bytes.")
+    if len(raw) > model.most_bytes:
+        raise errors.TooLarge(f"At most {model.most_bytes} bytes.")
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -65,6 +66,20 @@ def _read_body(model: type[M]) -> M:
     if _depth(value) > MAX_DEPTH:
         raise errors.BadRequest("The body is nested too deeply.")
     return validated(model, value)
+
+
+def uploaded(field: str, *, most: int) -> bytes:
+    """A file of at most `most` bytes, sent as the body itself or as one file of a form."""
+    if request.content_length and request.content_length > most + MAX_BODY:
+        raise errors.TooLarge(f"At most {most // 1024 // 1024} MB.")
+    if request.mimetype == "multipart/form-data":
+        files = list(request.files.values())
+        if len(files) != 1:
+            raise errors.Invalid(fields={field: ["Send one file."]})
+        return bytes(files[0].read())
+    if request.mimetype == "application/json":
+        raise errors.UnsupportedMedia("Send the file itself, or a form with it.")
+    return bytes(request.get_data(cache=False))
 
 
 def _read_params(model: type[M]) -> M:
@@ -363,6 +378,16 @@ class CsvFile(Response):
 
     def __init__(self, content: Iterable[bytes], *, file_name: str) -> None:
         super().__init__(content, mimetype="text/csv", headers={"Content-Disposition": f'attachment; filename="{file_name}"'})
+
+
+class PdfFile(Response):
+    """An answer that is a document, to be shown or kept under its name."""
+
+    def __init__(self, content: bytes, *, file_name: str) -> None:
+        super().__init__(content, mimetype="application/pdf", headers={"Content-Disposition": f'inline; filename="{file_name}"'})
+
+
+FILES: dict[Any, str] = {CsvFile: "text/csv", PdfFile: "application/pdf"}
 
 
 def send_header(name: str, value: str) -> None:

@@ -26,7 +26,7 @@ from werkzeug.test import TestResponse
 from app import db
 from app.config import ROOT
 from app.errors import Unavailable
-from app.services import avatars
+from app.services import avatars, media
 
 AVATAR = "/api/v1/me/avatar"
 RED, BLUE = (220, 30, 30), (30, 30, 220)
@@ -221,7 +221,7 @@ def test_six_megabytes_are_too_many(client: ShopClient, alice: User, folder: Pat
         large = picture("JPEG") + bytes(megabytes * 1024 * 1024)
         answers = [put(client, large), client.put(AVATAR, data={"avatar": (io.BytesIO(large), "me.jpg")}, content_type="multipart/form-data")]
         assert [(answer.status_code, answer.json["code"]) for answer in answers] == [(413, "too_large")] * 2
-    just_above = picture("JPEG").ljust(avatars.MOST_BYTES + 1, b"\0")
+    just_above = picture("JPEG").ljust(media.MOST_BYTES + 1, b"\0")
     assert put(client, just_above).status_code == 413
     assert put(client, just_above[:-1]).status_code == 200
 
@@ -229,7 +229,7 @@ def test_six_megabytes_are_too_many(client: ShopClient, alice: User, folder: Pat
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("size", [(20_000, 20_000), (5_001, 5_000), (25_000_100, 100), (2**31 - 1, 100)], ids=str)
 def test_too_many_pixels_are_told_from_the_header_alone(client: ShopClient, alice: User, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(avatars, "_in_colour", lambda _: pytest.fail("it was decoded"))
+    monkeypatch.setattr(media, "in_colour", lambda _: pytest.fail("it was decoded"))
     content = (
         png(*size) if size[0] <= 20_000 else b"".join((png(100, 100)[:8], chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 1, 0, 0, 0, 0)), png(100, 100)[33:]))
     )
@@ -245,7 +245,7 @@ def test_a_picture_of_the_largest_size_is_taken(client: ShopClient, alice: User)
 MEMORY = """
 import resource, sys
 from app.errors import ShopError
-from app.services import avatars
+from app.services import avatars, media
 content = sys.stdin.buffer.read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for _ in range(20):
@@ -266,33 +266,33 @@ def test_a_bomb_of_400_megapixels_costs_no_memory() -> None:
 def test_a_compressed_text_that_grows_without_end_is_refused(client: ShopClient, alice: User) -> None:
     whole = picture()
     bomb = whole[:33] + chunk(b"zTXt", b"Comment\x00\x00" + zlib.compress(bytes(300_000_000), 9)) + whole[33:]
-    assert len(bomb) < avatars.MOST_BYTES
+    assert len(bomb) < media.MOST_BYTES
     assert put(client.as_(alice), bomb).status_code == 422
 
 
 def test_a_process_decodes_one_picture_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now, most, gate = 0, 0, threading.Lock()
-    redrawn = avatars._redrawn
+    decoded = media._decoded
 
-    def watched(content: bytes, kind: str) -> bytes:
+    def watched(*given: Any) -> Any:
         nonlocal now, most
         with gate:
             now += 1
             most = max(most, now)
         time.sleep(0.02)
-        made = redrawn(content, kind)
+        made = decoded(*given)
         with gate:
             now -= 1
         return made
 
-    monkeypatch.setattr(avatars, "_redrawn", watched)
+    monkeypatch.setattr(media, "_decoded", watched)
     at_once(6, lambda _: avatars.draw(picture()))
     assert (now, most) == (0, 1)
 
 
 def test_who_waits_too_long_for_a_turn_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(avatars, "PATIENCE", 0.05)
-    with avatars._decoding, pytest.raises(Unavailable):
+    monkeypatch.setattr(media, "PATIENCE", 0.05)
+    with media._decoding, pytest.raises(Unavailable):
         avatars.draw(picture())
     assert avatars.draw(picture())
 
@@ -337,7 +337,7 @@ def test_what_a_killed_process_left_behind_is_swept_up(client: ShopClient, alice
     kept = Path(put(client.as_(alice), picture()).json["avatar"]["src"]).name
     for name in (f"{'a' * 32}.webp", f"{'b' * 32}.part", f"{'c' * 32}.webp"):
         (folder / name).write_bytes(b"x")
-    long_ago = time.time() - 2 * avatars.ORPHAN_SECONDS
+    long_ago = time.time() - 2 * media.ORPHAN_SECONDS
     for name in (kept, f"{'a' * 32}.webp", f"{'b' * 32}.part"):
         os.utime(folder / name, (long_ago, long_ago))
     assert avatars.delete_orphans(folder.parent) == 2

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Blueprint, current_app, g, request
+from flask import Blueprint, current_app, g
 from pydantic import Field
 
 from .. import http
-from ..errors import Invalid, TooLarge, UnsupportedMedia
 from ..http import Body, Email, Line, Secret, send_header, signed_in
-from ..services import addresses, avatars, privacy, profile
+from ..services import addresses, avatars, media, privacy, profile
 from ..services.accounts import Challenge
 from ..services.addresses import AddressList, SavedAddress
 from ..services.privacy import Export
@@ -122,7 +121,7 @@ def delete_address(address_id: int) -> None:
 @signed_in(problems=(413, 415, 422))
 def put_avatar() -> Profile:
     """Set my picture: a JPEG, PNG or WebP of at most 5 MB and 25 megapixels, as the body itself or as one file of a form."""
-    avatars.put(http.account_id(), _picture(), _var() / "uploads")
+    avatars.put(http.account_id(), http.uploaded("avatar", most=media.MOST_BYTES), _var() / "uploads")
     return profile.get(http.account_id())
 
 
@@ -147,16 +146,3 @@ def erase(body: Farewell) -> None:
     """Erase my account and all that is mine. Orders stay without the person; those that were not sent are cancelled."""
     privacy.erase(http.account_id(), body.password, var=_var(), limited=_limited())
     http.end_session()
-
-
-def _picture() -> bytes:
-    if request.content_length and request.content_length > avatars.MOST_BYTES + http.MAX_BODY:
-        raise TooLarge("A picture may have at most 5 MB.")
-    if request.mimetype == "multipart/form-data":
-        files = list(request.files.values())
-        if len(files) != 1:
-            raise Invalid(avatar="Send one picture.")
-        return bytes(files[0].read())
-    if request.mimetype == "application/json":
-        raise UnsupportedMedia("Send the picture itself, or a form with one file.")
-    return bytes(request.get_data(cache=False))

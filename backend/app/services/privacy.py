@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Conflict, SignInRequired
-from . import addresses, avatars, cart, events, gift_cards, mail, orders, profile, promotions, recommendations, reviews, stock, wishlist
+from . import addresses, cart, events, gift_cards, mail, media, orders, profile, promotions, recommendations, reviews, stock, wishlist
 from .addresses import SavedAddress
 from .cart import Buyer, Cart
 from .orders import Order
@@ -60,11 +60,23 @@ class StockRequest(TypedDict):
     created_at: datetime
 
 
+class ToldPayment(TypedDict):
+    order_number: str
+    method: str
+    status: str
+    amount_minor: int
+    captured_minor: int
+    refunded_minor: int
+    created_at: datetime
+    paid_at: datetime | None
+
+
 class Export(TypedDict):
     exported_at: datetime
     account: OwnAccount
     addresses: list[SavedAddress]
     orders: list[Order]
+    payments: list[ToldPayment]
     cart: Cart
     reviews: list[ToldReview]
     wishlist: list[ToldWish]
@@ -82,6 +94,7 @@ def export(user_id: int) -> Export:
         state = q.privacy.get_state(tx, user_id=user_id)
         devices = q.privacy.list_sessions(tx, user_id=user_id)
         codes = q.privacy.list_challenges(tx, user_id=user_id)
+        payments = q.privacy.list_payments(tx, user_id=user_id)
         stock_requests = q.privacy.list_stock_requests(tx, user_id=user_id)
         mails = q.privacy.list_mails(tx, mail_ids=_mails_of(tx, user_id, account["email"]))
     return {
@@ -89,6 +102,7 @@ def export(user_id: int) -> Export:
         "account": {**account, "status": state["status"], "blocked_until": state["blocked_until"], "block_reason": state["block_reason"]},
         "addresses": addresses.list_of(user_id)["items"],
         "orders": orders.all_of(user_id),
+        "payments": payments,
         "cart": cart.get(Buyer(user_id)),
         "reviews": reviews.all_of(user_id),
         "wishlist": wishlist.all_of(user_id),
@@ -125,7 +139,7 @@ def erase(user_id: int, password: str, *, var: Path, limited: bool) -> None:
     """
     profile.confirm(user_id, password, field="password", limited=limited)
     avatar, mail_ids = db.transaction(_erase, user_id)
-    avatars.delete_file(var / "uploads", avatar)
+    media.delete_file(var / "uploads", avatar)
     mail.delete_written(var, mail_ids)
 
 
@@ -140,6 +154,8 @@ def _erase(tx: Tx, user_id: int) -> tuple[str | None, set[int]]:
     mail_ids = _mails_of(tx, user_id, account["email"])
     q.privacy.erase_order_mails(tx, mail_ids=mail_ids)
     q.privacy.delete_mails(tx, mail_ids=mail_ids)
+    q.privacy.erase_returns(tx, user_id=user_id)
+    q.privacy.delete_order_keys(tx, user_id=user_id)
     q.privacy.anonymise_orders(tx, user_id=user_id)
     reviews.erase_all_of(tx, user_id)
     q.privacy.delete_stock_requests(tx, user_id=user_id, email_key=account["email_key"])
