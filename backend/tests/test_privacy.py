@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 
 from app import db
 from app.config import Settings
-from app.services import mail, orders, privacy, reviews
+from app.services import mail, orders, privacy, refunds, returns, reviews, shipments
 
 ME = "/api/v1/me"
 NEW_PASSWORD = "cobalt-meadow-72"
@@ -109,7 +109,7 @@ def live(shop: Flask, client: ShopClient, user: User, word: str) -> list[str]:
     client.post(f"{ME}/addresses", json=body | {"postcode": f"{word}-8", "country": "FR"})
     finished, open_one, unpaid = order(client, word), order(client, word, payment_method="bank_transfer"), order(client, word, email=f"{word}@work.example")
     change("UPDATE orders SET coupon = %s WHERE number = %s", f"{word}-coupon".upper(), finished)
-    change("UPDATE orders SET status = 'completed', payment_status = 'paid', fulfilment_status = 'delivered' WHERE number = %s", finished)
+    send_back_a_part(client, user, word, finished)
     deliver(shop)
     challenge = client.post(f"{ME}/email", json={"email": f"{word}@newer.example", "password": OWN_PASSWORD[word]}).json["challenge"]
     client.post(f"{ME}/email/verify", json={"challenge": challenge, "otp": code("email_change_code")})
@@ -132,6 +132,20 @@ def live(shop: Flask, client: ShopClient, user: User, word: str) -> list[str]:
     change("REPLACE INTO totps (user_id, salt, created_at) VALUES (%s, MD5(%s), UTC_TIMESTAMP(6))", user.id, word)
     change("INSERT INTO recovery_codes (user_id, code_hash) VALUES (%s, SHA2(%s, 256))", user.id, f"code of {word}")
     return [finished, open_one, unpaid]
+
+
+def send_back_a_part(client: ShopClient, user: User, word: str, number: str) -> None:
+    """The order is paid, arrives, comes back, and some of its money is given back."""
+    factories.paid(number)
+    factories.delivered(number, by=user)
+    [item] = client.get(f"/api/v1/orders/{number}").json["items"]
+    body = {"items": [{"item_id": item["id"], "quantity": 1, "reason": "damaged"}], "note": f"{word}-complaint"}
+    assert client.post(f"/api/v1/orders/{number}/returns", json=body, headers={"Idempotency-Key": f"{word}-return-key"}).status_code == 201
+    [(return_id,)] = rows("SELECT r.id FROM returns r JOIN orders o ON o.id = r.order_id WHERE o.number = %s", number)
+    returns.decide(return_id, "approved", answer=f"{word}-answer", actor_id=user.id)
+    returns.receive(return_id, [{"item_id": item["id"], "quantity": 1}], actor_id=user.id)
+    wanted = refunds.Refunding((refunds.Piece(item["id"], 1),), reason="Damaged on its way", return_id=return_id)
+    refunds.refund(number, wanted, key=f"{word}-refund-key", actor_id=user.id)
 
 
 def leave_opinions(client: ShopClient, user: User, word: str, number: str, thing: Thing) -> None:
@@ -291,7 +305,9 @@ def test_the_ratings_of_products_are_what_the_others_say_once_somebody_is_erased
         browser.post(f"/api/v1/products/{mug.id}/reviews", json={"rating": stars, "title": "Well", "body": "It is a mug."})
     for (review,) in rows("SELECT id FROM reviews"):
         reviews.decide(review, "approved", version=None, moderator_id=ada.id)
-    change("UPDATE orders SET status = 'completed', payment_status = 'paid', fulfilment_status = 'delivered'")
+    for (number,) in rows("SELECT number FROM orders"):
+        factories.paid(number)
+        factories.delivered(number, by=alice)
     assert rows("SELECT rating_sum, rating_count FROM products") == [(5, 2)]
     change("DELETE FROM product_changes")
 
@@ -378,7 +394,12 @@ def test_goods_that_were_not_sent_go_back_to_the_shelf(client: ShopClient, alice
 def test_an_order_that_is_under_way_keeps_its_address_until_it_has_come(client: ShopClient, alice: User, payment: str, fulfilment: str, may: bool) -> None:
     client.as_(alice)
     number, other = order(client, "alice"), order(client, "other")
-    change("UPDATE orders SET payment_status = %s, fulfilment_status = %s WHERE number = %s", payment, fulfilment, number)
+    if payment == "paid":
+        factories.paid(number)
+    if fulfilment != "unfulfilled":
+        parcel = factories.shipped(number, by=alice)
+    if fulfilment == "delivered":
+        shipments.deliver(parcel, actor_id=alice.id)
     answer = erase(client)
     if may:
         assert answer.status_code == 204

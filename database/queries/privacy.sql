@@ -33,6 +33,14 @@ SELECT id FROM mails WHERE recipient = :email AND CAST(recipient AS BINARY) = CA
 SELECT m.id FROM orders o JOIN mails m ON m.order_id = o.id WHERE o.user_id = :user_id AND m.template NOT LIKE 'owner%'
  LIMIT 10000;
 
+-- name: list_payments -> rows
+SELECT o.number AS order_number, p.method, p.status, p.amount_minor, p.captured_minor, p.refunded_minor, p.created_at, p.paid_at
+  FROM orders o
+  JOIN payments p ON p.order_id = o.id
+ WHERE o.user_id = :user_id
+ ORDER BY p.id
+ LIMIT 10000;
+
 -- name: list_stock_requests -> rows
 -- Asked for while signed in, or with the account's address, which is proven to be theirs.
 SELECT s.variant_id, s.email, s.created_at
@@ -70,6 +78,17 @@ SELECT id, number
 UPDATE orders
    SET email = '', name = 'erased', line1 = 'erased', line2 = '', city = 'erased', region = '', postcode = 'erased', phone = '', note = ''
  WHERE user_id = :user_id;
+
+-- name: erase_returns -> count
+-- What was written to and fro; what came back and when stays with the order.
+UPDATE returns r JOIN orders o ON o.id = r.order_id SET r.note = '', r.answer = '' WHERE o.user_id = :user_id;
+
+-- name: delete_order_keys -> count
+-- Keys of acts on the person's orders.
+DELETE k
+  FROM idempotency_keys k
+  JOIN orders o ON k.scope IN (CONCAT('return:', o.id), CONCAT('refund:', o.id), CONCAT('payment:', o.id))
+ WHERE o.user_id = :user_id;
 
 -- name: erase_order_mails -> count
 -- That an order was confirmed stays on record, to whom and in what words does not; what was not sent yet never is.
