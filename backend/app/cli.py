@@ -1,15 +1,18 @@
-"""What ./shop calls: run, migrate, seed, doctor, create-admin, worker, bench."""
+"""What ./shop calls: run, migrate, seed, import, export, doctor, create-admin, worker, bench."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import getpass
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import migrations, security, server
 from .config import ROOT, BadSetting, Settings
@@ -18,6 +21,10 @@ from .errors import ShopError
 from .lock import Busy, Lock
 from .private_database import DatabaseProblem, PrivateDatabase, address_of, prepare_server
 from .server import StartProblem, say
+
+if TYPE_CHECKING:
+    from .services.imports import Remark, Told
+    from .services.product_diff import FieldChange
 
 PATIENCE = 60.0  # seconds for a shop that is just starting, or for another command to end
 
@@ -54,6 +61,16 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     commands.add_parser("migrate", help="bring the database to this version").set_defaults(command=_migrate)
     commands.add_parser("seed", help="load the demo catalogue").set_defaults(command=_seed)
+    bring = commands.add_parser("import", help="bring products in from a CSV file, or a ZIP of one and its pictures")
+    bring.add_argument("file", type=_existing)
+    bring.add_argument("--format", choices=["shopify", "simple"], default="", help="recognised by the first row unless given")
+    bring.add_argument("--pictures", type=_existing, metavar="FOLDER", help="where the pictures are that the file names")
+    bring.add_argument("--dry-run", action="store_true", help="tell what would change, and change nothing")
+    bring.set_defaults(command=_import)
+    take = commands.add_parser("export", help="write all products into a CSV file")
+    take.add_argument("file", type=_path)
+    take.add_argument("--format", choices=["shopify", "simple"], default="shopify")
+    take.set_defaults(command=_export)
     commands.add_parser("search-rebuild", help="make the search index anew").set_defaults(command=_search_rebuild)
     commands.add_parser("doctor", help="examine the data").set_defaults(command=_doctor)
     commands.add_parser("worker", help="run the background jobs").set_defaults(command=_worker)
@@ -66,6 +83,18 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("words", nargs=argparse.REMAINDER)
     bench.set_defaults(command=_bench)
     return parser
+
+
+def _path(text: str) -> Path:
+    """A path as whoever typed it means it: ./shop itself works in the shop's folder."""
+    return Path(os.environ.get("CALLED_FROM", "")) / text
+
+
+def _existing(text: str) -> Path:
+    path = _path(text)
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"there is no {path}")
+    return path
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
@@ -86,6 +115,71 @@ def _seed(settings: Settings, options: argparse.Namespace) -> int:
             return 0
     say("The shop has goods already; the demo is for an empty one.")
     return 1
+
+
+def _import(settings: Settings, options: argparse.Namespace) -> int:
+    from .services import imports
+
+    with _services(settings, "./shop import"):
+        looked = imports.look(options.file, options.pictures, asked=options.format)
+        for line in _in_words(looked.told()):
+            say(line)
+        if options.dry_run or looked.refused:
+            return 1 if looked.refused else 0
+        imports.bring_in(looked, settings.var / "uploads", _bar, actor_id=None, file_name=options.file.name)
+    say("Everything is in the shop.")
+    return 0
+
+
+def _in_words(told: Told) -> Iterator[str]:
+    """What an import would do, for whoever sits at a terminal."""
+    counts, pictures = told["diff"]["counts"], told["pictures"]
+    for name, remarks, count in (("Error", told["errors"], told["error_count"]), ("Note", told["warnings"], told["warning_count"])):
+        yield from (f"{name}{_place(one)}: {one['message']}" for one in remarks)
+        yield from [f"… and {count - len(remarks)} more"] * (count > len(remarks))
+    if told["ignored_columns"]:
+        yield f"Columns that the shop has no use for: {', '.join(told['ignored_columns'])}"
+    for product in told["diff"]["products"]:
+        yield f"{product['action']:<8} {product['handle']}"
+        yield from (f"           {_shown(change)}" for change in product["changes"])
+        yield from (
+            f"           {one['action']} variant {one['variant']}  {'; '.join(map(_shown, one['changes']))}"
+            for one in product["variants"]
+            if product["action"] != "new"
+        )
+    yield from [f"New categories: {', '.join(told['diff']['categories'])}"] * bool(told["diff"]["categories"])
+    yield f"Products: {counts['new']} new, {counts['changed']} changed, {counts['same']} the same"
+    yield f"Variants: {counts['variants_new']} new, {counts['variants_changed']} changed, {counts['variants_archived']} put away"
+    yield f"Pictures: {pictures['listed']} named, {pictures['new']} to be added, {pictures['missing']} not at hand"
+
+
+def _place(remark: Remark) -> str:
+    places = [f"row {remark['row']}"] * bool(remark["row"]) + [remark["column"]] * bool(remark["column"])
+    return f" in {', '.join(places)}" if places else ""
+
+
+def _shown(change: FieldChange) -> str:
+    return f"{change['field']}: {change['from'][:60]!r} → {change['to'][:60]!r}"
+
+
+def _bar(done: int, total: int) -> None:
+    """How far something is, drawn over itself on a terminal, and in the end only elsewhere."""
+    filled = 40 * done // max(1, total)
+    if sys.stdout.isatty():
+        print(f"\r[{'#' * filled}{' ' * (40 - filled)}] {done:,} of {total:,}", end="\n" if done == total else "", flush=True)
+    elif done == total:
+        say(f"{done:,} of {total:,}")
+
+
+def _export(settings: Settings, options: argparse.Namespace) -> int:
+    from .services import imports
+
+    draft = options.file.with_name(options.file.name + ".part")
+    with _services(settings, "./shop export"), draft.open("wb") as file:
+        file.writelines(imports.export(options.format, settings.url, actor_id=None))
+    draft.replace(options.file)
+    say(f"The products are in {options.file}.")
+    return 0
 
 
 def _search_rebuild(settings: Settings, options: argparse.Namespace) -> int:

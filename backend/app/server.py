@@ -128,7 +128,7 @@ def seed(settings: Settings) -> bool:
 @contextlib.contextmanager
 def opened(settings: Settings) -> Iterator[None]:
     """The services' database, for this process and this block."""
-    db.open(address_of(settings), size=1)
+    db.open(address_of(settings), size=2)
     try:
         yield
     finally:

@@ -31,6 +31,11 @@ def only(run: Callable[[Settings], object], *, every: int = 60, when: Callable[[
     return {"test.job": Job("test.job", every, run, when)}
 
 
+def restless() -> set[str]:
+    """Jobs that run whether or not there is anything to do."""
+    return {name for name, job in jobs.registry.items() if job.when is always}
+
+
 def everything_is_due() -> None:
     change("UPDATE jobs SET due_at = due_at - INTERVAL 1 DAY")
 
@@ -219,7 +224,7 @@ def test_stopping_lets_a_job_finish(shop_settings: Settings) -> None:
 
 def test_a_queued_mail_is_delivered_within_two_seconds(shop_settings: Settings) -> None:
     with running(shop_settings, jobs.registry):
-        assert eventually(lambda: len(rows("SELECT name FROM jobs WHERE finished_at IS NOT NULL")) == len(jobs.registry) - 1)
+        assert eventually(lambda: len(rows("SELECT name FROM jobs WHERE finished_at IS NOT NULL")) == len(restless()))
         for _ in range(2):
             began = time.monotonic()
             db.transaction(mail.enqueue, "welcome", "alice@example.com", {"username": "alice"})
@@ -234,5 +239,5 @@ def test_every_job_of_the_shop_runs_and_says_what_it_did(shop_settings: Settings
     runner.finish()
     states = {name: (failures, result) for name, failures, result in rows("SELECT name, failures, last_result FROM jobs")}
     assert states.keys() == jobs.registry.keys()
-    assert all(failures == 0 and result for failures, result in states.values()), states
+    assert all(states[name][0] == 0 and states[name][1] for name in restless()), states
     assert states["mail.deliver"] == (0, "1 sent")

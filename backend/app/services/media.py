@@ -174,11 +174,13 @@ def _image(row: Row) -> EditedImage:
 # ---------------------------------------------------------------- files
 
 
-def store(content: bytes, uploads: Path) -> Stored:
-    """Draw a picture in its widths and write the files. Raises TooLarge, UnsupportedMedia for what is no JPEG, PNG or WebP, Invalid for a
-    broken or huge one, Unavailable when the disk is full."""
+def store(content: bytes, uploads: Path, *, called: str = "") -> Stored:
+    """Draw a picture in its widths and write the files, whose names begin with what it is `called`.
+
+    Raises TooLarge, UnsupportedMedia for what is no JPEG, PNG or WebP, Invalid for a broken or huge one, Unavailable when the disk is full.
+    """
     drawn, size = redrawn(content, _in_widths, field="image", size=WIDTHS[-1])
-    name = f"{FOLDER}/{secrets.token_hex(16)}"
+    name = f"{FOLDER}/{called}{'-' if called else ''}{secrets.token_hex(16)}"
     widths = " ".join(map(str, drawn))
     path = f"{name}-{max(drawn)}.webp"
     try:
@@ -188,6 +190,11 @@ def store(content: bytes, uploads: Path) -> Stored:
         _delete_files(uploads, path, widths)
         raise
     return Stored(path, *size, widths)
+
+
+def discard(stored: Stored, uploads: Path) -> None:
+    """Remove the files of a picture that was stored and not attached after all."""
+    _delete_files(uploads, stored.path, stored.widths)
 
 
 def write(path: Path, content: bytes) -> None:

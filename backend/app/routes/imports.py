@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from flask import Blueprint, current_app, request
+from pydantic import Field
+
+from .. import http
+from ..errors import TooLarge, UnsupportedMedia
+from ..http import CsvFile, Line, Params, admin, staff
+from ..services import imports
+from ..services.imports import Import, ImportList
+
+bp = Blueprint("imports", __name__, url_prefix="/api/v1/admin")
+
+
+class FileParams(Params):
+    format: Literal["", "shopify", "simple"] = ""
+    file_name: Line = Field("products.csv", min_length=1, max_length=190)
+
+
+class PageParams(Params):
+    limit: int = Field(24, ge=1, le=100)
+    after: str = Field("", max_length=20)
+
+
+class ExportParams(Params):
+    format: Literal["shopify", "simple"] = "shopify"
+
+
+def _var() -> Path:
+    return Path(current_app.config["SHOP"].var)
+
+
+@bp.post("/imports")
+@staff(status=201, problems=(413, 415))
+def receive_import(params: FileParams) -> Import:
+    """Look a file of products through: CSV of at most 15 MB, or a ZIP of it and its pictures of at most 100 MB, as the body itself.
+
+    Nothing changes yet; the answer tells what would. A large file is looked through in the background, with status `checking` meanwhile.
+    """
+    if request.mimetype in ("application/json", "multipart/form-data", "application/x-www-form-urlencoded"):
+        raise UnsupportedMedia("Send the file itself as the body, as text/csv or application/zip.")
+    if (request.content_length or 0) > imports.MOST_BYTES:
+        raise TooLarge(f"A file may have at most {imports.MOST_BYTES // imports.MEGA} MB.")
+    request.max_content_length = imports.MOST_BYTES
+    return imports.receive(request.stream, file_name=params.file_name, asked=params.format, user_id=http.account_id(), var=_var())
+
+
+@bp.get("/imports")
+@staff
+def list_imports(params: PageParams) -> ImportList:
+    """Imports, the newest first."""
+    return imports.list_all(limit=params.limit, after=params.after)
+
+
+@bp.get("/imports/<int:import_id>")
+@staff(problems=(404,))
+def get_import(import_id: int) -> Import:
+    """What an import would do to the shop, is doing (`done` of `total`), or did."""
+    return imports.get(import_id)
+
+
+@bp.post("/imports/<int:import_id>/start")
+@staff(status=202, problems=(404, 409))
+def start_import(import_id: int) -> Import:
+    """Carry out an import that was looked through: whole, or not at all. The job runner does it."""
+    return imports.start(import_id)
+
+
+@bp.get("/exports/products.csv")
+@admin(step_up=True)
+def export_products(params: ExportParams) -> CsvFile:
+    """All products, in Shopify's format or the simple one; what comes out goes in again unchanged."""
+    content = imports.export(params.format, current_app.config["SHOP"].url, actor_id=http.account_id())
+    return CsvFile(content, file_name="products.csv")
