@@ -23,7 +23,7 @@ from .. import db
 from ..config import Settings
 from ..db import DRIVER_ERRORS, Tx, q
 from ..errors import ShopError
-from . import accounts, avatars, cart, discovery, limits, mail, orders, recommendations, sessions, trends, wishlist
+from . import accounts, avatars, cart, discovery, imports, limits, mail, orders, recommendations, sessions, trends, wishlist
 
 log = logging.getLogger("shop.jobs")
 
@@ -224,3 +224,13 @@ def reckon_recommendations(settings: Settings) -> str:
 @job("guests.forget_stale", every=3600)
 def forget_stale_guests(settings: Settings) -> str:
     return f"{cart.forget_stale()} carts and {wishlist.forget_stale()} wishes forgotten"
+
+
+@job("imports.carry_out", every=1, when=imports.any_due)
+def carry_out_imports(settings: Settings) -> str:
+    return f"{imports.carry_out_due(settings.var)} carried out"
+
+
+@job("imports.forget_files", every=3600)
+def forget_import_files(settings: Settings) -> str:
+    return f"{imports.forget_files(settings.var)} deleted"
