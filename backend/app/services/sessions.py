@@ -163,9 +163,7 @@ def _add(tx: Tx, sid: str, user_id: int | None, data: str, visitor: Visitor, pas
         admit(tx, "browser", sid, user_id, visitor, data=data, minutes=USER_IDLE_DAYS * MINUTES_A_DAY, password_hash=password_hash)
 
 
-def admit(
-    tx: Tx, kind: Kind, sid: str, user_id: int, visitor: Visitor, *, minutes: int, password_hash: str | None, data: str = "{}"
-) -> bool:
+def admit(tx: Tx, kind: Kind, sid: str, user_id: int, visitor: Visitor, *, minutes: int, password_hash: str | None, data: str = "{}") -> bool:
     """Add a session of the user and end the oldest of its kind beyond the most that there may be.
 
     False: the account was closed, or its password changed from the one with this hash, since the sign-in was checked.
