@@ -24,6 +24,9 @@ FOR_EVER = "public, max-age=31536000, immutable"
 MEDIA_CSP = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 # Names are the shop's own, so whatever is no such name, a way out of the folder above all, is no picture.
 MEDIA_NAME = re.compile(r"[a-z0-9](?:[a-z0-9/-]{0,180}[a-z0-9])?\.(svg|webp)")
+# As product-card.js and product.js say how wide a picture is shown: another word here, and the browser fetches it twice.
+CARD_SIZES = "(min-width: 48rem) 22vw, 46vw"
+GALLERY_SIZES = "(min-width: 84rem) 44rem, (min-width: 52rem) 52vw, 100vw"
 PLAIN_PAGES = {
     "cart": "cart",
     "wishlist": "wishlist",
@@ -43,6 +46,9 @@ PLAIN_PAGES = {
     "gift-cards": "gift-cards",
     "setup": "setup",
     "api/docs": "api-docs",
+    "admin/orders": "admin/orders",
+    "admin/orders/<number>": "admin/order",
+    "admin/coupons": "admin/coupons",
     "admin/products": "admin/products",
     "admin/products/<number>": "admin/product",
     "admin/categories": "admin/categories",
@@ -102,7 +108,7 @@ def home() -> Response:
     description = chosen["description"] if chosen else ""
     head = _head_of_list(shop["name"], title, description, chosen) if not request.args or set(request.args) == {"category"} else seo.HIDDEN
     if chosen and products["items"]:
-        head += _picture_first(products["items"][0]["image"])
+        head += _picture_first(products["items"][0]["image"], CARD_SIZES)
     data = {"products": products, "categories": categories} if set(request.args) <= {"q", "category", "sort"} else {"categories": categories}
     return send(fill(themed("index"), name=shop["name"], title=title, description=description, head=head, data=as_json(data)))
 
@@ -127,15 +133,18 @@ def product(slug: str) -> Response:
     site, path = shop_settings().url, f"/products/{found['slug']}"
     description = seo.summary(found["description"])
     title = f"{found['title']} · {shop['name']}"
-    head = seo.canonical(site, path) + _picture_first(found["image"])
+    head = seo.canonical(site, path) + _picture_first(found["image"], GALLERY_SIZES)
     head += seo.preview(site, shop["name"], kind="product", title=title, description=description, path=path, image=found["image"])
     head += seo.structured(seo.product(site, found), seo.breadcrumbs(site, found["category"], found["title"], path), seo.organisation(site, shop["name"]))
     return send(fill(themed("product"), name=shop["name"], title=title, description=description, head=head, data=as_json({"product": found})))
 
 
-def _picture_first(image: Image | None) -> str:
-    """Ask for the page's main picture before its modules have drawn it."""
-    return f'<link rel="preload" as="image" href="{html.escape(image["src"])}" fetchpriority="high">\n' if image else ""
+def _picture_first(image: Image | None, sizes: str) -> str:
+    """Ask for the page's main picture before its modules have drawn it, in the width that they will choose."""
+    if not image:
+        return ""
+    widths = f' imagesrcset="{html.escape(image["srcset"])}" imagesizes="{sizes}"' if "srcset" in image else ""
+    return f'<link rel="preload" as="image" href="{html.escape(image["src"])}"{widths} fetchpriority="high">\n'
 
 
 def plain_page(name: str) -> Response:

@@ -18,4 +18,10 @@ export const cart = {
   change: (itemId, quantity) => told(api.patch(`/cart/items/${itemId}`, { quantity })),
   /** @param {number} itemId */
   remove: (itemId) => told(api.delete(`/cart/items/${itemId}`)),
+  /** What an order held, once more; gives what the shopper should be told. @param {string} number @param {string | null} token */
+  again: async (number, token) => {
+    const answer = await api.post(`/orders/${encodeURIComponent(number)}/reorder`, {}, { params: { token } });
+    await told(answer.cart);
+    return answer.notices;
+  },
 };

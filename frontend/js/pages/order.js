@@ -1,19 +1,26 @@
 import { api, session, signInAddress } from "../lib/api.js";
 import { html, icon, render } from "../lib/html.js";
-import { countryName, date, dateTime, plural } from "../lib/format.js";
+import { countryName, date, dateTime, money, plural } from "../lib/format.js";
+import { cart } from "../lib/cart.js";
+import { handle } from "../lib/form.js";
 import { amounts, summaryLines } from "../components/order-amounts.js";
+import { REASONS } from "../components/order-states.js";
 import { emptyState, failedState, loadInto } from "../components/states.js";
+import { toast } from "../components/toast-stack.js";
 
 const place = document.querySelector("[data-order]");
 const dialog = document.querySelector("[data-cancel-dialog]");
 const number = decodeURIComponent(location.pathname.split("/").pop());
 const token = new URLSearchParams(location.search).get("token");
 
+const path = `/orders/${encodeURIComponent(number)}`;
+
 const HOUR = 3_600_000;
 
 const EVENTS = {
   placed: "Order placed", paid: "Payment received", confirmed: "Order confirmed", shipped: "Handed to the carrier", partly_shipped: "Partly handed to the carrier",
-  delivered: "Delivered", completed: "Completed", cancelled: "Cancelled", expired: "Expired without payment", refunded: "Money returned", partly_refunded: "Part of the money returned",
+  delivered: "Delivered", completed: "Completed", cancelled: "Cancelled", expired: "Expired without payment", refunded: "Money returned", partly_refunded: "Part of the money returned", parcel_delivered: "A parcel arrived",
+  return_requested: "You asked to send something back", return_approved: "Your return is approved", return_rejected: "Your return was not accepted", return_received: "Your return has reached us",
 };
 const STOPPED = ["cancelled", "expired"];
 
@@ -36,7 +43,7 @@ const head = (order) => html`<header class="order-head">
 </header>`;
 
 function whatNext(order) {
-  if (stopped(order)) return html`<p>Nothing was charged, and the goods are back on the shelf. We have written to <strong>${order.email}</strong>.</p>`;
+  if (stopped(order)) return html`<p>${order.refunded_minor ? html`What you paid, ${money(order.refunded_minor, order.currency)}, comes back to you the way you paid.` : "Nothing was charged."} The goods are back on the shelf. We have written to <strong>${order.email}</strong>.</p>`;
   const paid = order.payment.status === "paid";
   return html`${isNew(order) && html`<p>We have sent a confirmation to <strong>${order.email}</strong>. This page stays where it is: come back whenever you like.</p>`}
     ${!paid && order.payment.instructions && html`<div class="alert ${order.payment.method === "bank_transfer" ? "alert--warning" : "alert--good"}">${icon(order.payment.method === "bank_transfer" ? "bank" : "cash")}
@@ -55,6 +62,68 @@ function timeline(order) {
     <p class="timeline__name">${name}${state === "coming" && html`<span class="visually-hidden"> (still to come)</span>`}</p>${when && html`<p class="timeline__when">${when}</p>`}</div></li>`)}</ol>`;
 }
 
+// ---- parcels, returns and refunds
+
+const RETURNS = { requested: ["Waiting for our answer", "warning"], approved: ["Approved: please send it", "good"], rejected: ["Not accepted", "soft"], received: ["It has reached us", "good"] };
+const REFUNDS = { pending: "On its way", done: "Returned", failed: "Delayed; we look into it" };
+
+const named = ({ title, options }) => [title, options].filter(Boolean).join(", ");
+const pieces = (order, items) => html`<ul class="small soft">${items.map(({ item_id: id, quantity }) => html`<li>${quantity} × ${named(order.items.find((item) => item.id === id))}</li>`)}</ul>`;
+
+const parcels = (order) => order.shipments.length > 0 && html`<section class="order-section" aria-labelledby="parcels-title"><h2 class="order-section__title" id="parcels-title">${order.shipments.length > 1 ? "Your parcels" : "Your parcel"}</h2>
+  <ul class="order-parts">${order.shipments.map((one) => html`<li class="order-parts__one"><div class="cluster cluster--between"><p><strong>${one.delivered_at ? `Arrived ${date(one.delivered_at)}` : `Sent ${date(one.shipped_at)}`}</strong></p>
+    ${one.tracking_url && html`<a class="button button--quiet button--small" href="${one.tracking_url}" rel="noreferrer">Follow the parcel</a>`}</div>
+    ${(one.carrier || one.tracking_number) && html`<p class="small">${[one.carrier, one.tracking_number].filter(Boolean).join(", ")}</p>`}${pieces(order, one.items)}</li>`)}</ul></section>`;
+
+const backs = (order) => order.returns.length > 0 && html`<section class="order-section" aria-labelledby="returns-title"><h2 class="order-section__title" id="returns-title">What you send back</h2>
+  <ul class="order-parts">${order.returns.map((one) => html`<li class="order-parts__one"><div class="cluster cluster--between"><p><strong>Asked for ${date(one.created_at)}</strong></p><span class="badge badge--${RETURNS[one.status][1]}">${RETURNS[one.status][0]}</span></div>
+    ${pieces(order, one.items)}${one.answer && html`<p>${one.answer}</p>`}</li>`)}</ul></section>`;
+
+const refunds = (order) => order.refunds.length > 0 && html`<section class="order-section" aria-labelledby="refunds-title"><h2 class="order-section__title" id="refunds-title">Money that comes back</h2>
+  <ul class="order-parts">${order.refunds.map((one) => html`<li class="order-parts__one"><div class="cluster cluster--between"><p><strong class="figures">${money(one.amount_minor, order.currency)}</strong> of ${date(one.created_at)}</p><span class="badge badge--${one.status === "done" ? "good" : "warning"}">${REFUNDS[one.status]}</span></div>
+    ${one.reason && html`<p>${one.reason}</p>`}${pieces(order, one.items)}</li>`)}</ul></section>`;
+
+const returnable = ({ items }) => items.filter((item) => item.sent > item.sent_back);
+
+const returnForm = (order) => order.can_return && html`<details class="disclosure order-return" data-return><summary class="disclosure__summary">Send something back<span class="soft small">until ${date(order.return_by)}</span></summary>
+  <form class="disclosure__body stack" method="post" novalidate>
+    ${returnable(order).map((item) => html`<fieldset class="order-return__line"><legend>${named(item)}</legend>
+      <div class="field"><label class="field__label" for="quantity-${item.id}">How many of ${item.sent - item.sent_back}</label><input class="field__input" id="quantity-${item.id}" name="quantity.${item.id}" type="number" min="0" max="${item.sent - item.sent_back}" step="1" value="0" required data-invalid="Enter 0 to ${item.sent - item.sent_back}."></div>
+      <div class="field"><label class="field__label" for="reason-${item.id}">Why</label><span class="select"><select class="field__input" id="reason-${item.id}" name="reason.${item.id}" required>${Object.entries(REASONS).map(([value, label]) => html`<option value="${value}">${label}</option>`)}</select><span class="select__arrow">${icon("chevron-down")}</span></span></div></fieldset>`)}
+    <div class="field"><label class="field__label" for="return-note">What should we know? <span class="field__optional">(optional)</span></label><textarea class="field__input" id="return-note" name="note" maxlength="1000"></textarea></div>
+    <p><button class="button" type="submit">Ask to send it back</button></p>
+  </form></details>`;
+
+function listenToReturn(order) {
+  const form = place.querySelector("[data-return] form");
+  if (!form) return;
+  const key = crypto.randomUUID();
+  const wanted = ({ quantity, reason }) => Object.entries(quantity).filter(([, count]) => count > 0).map(([id, count]) => ({ item_id: Number(id), quantity: count, reason: reason[id] }));
+  handle(form, {
+    check: (values) => (wanted(values).length ? {} : { [`quantity.${returnable(order)[0].id}`]: "Say how many of something you send back." }),
+    send: (values) => api.post(`${path}/returns`, { items: wanted(values), note: values.note ?? "" }, { key, params: { token } }),
+    done: async (answer) => {
+      show([answer, await session()]);
+      place.querySelector("#returns-title").scrollIntoView({ block: "center" });
+      toast("We have your request, and write to you soon.");
+    },
+  });
+}
+
+async function orderAgain({ currentTarget: button }) {
+  if (button.ariaBusy === "true") return;
+  button.ariaBusy = "true";
+  try {
+    const notices = await cart.again(number, token);
+    toast(notices.length ? notices.join(" ") : "It is all in your cart.", { seconds: notices.length ? 15 : 6, action: { label: "To the cart", run: () => location.assign("/cart") } });
+  } catch (error) {
+    if (error.status === undefined) throw error;
+    toast(error.message);
+  } finally {
+    button.ariaBusy = null;
+  }
+}
+
 function addressLines({ name, line1, line2, postcode, city, region, country, phone }) {
   return [name, line1, line2, `${postcode} ${city}`, region, countryName(country), phone].filter(Boolean).join("\n");
 }
@@ -69,6 +138,7 @@ const whole = (order, guest) => html`${head(order)}
 <div class="sidebar-layout">
   <div>
     <section class="order-section" aria-labelledby="next-title"><h2 class="order-section__title" id="next-title">${stopped(order) ? "What this means" : "What happens next"}</h2>${whatNext(order)}${timeline(order)}</section>
+    ${parcels(order)}${backs(order)}${refunds(order)}${returnForm(order)}
     <section class="order-section" aria-labelledby="where-title"><h2 class="order-section__title" id="where-title">Delivery and payment</h2>
       <dl class="facts">
         <div><dt>Goes to</dt><dd>${addressLines(order.address)}</dd></div>
@@ -86,6 +156,7 @@ const whole = (order, guest) => html`${head(order)}
     </div>
     <div class="cluster">
       <a class="button" href="/?sort=newest">Continue shopping</a>
+      <button class="button button--quiet" type="button" data-again>Order again</button>
       ${!guest && html`<a class="button button--quiet" href="/orders">All your orders</a>`}
       ${order.can_cancel && html`<button class="button button--danger-quiet" type="button" data-cancel>Cancel order</button>`}
     </div>
@@ -100,6 +171,8 @@ function show([order, { user }]) {
   document.title = document.title.replace("Your order", `Order ${order.number}`);
   if (guest) sessionStorage.setItem("register-email", order.email);
   render(place, whole(order, guest));
+  listenToReturn(order);
+  place.querySelector("[data-again]").addEventListener("click", orderAgain);
   place.querySelector("[data-cancel]")?.addEventListener("click", () => dialog.showModal());
 }
 
@@ -110,7 +183,7 @@ const missing = (user) => emptyState({
 });
 
 const load = () => loadInto(place, {
-  load: () => Promise.all([api.get(`/orders/${encodeURIComponent(number)}`, { params: { token } }), session()]),
+  load: () => Promise.all([api.get(path, { params: { token } }), session()]),
   show,
   skeleton,
   failed: (error) => {
@@ -127,7 +200,7 @@ dialog.querySelector("[data-cancel-now]").addEventListener("click", async ({ cur
   const snag = dialog.querySelector("[data-cancel-snag]");
   snag.hidden = true;
   try {
-    const order = await api.post(`/orders/${encodeURIComponent(number)}/cancellation`, {}, { params: { token } });
+    const order = await api.post(`${path}/cancellation`, {}, { params: { token } });
     dialog.close();
     show([order, await session()]);
     place.querySelector("[data-heading]").focus();
