@@ -17,10 +17,10 @@ from conftest import ShopClient
 from factories import Thing
 from flask import Flask
 
-from app import pages
+from app import db, pages
 from app.errors import Unavailable
 from app.pages import FRONTEND, THEMES, Page, Site, fill
-from app.routes.pages import PLAIN_PAGES
+from app.routes.pages import CARD_SIZES, GALLERY_SIZES, PLAIN_PAGES
 from app.services import catalogue
 
 SITE = Site()
@@ -453,3 +453,14 @@ def test_a_page_asks_to_come_back_while_the_database_is_away(client: ShopClient,
     monkeypatch.setattr(catalogue, "list_categories", away)
     page = client.get("/", headers={"Accept": "text/html"})
     assert (page.status_code, page.mimetype, page.headers["Retry-After"]) == (503, "text/html", "2")
+
+
+def test_the_first_picture_is_asked_for_in_the_width_that_the_page_will_choose(client: ShopClient, mug: Thing) -> None:
+    with db.reading() as tx:
+        sql = "INSERT INTO images (product_id, position, path, width, height, widths) VALUES (%s, 1, 'ab/mug-800.webp', 800, 800, '400 800')"
+        tx.execute(sql, (mug.id,)).close()
+    srcset = client.get(f"/api/v1/products/{mug.slug}").json["image"]["srcset"]
+    page = client.get(f"/products/{mug.slug}").text
+    assert f'imagesrcset="{srcset}" imagesizes="{GALLERY_SIZES}"' in page
+    assert f'sizes: "{GALLERY_SIZES}"' in SITE.assets["js/pages/product.js"].content.decode()
+    assert f'sizes = "{CARD_SIZES}"' in SITE.assets["js/components/product-card.js"].content.decode()
