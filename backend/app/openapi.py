@@ -9,7 +9,7 @@ from flask import Flask
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from .http import CsvFile, Endpoint
+from .http import FILES, Endpoint
 
 TITLES = {
     400: "Not JSON, or a header is missing",
@@ -55,7 +55,7 @@ def describe(app: Flask, name: str) -> dict[str, Any]:
         # Paths that differ in the names of their parts only, as a product by slug and by id, are one path to OpenAPI.
         path = known.setdefault(re.sub(r"{\w+}", "{}", path), path)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            operation = _operation(rule, view, method, view.endpoint, schemas)
+            operation = _operation(rule, path, view, method, view.endpoint, schemas)
             first = paths.setdefault(path, {}).setdefault(method.lower(), operation)
             first["responses"] = operation["responses"] | first["responses"]
     return {
@@ -66,12 +66,12 @@ def describe(app: Flask, name: str) -> dict[str, Any]:
     }
 
 
-def _operation(rule: Any, view: Any, method: str, endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(rule: Any, path: str, view: Any, method: str, endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": rule.endpoint.replace(".", "_"),
         "tags": [rule.endpoint.split(".")[0]],
         "summary": (view.__doc__ or "").strip().split("\n")[0],
-        "parameters": [*_path_parameters(rule), *_query_parameters(endpoint, schemas), *_key_parameter(endpoint)],
+        "parameters": [*_path_parameters(rule, path), *_query_parameters(endpoint, schemas), *_key_parameter(endpoint)],
         "responses": {str(endpoint.status): _success(endpoint, schemas), **_problems(endpoint, method)},
         "x-who": endpoint.who,
     }
@@ -82,9 +82,11 @@ def _operation(rule: Any, view: Any, method: str, endpoint: Endpoint, schemas: d
     return operation
 
 
-def _path_parameters(rule: Any) -> list[dict[str, Any]]:
-    found = re.findall(r"<(?:(\w+):)?(\w+)>", rule.rule)
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "integer" if kind == "int" else "string"}} for kind, name in found]
+def _path_parameters(rule: Any, path: str) -> list[dict[str, Any]]:
+    """Their kinds are the rule's, their names those of the path under which it is described."""
+    kinds = re.findall(r"<(?:(\w+):)?\w+>", rule.rule)
+    named = zip(re.findall(r"{(\w+)}", path), kinds, strict=True)
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "integer" if kind == "int" else "string"}} for name, kind in named]
 
 
 def _query_parameters(endpoint: Endpoint, schemas: dict[str, Any]) -> list[dict[str, Any]]:
@@ -106,8 +108,8 @@ def _key_parameter(endpoint: Endpoint) -> list[dict[str, Any]]:
 def _success(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     if endpoint.status in (204, 302):
         return {"description": "Done" if endpoint.status == 204 else "Elsewhere"}
-    if endpoint.answer is CsvFile:
-        return {"description": "Done", "content": {"text/csv": {"schema": {"type": "string"}}}}
+    if endpoint.answer in FILES:
+        return {"description": "Done", "content": {FILES[endpoint.answer]: {"schema": {"type": "string"}}}}
     schema = TypeAdapter(endpoint.answer).json_schema(ref_template=REF, mode="serialization")
     schemas.update(schema.pop("$defs", {}))
     if "title" in schema:

@@ -50,6 +50,7 @@ DATA: dict[str, dict[str, Any]] = {
     "erased": NAME | {"cancelled": ["FC-2345ABCD"]},
     "reset_code": {"code": "12345678", "minutes": 15},
     "password_changed": NAME,
+    "back_in_stock": {"title": "Mug", "options": "Blue", "path": "/products/mug"},
     "welcome": NAME,
     "new_device": NAME | {"device": "Firefox on Windows", "ip": "203.0.113.5"},
     "account_blocked": NAME | {"until": "24 November 2026, 10:00 UTC", "reason": "Parcels were refused"},
@@ -67,6 +68,8 @@ DATA: dict[str, dict[str, Any]] = {
     "order_expired": ORDER,
     "owner_new_order": {"number": "FC-ABCD2345"},
     "test": {},
+    "invoice": {"name": "Alice", "number": "FC-ABCDEFGH", "document": "INV-00001", "path": "/orders/FC-ABCDEFGH"},
+    "credit_note": {"name": "Alice", "number": "FC-ABCDEFGH", "document": "CN-00001", "path": "/orders/FC-ABCDEFGH"},
     "gift_card": {"number": "FC-ABCDEFGH", "cards": [{"code": "ABCD-EFGH-JKMN-PQRS-TUVW", "amount": "EUR 50.00"}], "until": "21 November 2029"},
 }
 SHOP = {"name": "Wren & Daughters", "url": "https://shop.example", "seller": {"name": "", "line1": "", "postcode": "", "city": "", "email": ""}}

@@ -23,7 +23,7 @@ from .. import db
 from ..config import Settings
 from ..db import DRIVER_ERRORS, Tx, q
 from ..errors import ShopError
-from . import accounts, avatars, cart, discovery, imports, limits, mail, orders, recommendations, sessions, trends, wishlist
+from . import accounts, avatars, cart, discovery, imports, invoices, limits, mail, media, orders, recommendations, sessions, stock, trends, wishlist
 
 log = logging.getLogger("shop.jobs")
 
@@ -170,6 +170,11 @@ def expire_unpaid_orders(settings: Settings) -> str:
     return f"{orders.expire_due()} expired"
 
 
+@job("invoices.issue", every=1, when=invoices.any_requested)
+def issue_invoices(settings: Settings) -> str:
+    return f"{invoices.issue_due()} issued"
+
+
 @job("orders.forget_keys", every=3600)
 def forget_order_keys(settings: Settings) -> str:
     return f"{orders.forget_old_keys()} forgotten"
@@ -234,3 +239,13 @@ def carry_out_imports(settings: Settings) -> str:
 @job("imports.forget_files", every=3600)
 def forget_import_files(settings: Settings) -> str:
     return f"{imports.forget_files(settings.var)} deleted"
+
+
+@job("media.delete_orphans", every=3600)
+def delete_orphaned_pictures(settings: Settings) -> str:
+    return f"{media.delete_orphans(settings.var / 'uploads')} deleted"
+
+
+@job("stock.tell_who_waits", every=30)
+def tell_who_waits(settings: Settings) -> str:
+    return f"{stock.tell_who_waits()} told"

@@ -25,6 +25,7 @@ MOST_TAGS_LENGTH = 500  # characters, with what stands between them
 Options = tuple[str, str, str]
 NO_OPTIONS: Options = ("", "", "")
 KEEP_IMAGE = 0
+NO_VARIANT = "There is no such variant."
 
 
 @dataclass
@@ -416,6 +417,8 @@ def change_variant(variant_id: int, fields: dict[str, Any], *, version: int | No
     """Replace one variant. Raises as change() does."""
 
     def changed(variants: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if variant_id not in {one["id"] for one in variants}:
+            raise NotFound(NO_VARIANT)
         return [one | fields | {"id": variant_id} if one["id"] == variant_id else one for one in variants]
 
     return _with_variants(_product_of(variant_id), version, changed, actor_id, currency)
@@ -436,7 +439,7 @@ def _product_of(variant_id: int) -> int:
     with db.reading() as tx:
         product_id: int | None = q.products.product_of_variant(tx, variant_id=variant_id)
     if product_id is None:
-        raise NotFound("There is no such variant.")
+        raise NotFound(NO_VARIANT)
     return product_id
 
 
@@ -450,7 +453,11 @@ def _with_variants(
         _record(tx, product_id, actor_id, "changed")
         return _edited(tx, product_id, currency)
 
-    return _saved(work)
+    try:
+        return _saved(work)
+    except Invalid as error:
+        # The body held one variant only, so its fields have no number.
+        raise Invalid(fields={re.sub(r"^variants\.\d+\.", "", name): told for name, told in error.errors.items()}) from None
 
 
 def archive(product_id: int, *, actor_id: int) -> None:
@@ -501,6 +508,8 @@ def _saved(work: Callable[[Tx], EditedProduct]) -> EditedProduct:
 
 # ---------------------------------------------------------------- what the API takes
 
+OF_ONE = frozenset("price_minor compare_at_minor stock sku weight_g barcode tracked".split())
+
 
 def _as_fields(now: EditedProduct) -> dict[str, Any]:
     """A product as PUT would take it to leave it as it is."""
@@ -512,7 +521,7 @@ def _as_fields(now: EditedProduct) -> dict[str, Any]:
 def _of_one(now: EditedProduct, fields: dict[str, Any]) -> dict[str, Any]:
     """Price, stock and the like of a product without options are those of its only variant."""
     fields = dict(fields)
-    own = {name: fields.pop(name) for name in ("price_minor", "compare_at_minor", "stock", "sku", "weight_g", "barcode", "tracked") if name in fields}
+    own = {name: fields.pop(name) for name in OF_ONE & fields.keys()}
     if own and (now["options"] or "variants" in fields):
         raise Invalid(fields={name: ["This product has several variants; say it for each of them."] for name in own})
     if own:
@@ -525,7 +534,9 @@ def _of_one(now: EditedProduct, fields: dict[str, Any]) -> dict[str, Any]:
 
 def _from_fields(fields: dict[str, Any]) -> ProductInput:
     names = [option["name"] for option in fields.get("options") or []]
-    given = fields.get("variants") or [fields]
+    given = fields.get("variants") or [{name: fields[name] for name in OF_ONE & fields.keys()}]
+    if fields.get("variants") and (own := OF_ONE & fields.keys()):
+        raise Invalid(fields={name: ["Say it for each of the variants instead."] for name in own})
     variants = [_variant_input(place, one, names, fields.get("options") or []) for place, one in enumerate(given)]
     return ProductInput(
         title=fields["title"],
@@ -545,9 +556,10 @@ def _from_fields(fields: dict[str, Any]) -> ProductInput:
 
 
 def _variant_input(place: int, one: dict[str, Any], names: list[str], options: Sequence[dict[str, Any]]) -> VariantInput:
-    chosen = one.get("options") or {} if names else {}
-    if not isinstance(chosen, dict) or set(chosen) != set(names) or not all(chosen.values()):
-        raise Invalid(fields={f"variants.{place}.options": [f"Say the value of each option: {', '.join(names)}."]})
+    chosen = one.get("options") or {}
+    if set(chosen) != set(names):
+        sentence = f"Say the value of each option: {', '.join(names)}." if names else "The product has no options."
+        raise Invalid(fields={f"variants.{place}.options": [sentence]})
     for option in options:
         if option.get("values") and chosen[option["name"]] not in option["values"]:
             raise Invalid(fields={f"variants.{place}.options": [f"{chosen[option['name']]} is no value of {option['name']}."]})

@@ -30,6 +30,8 @@ FIRST_VALUES: dict[str, Any] = {
     "name": "FlaskCart",
     "currency": "EUR",
     "seller": {"name": "", "line1": "", "line2": "", "city": "", "postcode": "", "country": "", "email": ""},
+    "tax_number": "",
+    "invoice_note": "",  # what the law or the owner wants at the foot of every invoice
     "prices_include_tax": True,
     "tax_rate_bp": 2000,
     # By country and tax class, in basis points: {"DE": {"standard": 1900, "reduced": 700}}. Where nothing is said, tax_rate_bp.
@@ -64,6 +66,8 @@ FIRST_VALUES: dict[str, Any] = {
         "reviews": {"uses": 30, "seconds": 3600},  # by account
         "gift_cards": {"uses": 10, "seconds": 900},  # by address: questions for a balance, and wrong codes at the checkout
     },
+    # With how many pieces or fewer a variant is said to run out, to the staff.
+    "low_stock": 5,
     "setup_done": False,
 }
 

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from flask import Blueprint
+from pydantic import Field
+
+from .. import http
+from ..http import Body, Line, Params, Prose, staff
+from ..services import categories
+from ..services.categories import EditedCategory, EditedCategoryList
+from .products import Id, Slug
+
+bp = Blueprint("categories", __name__, url_prefix="/api/v1")
+
+
+class CategoryBody(Body):
+    name: Line = Field(min_length=1, max_length=120)
+    slug: Slug = Field("", max_length=120)
+    description: Prose = Field("", max_length=1000)
+    parent_id: Id | None = None
+    position: int = Field(0, ge=0, le=1_000_000)
+
+
+class CategoryPut(CategoryBody):
+    version: Id
+
+
+class RemovalParams(Params):
+    move_up: bool = False
+    version: Id | None = None
+
+
+@bp.get("/admin/categories")
+@staff
+def list_categories_to_edit() -> EditedCategoryList:
+    """All categories with the number of products right in each, unpublished ones too."""
+    return categories.list_all()
+
+
+@bp.post("/categories")
+@staff(status=201)
+def add_category(body: CategoryBody) -> EditedCategory:
+    """Add a category, below another one or at the top."""
+    return categories.create(body.model_dump(), actor_id=http.account_id())
+
+
+@bp.put("/categories/<int:category_id>")
+@staff(problems=(404, 409))
+def change_category(category_id: int, body: CategoryPut) -> EditedCategory:
+    """Replace a category, or move it: never below itself. A stale `version` is 409 with the `current` category."""
+    return categories.change(category_id, body.version, body.model_dump(exclude={"version"}), actor_id=http.account_id())
+
+
+@bp.delete("/categories/<int:category_id>")
+@staff(status=204, problems=(404, 409))
+def delete_category(category_id: int, params: RemovalParams) -> None:
+    """Delete an empty category, or with `move_up` one whose products and categories then stand where it stood itself."""
+    categories.remove(category_id, version=params.version, move_up=params.move_up, actor_id=http.account_id())
