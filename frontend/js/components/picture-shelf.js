@@ -43,9 +43,9 @@ export function pictureShelf(place, { changed }) {
   const card = (picture, i) => html`<li class="shelf__item" draggable="true" data-at="${i}">
     <div class="shelf__picture">${productPicture({ width: 400, height: 400, ...picture }, { alt: picture.alt || `Picture ${i + 1}`, sizes: "10rem" })}${i === 0 && html`<span class="badge shelf__main">Main</span>`}</div>
     <div class="shelf__acts">
-      <button class="icon-button" type="button" data-move="-1" ${i === 0 && html`disabled`}>${icon("chevron-left")}<span class="visually-hidden">Move picture ${i + 1} earlier</span></button>
-      <button class="icon-button" type="button" data-move="1" ${i === pictures.length - 1 && html`disabled`}>${icon("chevron-right")}<span class="visually-hidden">Move picture ${i + 1} later</span></button>
-      <button class="icon-button push-end" type="button" data-remove>${icon("trash")}<span class="visually-hidden">Remove picture ${i + 1}</span></button>
+      <button class="icon-button" type="button" id="earlier-${i}" data-move="-1" ${i === 0 && html`disabled`}>${icon("chevron-left")}<span class="visually-hidden">Move picture ${i + 1} earlier</span></button>
+      <button class="icon-button" type="button" id="later-${i}" data-move="1" ${i === pictures.length - 1 && html`disabled`}>${icon("chevron-right")}<span class="visually-hidden">Move picture ${i + 1} later</span></button>
+      <button class="icon-button push-end" type="button" id="remove-${i}" data-remove>${icon("trash")}<span class="visually-hidden">Remove picture ${i + 1}</span></button>
     </div>
     <label class="visually-hidden" for="alt-${i}">What picture ${i + 1} shows</label>
     <input class="field__input shelf__alt" id="alt-${i}" value="${picture.alt}" maxlength="250" placeholder="What it shows" autocomplete="off" data-alt>

@@ -45,9 +45,10 @@ function show(found) {
 
 // ---- changes
 
-async function refresh(focus) {
+/** @param {...string} focus where the hands were, or else next to it */
+async function refresh(...focus) {
   show(await categories({ fresh: true }));
-  (focus && place.querySelector(focus) || part("heading")).focus();
+  (focus.map((one) => place.querySelector(one)).find(Boolean) ?? part("heading")).focus();
 }
 
 const fields = ({ name = "", slug = "", description = "", parent_id: parent = null }, id) => html`
@@ -110,20 +111,22 @@ async function move(one, way) {
   for (const [position, each] of row.entries()) {
     if (each.position !== position + 1) await api.put(`/categories/${each.id}`, { ...bodyOf(each), position: position + 1 });
   }
-  await refresh(`[data-act="${way < 0 ? "up" : "down"}"][data-id="${one.id}"]:not(:disabled), [data-act="edit"][data-id="${one.id}"]`);
+  await refresh(`[data-act="${way < 0 ? "up" : "down"}"][data-id="${one.id}"]:not(:disabled)`, `[data-act="edit"][data-id="${one.id}"]`);
   part("said").textContent = `${one.name} is now number ${at + way + 1} of ${row.length}.`;
 }
 
+/** What stands in it or below it moves to where it stood itself. */
 async function remove(one) {
-  const count = below(one.id).length;
+  const children = tree.filter(({ parent_id: parent }) => parent === one.id).length;
+  const inside = [one.product_count && plural(one.product_count, "product"), children && plural(children, "category", "categories")].filter(Boolean).join(" and ");
+  const above = tree.find(({ id }) => id === one.parent_id)?.name;
   const done = await ask({
     title: `Delete ${one.name}?`,
-    text: count ? `${plural(count, "category stands", "categories stand")} below it. Move or delete ${count === 1 ? "it" : "them"} first.`
-      : one.product_count ? `Its ${plural(one.product_count, "product")} will have no category until you give ${one.product_count === 1 ? "it" : "them"} another one.` : "No product is in it.",
+    text: inside ? `Its ${inside} will stand ${above ? `in ${above}` : one.product_count ? "in no category, or at the top" : "at the top"} then.` : "Nothing is in it.",
     action: "Delete it",
     danger: true,
-    typed: one.product_count ? one.name : undefined,
-    send: () => api.delete(`/categories/${one.id}`),
+    typed: inside ? one.name : undefined,
+    send: () => api.delete(`/categories/${one.id}`, { params: { move_up: Boolean(inside), version: one.version } }),
   });
   if (!done) return;
   await refresh();

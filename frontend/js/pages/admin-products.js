@@ -4,6 +4,7 @@ import { money, number, plural } from "../lib/format.js";
 import { ask } from "../components/ask-dialog.js";
 import { categories, categoryOptions } from "../components/category-options.js";
 import { productPicture } from "../components/product-card.js";
+import { staff } from "../components/staff.js";
 import { emptyState } from "../components/states.js";
 import "../components/data-grid.js";
 
@@ -131,7 +132,7 @@ grid.start({
   }),
 });
 
-categories().then((tree) => {
+staff.then(() => categories()).then((tree) => {
   render(shelf, categoryOptions(tree, { value: "slug", none: "All categories" }));
   grid.fillFilters();
 }).catch(() => {}); // All other filters work without them.
