@@ -78,6 +78,20 @@ SELECT order_id
  GROUP BY order_id
 HAVING SUM(amount_minor) > 0;
 
+-- check: invoice_numbers_without_a_gap
+-- Of each kind there are as many documents as the last one's number says, and as were counted.
+SELECT i.kind, MAX(i.number) AS last, COUNT(*) AS documents
+  FROM invoices i
+  LEFT JOIN counters c ON c.name = i.kind
+ GROUP BY i.kind, c.value
+HAVING MIN(i.number) <> 1 OR MAX(i.number) <> COUNT(*) OR MAX(i.number) <> COALESCE(c.value, 0);
+
+-- check: one_invoice_for_each_order
+-- No order has two invoices, and no document differs from what was issued.
+SELECT order_id FROM invoices WHERE kind = 'invoice' GROUP BY order_id HAVING COUNT(*) > 1
+ UNION ALL
+SELECT order_id FROM invoices WHERE UNHEX(SHA2(document, 256)) <> UNHEX(sha256);
+
 -- check: line_taxes_within_tax
 -- The lines' taxes are a part of the order's tax; the rest is delivery's.
 SELECT o.id AS order_id, o.tax_minor

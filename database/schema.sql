@@ -826,6 +826,18 @@ CREATE TABLE invoices (
 
 -- scope is the buyer (u:<user id> or g:<hash of the guest's cart token>), for other acts on money the act and what it is done to
 -- (refund:<order id>); body_hash tells a repeated request from another one. result_id is what such an act made.
+CREATE TABLE invoice_requests (
+    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    order_id    BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    refund_id   BIGINT UNSIGNED NULL COMMENT 'keep',
+    created_at  DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    KEY ix_invoice_requests_order (order_id),
+    KEY ix_invoice_requests_refund (refund_id),
+    CONSTRAINT fk_invoice_requests_order FOREIGN KEY (order_id) REFERENCES orders (id),
+    CONSTRAINT fk_invoice_requests_refund FOREIGN KEY (refund_id) REFERENCES refunds (id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
 CREATE TABLE idempotency_keys (
     scope       VARCHAR(80)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
     request_key VARCHAR(255)    CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'erase untold',
@@ -849,6 +861,7 @@ CREATE TABLE mails (
     data          MEDIUMTEXT        NOT NULL COMMENT 'erase untold',
     order_id      BIGINT UNSIGNED   NULL COMMENT 'keep',
     user_id       BIGINT UNSIGNED   NULL COMMENT 'keep',
+    invoice_id    BIGINT UNSIGNED   NULL COMMENT 'keep',
     status        VARCHAR(16)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'queued' COMMENT 'export',
     attempts      SMALLINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
     last_error    VARCHAR(500)      NOT NULL DEFAULT '' COMMENT 'erase untold',
@@ -861,9 +874,11 @@ CREATE TABLE mails (
     KEY ix_mails_due (status, due_at),
     KEY ix_mails_order (order_id),
     KEY ix_mails_user (user_id),
+    KEY ix_mails_invoice (invoice_id),
     KEY ix_mails_recipient (recipient),
     CONSTRAINT fk_mails_order FOREIGN KEY (order_id) REFERENCES orders (id),
     CONSTRAINT fk_mails_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL,
+    CONSTRAINT fk_mails_invoice FOREIGN KEY (invoice_id) REFERENCES invoices (id),
     CONSTRAINT ck_mails_status CHECK (status IN ('queued', 'sent', 'failed'))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
@@ -899,4 +914,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', 'bec674b50af3344d887f9ea0d85985ccd3c208ed3aa030cc2f16f1d37efa4c0d', UTC_TIMESTAMP(6));
+    ('0001_baseline', 'e1154c119e0757ed469fe018d8986173f16ce292fabcd3929d7534b4b02753db', UTC_TIMESTAMP(6));

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app, db, migrations, security
 from app.config import Settings
-from app.http import CsvFile, Endpoint
+from app.http import FILES, Endpoint
 from app.openapi import _problems
 from app.private_database import PrivateDatabase
 from app.services import doctor, search_index, settings
@@ -70,8 +70,8 @@ class ShopClient(FlaskClient):
             return
         if answer.status_code < 400:
             assert answer.status_code == endpoint.status
-            if endpoint.answer is CsvFile:
-                assert answer.mimetype == "text/csv"
+            if endpoint.answer in FILES:
+                assert answer.mimetype == FILES[endpoint.answer]
             elif answer.status_code not in (204, 302):
                 TypeAdapter(endpoint.answer).validate_json(answer.data, extra="forbid")
         else:

@@ -227,31 +227,36 @@ def test_cancelling_twenty_times_gives_back_once_while_others_spend(client: Shop
     assert rows("SELECT COUNT(*) FROM gift_card_movements WHERE reason = 'released'") == [(1,)]
 
 
-def refund_of(number: str, amount_minor: int) -> int:
-    change(
-        "INSERT INTO refunds (order_id, status, payment_minor, gift_card_minor, due_at, created_at)"
-        " VALUES (%s, 'done', 0, %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
-        order_id(number),
-        amount_minor,
-    )
-    return int(rows("SELECT MAX(id) FROM refunds")[0][0])
+def refund(desk: ShopClient, number: str, quantity: int, **more: Any) -> TestResponse:
+    item_id = rows("SELECT MIN(id) FROM order_items WHERE order_id = %s", order_id(number))[0][0]
+    body = {"items": [{"item_id": item_id, "quantity": quantity}] if quantity else []} | more
+    return desk.post(f"/api/v1/admin/orders/{number}/refunds", json=body, headers={"Idempotency-Key": str(body)})
 
 
-def test_a_refund_goes_back_to_the_card_and_never_more_than_it_paid(client: ShopClient, give: Give, mug: Thing) -> None:
-    code = give(1000)
+def test_a_refund_goes_back_to_the_card_and_never_more_than_it_paid(client: ShopClient, desk: ShopClient, give: Give, mug: Thing) -> None:
+    code = give(3000)
     client.add(mug.variant)
     number = order(client, gift_card=code).json["number"]
     change("UPDATE gift_cards SET expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 DAY")
-    refund_id = refund_of(number, 600)
-    db.transaction(gift_cards.put_back, order_id(number), refund_id, 600)
+    assert refund(desk, number, 1).status_code < 300
+    refund_id = rows("SELECT id FROM refunds")[0][0]
     with pytest.raises(Conflict):
-        db.transaction(gift_cards.put_back, order_id(number), refund_id, 401)
-    assert balances() == [600]
-    assert client.post("/api/v1/gift-cards/balance", json={"code": code}).json["balance_minor"] == 600
+        db.transaction(gift_cards.put_back, order_id(number), refund_id, 491)
+    assert balances() == [710 + 1800]
+    assert client.post("/api/v1/gift-cards/balance", json={"code": code}).json["balance_minor"] == 2510
     assert rows("SELECT DATEDIFF(expires_at, UTC_TIMESTAMP(6)) FROM gift_cards") == [(90,)], "money that came back can be spent for a while"
-    db.transaction(gift_cards.put_back, order_id(number), refund_id, 400)
-    assert balances() == [1000]
-    change("UPDATE orders SET payment_status = 'refunded' WHERE number = %s", number)
+    assert refund(desk, number, 0, shipping_minor=490).status_code < 300
+    assert balances() == [3000]
+
+
+def test_an_order_that_a_card_paid_in_full_gives_all_of_it_back_when_it_is_cancelled(client: ShopClient, give: Give, alice: User, mug: Thing) -> None:
+    code = give(3000)
+    client.as_(alice).add(mug.variant)
+    number = client.order(gift_card=code).json["number"]
+    answers = [client.post(f"/api/v1/orders/{number}/cancellation").status_code for _ in range(2)]
+    assert answers == [200, 409]
+    assert balances() == [3000]
+    assert ledger() == [("issued", 3000), ("spent", -2290), ("refunded", 2290)]
 
 
 # ---------------------------------------------------------------- buying
@@ -316,17 +321,16 @@ def test_no_coupon_and_no_discount_makes_a_gift_card_cheaper(client: ShopClient,
     assert quoted(client, coupon="HALF")["discount_minor"] == 1800
 
 
-def test_a_refunded_card_ends_unless_somebody_spent_from_it(client: ShopClient, card_product: Thing, mug: Thing) -> None:
+def test_a_refunded_card_ends_unless_somebody_spent_from_it(client: ShopClient, desk: ShopClient, card_product: Thing, mug: Thing) -> None:
     client.add(card_product.variant, 2)
     number = order(client).json["number"]
+    factories.paid(number)
     db.transaction(gift_cards.issue_for, order_id(number))
-    item_id = rows("SELECT id FROM order_items")[0][0]
     client.add(mug.variant)
     order(client, gift_card=codes()[0])
-    refund_id = refund_of(number, 2500)
-    with pytest.raises(Conflict):
-        db.transaction(lambda tx: gift_cards.void_bought(tx, item_id, 2, refund_id=refund_id))
-    db.transaction(lambda tx: gift_cards.void_bought(tx, item_id, 1, refund_id=refund_id))
+    assert refund(desk, number, 2).status_code == 409
+    assert balances() == [2500 - 2290, 2500]
+    assert refund(desk, number, 1).status_code < 300
     assert balances() == [2500 - 2290, 0]
     assert client.post("/api/v1/gift-cards/balance", json={"code": codes()[1]}).status_code == 422
 

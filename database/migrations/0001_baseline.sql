@@ -817,6 +817,19 @@ CREATE TABLE invoices (
     CONSTRAINT ck_invoices_kind CHECK (kind IN ('invoice', 'credit_note'))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
+-- step: table invoice_requests
+CREATE TABLE invoice_requests (
+    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    order_id    BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    refund_id   BIGINT UNSIGNED NULL COMMENT 'keep',
+    created_at  DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    KEY ix_invoice_requests_order (order_id),
+    KEY ix_invoice_requests_refund (refund_id),
+    CONSTRAINT fk_invoice_requests_order FOREIGN KEY (order_id) REFERENCES orders (id),
+    CONSTRAINT fk_invoice_requests_refund FOREIGN KEY (refund_id) REFERENCES refunds (id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
 -- step: table idempotency_keys
 CREATE TABLE idempotency_keys (
     scope       VARCHAR(80)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase untold',
@@ -840,6 +853,7 @@ CREATE TABLE mails (
     data          MEDIUMTEXT        NOT NULL COMMENT 'erase untold',
     order_id      BIGINT UNSIGNED   NULL COMMENT 'keep',
     user_id       BIGINT UNSIGNED   NULL COMMENT 'keep',
+    invoice_id    BIGINT UNSIGNED   NULL COMMENT 'keep',
     status        VARCHAR(16)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'queued' COMMENT 'export',
     attempts      SMALLINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
     last_error    VARCHAR(500)      NOT NULL DEFAULT '' COMMENT 'erase untold',
@@ -852,9 +866,11 @@ CREATE TABLE mails (
     KEY ix_mails_due (status, due_at),
     KEY ix_mails_order (order_id),
     KEY ix_mails_user (user_id),
+    KEY ix_mails_invoice (invoice_id),
     KEY ix_mails_recipient (recipient),
     CONSTRAINT fk_mails_order FOREIGN KEY (order_id) REFERENCES orders (id),
     CONSTRAINT fk_mails_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL,
+    CONSTRAINT fk_mails_invoice FOREIGN KEY (invoice_id) REFERENCES invoices (id),
     CONSTRAINT ck_mails_status CHECK (status IN ('queued', 'sent', 'failed'))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 

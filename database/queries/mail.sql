@@ -1,6 +1,6 @@
 -- name: add -> id
-INSERT INTO mails (message_id, template, recipient, data, order_id, user_id, created_at, due_at)
-VALUES (:message_id, :template, :recipient, :data, :order_id, :user_id, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
+INSERT INTO mails (message_id, template, recipient, data, order_id, user_id, invoice_id, created_at, due_at)
+VALUES (:message_id, :template, :recipient, :data, :order_id, :user_id, :invoice_id, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
 
 -- name: list_due -> rows
 SELECT id
@@ -18,9 +18,11 @@ UPDATE mails
    AND (leased_until IS NULL OR leased_until <= UTC_TIMESTAMP(6));
 
 -- name: get -> row
-SELECT id, message_id, template, recipient, data, attempts, created_at, created_at < UTC_TIMESTAMP(6) - INTERVAL :days DAY AS last_chance
-  FROM mails
- WHERE id = :id;
+SELECT m.id, m.message_id, m.template, m.recipient, m.data, m.attempts, m.created_at, m.created_at < UTC_TIMESTAMP(6) - INTERVAL :days DAY AS last_chance,
+       d.document, REPLACE(d.kind, '_', '-') AS document_kind, d.number AS document_number
+  FROM mails m
+  LEFT JOIN invoices d ON d.id = m.invoice_id
+ WHERE m.id = :id;
 
 -- name: note_sent -> count
 -- What it said is erased: it may have held a code. Of the last mail to somebody who was erased nor is kept to whom it went.

@@ -6,8 +6,8 @@ from flask import Blueprint
 from pydantic import Field
 
 from .. import http
-from ..http import Body, Params, Prose, anyone, send_header, signed_in
-from ..services import cancellations, cart, orders, reorders, returns
+from ..http import Body, Params, PdfFile, Prose, anyone, send_header, signed_in
+from ..services import cancellations, cart, invoices, orders, reorders, returns
 from ..services.orders import Order, OrderList
 from ..services.reorders import Reordered
 from ..services.returns import Reason
@@ -42,6 +42,27 @@ class ReturnRequest(Body):
 def list_orders(params: Page) -> OrderList:
     """The buyer's own orders, newest first."""
     return orders.list_of(http.account_id(), limit=params.limit, after=params.after)
+
+
+@bp.get("/<number>/invoice.pdf")
+@anyone(problems=(404,))
+def get_invoice(number: str, params: Token) -> PdfFile:
+    """The invoice of an order, for its buyer, for a guest with the token from the mail, and for staff."""
+    return _document(number, params, None)
+
+
+@bp.get("/<number>/credit-notes/<int:document>.pdf")
+@anyone(problems=(404,))
+def get_credit_note(number: str, document: int, params: Token) -> PdfFile:
+    """A credit note of an order, for whoever may have its invoice."""
+    return _document(number, params, document)
+
+
+def _document(number: str, params: Token, credit_note: int | None) -> PdfFile:
+    account = http.current_account()
+    staff = account is not None and account["role"] != "customer"
+    name, content = invoices.get(number, user_id=http.user_id(), token=params.token, staff=staff, credit_note=credit_note)
+    return PdfFile(content, file_name=name)
 
 
 @bp.get("/<number>")

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, OutOfStock, ShopError
-from . import addresses, cart, gift_cards, mail, orders, pricing, profile, promotions, settings, stock
+from . import addresses, cart, gift_cards, invoices, mail, orders, pricing, profile, promotions, settings, stock
 from .cart import Buyer, CartItem
 
 # How an order gets there that holds nothing but gift cards: no parcel, so no cost, and no country that it could not go to.
@@ -197,6 +197,7 @@ def _place(tx: Tx, buyer: Buyer, key: str, body_hash: str, request: Request) -> 
     orders.announce(tx, order_id, "order_placed")
     if basket.price.due_minor == 0:
         orders.settle(tx, order_id)
+        invoices.request(tx, order_id)
     if basket.shop["seller"]["email"]:
         mail.enqueue(tx, "owner_new_order", basket.shop["seller"]["email"], {"number": number}, order_id=order_id)
     return number

@@ -48,17 +48,20 @@ FIRST_PAUSE, LONGEST_PAUSE = 15, 1800  # seconds between tries
 DAYS = 2  # after which a mail that nobody takes has failed
 
 
-def enqueue(tx: Tx, template: str, to: str, data: dict[str, Any], *, order_id: int | None = None, user_id: int | None = None) -> None:
+def enqueue(
+    tx: Tx, template: str, to: str, data: dict[str, Any], *, order_id: int | None = None, user_id: int | None = None, invoice_id: int | None = None
+) -> None:
     """Put a mail into the outbox, within the transaction of what it tells about.
 
-    `user_id` says whose it is when it goes to another address than the account's.
+    `user_id` says whose it is when it goes to another address than the account's; the document `invoice_id` goes with it.
     """
     if template not in TEMPLATES:
         raise KeyError(template)
     if not to.isprintable():
         raise Invalid(email="Enter an e-mail address like name@example.com.")
     kept = orjson.dumps(data).decode()
-    q.mail.add(tx, message_id=security.new_token(), template=template, recipient=to, data=kept, order_id=order_id, user_id=user_id)
+    about = {"order_id": order_id, "user_id": user_id, "invoice_id": invoice_id}
+    q.mail.add(tx, message_id=security.new_token(), template=template, recipient=to, data=kept, **about)
 
 
 def any_due() -> bool:
@@ -172,6 +175,8 @@ def compose(row: Row, settings: Settings, shop: dict[str, Any]) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(rendered.text, cte="quoted-printable")
     message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
+    if row.get("document"):
+        message.add_attachment(row["document"], maintype="application", subtype="pdf", filename=f"{row['document_kind']}-{row['document_number']}.pdf")
     return message
 
 
@@ -281,7 +286,7 @@ def delete_written(var: Path, mail_ids: set[int]) -> None:
 
 def _read(path: Path) -> WrittenMail:
     message = message_from_bytes(path.read_bytes(), policy=policy.default)
-    parts = {part.get_content_type(): str(part.get_content()) for part in message.walk() if not part.is_multipart()}
+    parts = {part.get_content_type(): str(part.get_content()) for part in message.walk() if part.get_content_maintype() == "text"}
     return {
         "name": path.name,
         "subject": str(message["Subject"]),

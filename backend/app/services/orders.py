@@ -144,6 +144,11 @@ class Refund(TypedDict):
     items: list[RefundedPieces]
 
 
+class CreditNote(TypedDict):
+    number: int
+    url: str
+
+
 class Order(TypedDict):
     number: str
     token: NotRequired[str]
@@ -174,6 +179,8 @@ class Order(TypedDict):
     returns: list[Return]
     refunds: list[Refund]
     refunded_minor: int
+    invoice_url: str | None
+    credit_notes: list[CreditNote]
     can_cancel: bool
     can_return: bool
     return_by: datetime | None
@@ -241,16 +248,19 @@ class _Parts:
     shipments: dict[int, list[Row]]
     returns: dict[int, list[Row]]
     refunds: dict[int, list[Row]]
+    documents: dict[int, list[Row]]
 
 
 def _parts(tx: Tx, rows: list[Row], shop: dict[str, Any]) -> _Parts:
     """Parcels, returns and refunds; only those are asked for of which there can be any."""
     sent = [row["id"] for row in rows if row["fulfilment_status"] != "unfulfilled"]
     refunded = [row["id"] for row in rows if row["payment_status"] in ("partly_refunded", "refunded")]
+    charged = [row["id"] for row in rows if row["payment_status"] != "unpaid" or row["fulfilment_status"] != "unfulfilled"]
     return _Parts(
         _by_order(q.shipments.list_of(tx, order_ids=sent, return_days=shop["return_days"]) if sent else []),
         _by_order(q.returns.list_of(tx, order_ids=sent) if sent else []),
         _by_order(q.refunds.list_of(tx, order_ids=refunded) if refunded else []),
+        _by_order(q.invoices.list_of(tx, order_ids=charged) if charged else []),
     )
 
 
@@ -363,28 +373,28 @@ def _mail_data(row: Row, items: list[Row], shop: dict[str, Any]) -> dict[str, An
     return {
         "number": row["number"],
         "name": row["name"],
-        "path": _path(row),
+        "path": path_of(row),
         "items": [{"title": item["title"], "options": item["options"], "quantity": item["quantity"], "line": amount(item["line_minor"])} for item in items],
         "totals": [
             {"label": step["text"], "amount": amount(step["amount_minor"]), "strong": step["step"] == "total"} for step in orjson.loads(row["explanation"])
         ],
-        "address": _address_lines(row),
-        "payment_note": _instructions(row, shop),
+        "address": address_lines(row),
+        "payment_note": instructions(row, shop),
     }
 
 
-def _path(row: Row) -> str:
+def path_of(row: Row) -> str:
     path = f"/orders/{row['number']}"
     return path if row["user_id"] else f"{path}?token={token_of(row['number'])}"
 
 
-def _address_lines(row: Row) -> list[str]:
+def address_lines(row: Row) -> list[str]:
     town = " ".join(part for part in (row["postcode"], row["city"]) if part)
     country = settings.COUNTRIES.get(row["country"], row["country"])
     return [line for line in (row["name"], row["line1"], row["line2"], town, row["region"], country) if line]
 
 
-def _instructions(row: Row, shop: dict[str, Any]) -> str:
+def instructions(row: Row, shop: dict[str, Any]) -> str:
     amount = money.in_words(row["due_minor"], row["currency"])
     if row["due_minor"] == 0:
         return "Nothing is left to pay."
@@ -409,7 +419,8 @@ def own(tx: Tx, number: str, user_id: int | None, token: str | None, trusted: bo
 
 
 def _order(row: Row, items: list[Row], events: list[Row], shop: dict[str, Any], parts: _Parts) -> Order:
-    shipments, refunds = parts.shipments[row["id"]], parts.refunds[row["id"]]
+    shipments, refunds, documents = parts.shipments[row["id"]], parts.refunds[row["id"]], parts.documents[row["id"]]
+    address, key = f"/api/v1/orders/{row['number']}", "" if row["user_id"] else f"?token={token_of(row['number'])}"
     may_return = any(parcel["may_return"] for parcel in shipments) and any(item["sent"] > item["sent_back"] for item in items)
     order: Order = {
         "number": row["number"],
@@ -447,7 +458,7 @@ def _order(row: Row, items: list[Row], events: list[Row], shop: dict[str, Any], 
             "method": row["payment_method"],
             "name": settings.PAYMENT_NAMES[row["payment_method"]],
             "status": row["payment_status"],
-            "instructions": _instructions(row, shop) if row["status"] in CANCELLABLE else "",
+            "instructions": instructions(row, shop) if row["status"] in CANCELLABLE else "",
             "pay_by": row["pay_by"],
         },
         "events": [{"kind": event["kind"], "at": event["at"]} for event in events],
@@ -455,6 +466,10 @@ def _order(row: Row, items: list[Row], events: list[Row], shop: dict[str, Any], 
         "returns": [_return(one) for one in parts.returns[row["id"]]],
         "refunds": [_refund(one) for one in refunds],
         "refunded_minor": sum(one["payment_minor"] + one["gift_card_minor"] for one in refunds),
+        "invoice_url": next((f"{address}/invoice.pdf{key}" for one in documents if one["kind"] == "invoice"), None),
+        "credit_notes": [
+            {"number": one["number"], "url": f"{address}/credit-notes/{one['number']}.pdf{key}"} for one in documents if one["kind"] == "credit_note"
+        ],
         "can_cancel": can_cancel(row),
         "can_return": may_return,
         "return_by": max((parcel["return_by"] for parcel in shipments), default=None),

@@ -15,7 +15,7 @@ import orjson
 from .. import db, money
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, NotFound
-from . import events, gift_cards, keys, orders, shipments, stock
+from . import events, gift_cards, invoices, keys, orders, shipments, stock
 
 BY_HAND = ("cash_on_delivery", "bank_transfer")
 AT_ONCE = (*BY_HAND, "test")  # what staff hand over, or what was never real
@@ -88,6 +88,7 @@ def give_back(tx: Tx, order: Row, wanted: Refunding, *, actor_id: int | None) ->
     for item in items:
         if lines[item["item_id"]]["gift_card"]:
             gift_cards.void_bought(tx, item["item_id"], item["quantity"], refund_id=refund_id)
+    invoices.request_credit_note(tx, refund_id)
     return refund_id, [(lines[item["item_id"]]["variant_id"], item["restocked"]) for item in items]
 
 

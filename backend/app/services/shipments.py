@@ -7,7 +7,7 @@ import orjson
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, NotFound
-from . import events, orders
+from . import events, invoices, orders
 from .orders import Pieces
 
 
@@ -35,6 +35,7 @@ def _ship(tx: Tx, number: str, items: list[Pieces] | None, parcel: Row, actor_id
     if again and q.orders.get_by_id(tx, order_id=order["id"])["fulfilment_status"] == "partly_shipped":
         q.orders.add_event(tx, order_id=order["id"], kind="partly_shipped", actor_id=actor_id)
     events.note(tx, "order_changed", order["id"], subject="order", actor_id=actor_id, action="shipped", shipment=shipment_id)
+    invoices.request(tx, order["id"])
     parts = [{"title": line["title"], "options": line["options"], "quantity": one["quantity"]} for one in wanted if (line := lines[one["item_id"]])]
     more = sum(map(left, lines.values())) > sum(one["quantity"] for one in wanted)
     orders.announce(tx, order["id"], "order_shipped", parcel=parts, more_to_come=more, **parcel)
