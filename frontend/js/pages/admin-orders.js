@@ -11,7 +11,7 @@ document.querySelector("data-grid").start({
   path: "/admin/orders",
   name: ({ number }) => number,
   cells: {
-    number: ({ number, returns_open: waiting }) => html`<a class="grid__link" href="/admin/orders/${number}"><span class="grid__text figures">${number}</span></a>${waiting > 0 && html` <span class="badge badge--warning">Return</span>`}`,
+    number: ({ number, returns_open: waiting }) => html`<span class="desk-number"><a class="grid__link" href="/admin/orders/${number}"><span class="grid__text figures">${number}</span></a>${waiting > 0 && html` <span class="badge badge--warning">Return</span>`}</span>`,
     name: ({ name, email, guest }) => html`${name}<span class="soft">${guest ? " (guest)" : ""}</span><span class="visually-hidden">, ${email}</span>`,
     status: ({ status }) => stateBadge(status),
     payment_status: (row) => quiet(row, row.payment_status),

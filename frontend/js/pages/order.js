@@ -87,9 +87,9 @@ const returnable = ({ items }) => items.filter((item) => item.sent > item.sent_b
 
 const returnForm = (order) => order.can_return && html`<details class="disclosure order-return" data-return><summary class="disclosure__summary">Send something back<span class="soft small">until ${date(order.return_by)}</span></summary>
   <form class="disclosure__body stack" method="post" novalidate>
-    ${returnable(order).map((item) => html`<fieldset class="order-return__line"><legend>${named(item)}</legend>
+    ${returnable(order).map((item) => html`<fieldset class="order-return__line"><legend>${named(item)}</legend><div class="order-return__fields">
       <div class="field"><label class="field__label" for="quantity-${item.id}">How many of ${item.sent - item.sent_back}</label><input class="field__input" id="quantity-${item.id}" name="quantity.${item.id}" type="number" min="0" max="${item.sent - item.sent_back}" step="1" value="0" required data-invalid="Enter 0 to ${item.sent - item.sent_back}."></div>
-      <div class="field"><label class="field__label" for="reason-${item.id}">Why</label><span class="select"><select class="field__input" id="reason-${item.id}" name="reason.${item.id}" required>${Object.entries(REASONS).map(([value, label]) => html`<option value="${value}">${label}</option>`)}</select><span class="select__arrow">${icon("chevron-down")}</span></span></div></fieldset>`)}
+      <div class="field"><label class="field__label" for="reason-${item.id}">Why</label><span class="select"><select class="field__input" id="reason-${item.id}" name="reason.${item.id}" required>${Object.entries(REASONS).map(([value, label]) => html`<option value="${value}">${label}</option>`)}</select><span class="select__arrow">${icon("chevron-down")}</span></span></div></div></fieldset>`)}
     <div class="field"><label class="field__label" for="return-note">What should we know? <span class="field__optional">(optional)</span></label><textarea class="field__input" id="return-note" name="note" maxlength="1000"></textarea></div>
     <p><button class="button" type="submit">Ask to send it back</button></p>
   </form></details>`;
