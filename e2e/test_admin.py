@@ -464,6 +464,65 @@ def test_stock_is_adjusted_in_place_with_a_reason_and_is_on_record(owner: Shoppe
     expect(ledger.get_by_role("row", name=re.compile(r"Received.*From the mill.*\+12"))).to_be_visible()
 
 
+# ---------------------------------------------------------------- reviews, import and export
+
+
+def test_a_review_is_read_approved_and_seen_in_the_shop(new_shopper: Callable[..., Shopper], owned_shop: Shop, owner: Shopper) -> None:
+    buyer = new_shopper(at=owned_shop)
+    person = buyer.register("bea")
+    thing = buyer.something()
+    buyer.has_in_cart(thing)
+    buyer.visit("/checkout")
+    buyer.fill_address()
+    buyer.place_order()
+    words = {"rating": 4, "title": f"Sturdy {secrets.token_hex(3)}", "body": "Holds what it promises."}
+    answer = buyer.context.request.post(f"/api/v1/products/{thing['id']}/reviews", data=words)
+    assert answer.status == 201, answer.text()
+
+    open_list(owner, "/admin/reviews?status=pending")
+    row = rows(owner).filter(has_text=str(words["title"]))
+    expect(row).to_contain_text("Waiting")
+    row.locator("[data-read]").click()
+    reading = owner.dialog(str(words["title"]))
+    expect(reading).to_contain_text("Holds what it promises.")
+    expect(reading).to_contain_text(person.username)
+    reading.get_by_role("button", name="Approve").click()
+    expect(owner.page.get_by_text("Shoppers see it now.")).to_be_visible()
+    assert [one["title"] for one in buyer.api(f"/products/{thing['id']}/reviews")["items"]] == [words["title"]]
+    owner.button("Undo").click()
+    expect(row).to_contain_text("Waiting")
+    row.get_by_role("checkbox").check()
+    owner.button("Reject").first.click()
+    expect(owner.page.get_by_text("1 review rejected.")).to_be_visible()
+    assert buyer.api(f"/products/{thing['id']}/reviews")["items"] == []
+
+
+def test_a_file_shows_what_it_would_change_and_then_changes_it(owner: Shopper) -> None:
+    owner.expect_refusal(403)
+    handle = f"kettle-{secrets.token_hex(3)}"
+    lines = ["Handle,Title,Vendor,Published,Variant SKU,Variant Inventory Qty,Variant Price", f"{handle},Copper Kettle,Quill,TRUE,,4,59.00"]
+
+    def bring(text: str) -> None:
+        owner.page.locator("#file").set_input_files({"name": f"{handle}.csv", "mimeType": "text/csv", "buffer": text.encode()})
+
+    owner.visit("/admin/imports")
+    bring("\n".join([*lines, f"{handle}-2,Broken,Quill,TRUE,,4,cheap"]))
+    expect(owner.page.get_by_text("Cannot come in").first).to_be_visible()
+    expect(owner.main.get_by_role("row", name=re.compile("3.*Price")).first).to_be_visible()
+    bring("\n".join(lines))
+    expect(owner.button("Bring 1 product in")).to_be_visible()
+    owner.sees("Copper Kettle")
+    owner.button("Bring 1 product in").click()
+    expect(owner.page.get_by_text("1 product came in.")).to_be_visible(timeout=20_000)
+    assert owner.api(f"/products/{handle}")["price_minor"] == 5900
+    with owner.page.expect_download() as waiting:
+        owner.button("Shopify's format").click()
+        asked = owner.dialog("Is it you?")
+        asked.get_by_label("Your password", exact=True).fill(PASSWORD)
+        asked.get_by_role("button", name="Continue").click()
+    assert handle in waiting.value.path().read_text(encoding="utf-8-sig")
+
+
 # ---------------------------------------------------------------- for everybody
 
 

@@ -260,6 +260,8 @@ GOOD: dict[str, Any] = factories.ADDRESS | {
     "title": "Good",
     "body": "It is good.",
     "status": "approved",
+    "text": "Keeps **rain** out.",
+    "action": "archive",
 }
 SENT = ["é", "日本😀", "a\r\nb", "x" * 5000, "' OR 1 -- \\", 10**18, [], {"a": 1}, None]
 

@@ -49,7 +49,7 @@ async function all(filter) {
 const several = (status, label, said) => ({
   label,
   run: async (scope, tell) => {
-    const reviews = scope.filter ? await all(scope.filter) : scope.ids.map((id) => known.get(id)).filter(Boolean);
+    const reviews = scope.filter ? await all(scope.filter) : scope.ids.map((id) => grid.rows.get(id) ?? known.get(id)).filter(Boolean);
     const undo = [];
     for (const [i, review] of reviews.entries()) {
       if (review.status !== status) undo.push([await decide(review, status), review.status]);
