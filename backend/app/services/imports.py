@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 from .. import db, money
 from ..db import DRIVER_ERRORS, Row, Tx, q
 from ..errors import Conflict, Invalid, NotFound, ShopError, TooLarge, Unavailable
-from . import categories, events, media, product_csv, products, settings
+from . import categories, discovery, events, media, product_csv, products, settings
 from .picture_files import PictureFolder, Pictures, PictureZip
 from .product_csv import NAMES, OPTIONS, Picture, stem_of
 from .product_diff import SHOWN, Change, Diff, Merged, Plan, Tree, batches, compare, stored_goods
@@ -396,10 +396,15 @@ def bring_in(looked: Looked, uploads: Path, tell: Tell, *, actor_id: int | None,
 def _bring_in(tx: Tx, looked: Looked, drawn: Drawn, tell: Tell, *, actor_id: int | None, import_id: int | None, file_name: str) -> int:
     plan = _locked(tx, looked)
     total = len(drawn) + len(plan.changes)
-    ids = _category_ids(tx, plan)
+    category_ids = _category_ids(tx, plan)
+    waiting, written = len(tx.after_commit), []
     for place, change in enumerate(plan.changes, 1):
-        drawn.hang(tx, _write(tx, change, _input(change, ids, looked.currency), actor_id), change)
+        written.append(_write(tx, change, _input(change, category_ids, looked.currency), actor_id))
+        drawn.hang(tx, written[-1], change)
         tell(len(drawn) + place, total)
+    # Each was marked for search as it was written, which is long ago for the first; all are marked once more, and together.
+    del tx.after_commit[waiting:]
+    discovery.mark(tx, written)
     counts = plan.diff()["counts"]
     told = _told(plan)
     if import_id is None:
