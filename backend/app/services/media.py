@@ -27,8 +27,8 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Invalid, NotFound, TooLarge, Unavailable, UnsupportedMedia
-from . import catalogue, events
-from .products import EditedImage
+from . import events
+from .products import EditedImage, edited_image
 
 MOST_BYTES = 5 * 1024 * 1024
 MOST_PIXELS = 25_000_000
@@ -91,7 +91,7 @@ def add(product_id: int, content: bytes, alt: str, uploads: Path, *, actor_id: i
 def _add(tx: Tx, product_id: int, stored: Stored, alt: str, actor_id: int) -> EditedImage:
     image_id = attach(tx, product_id, stored, alt)
     _note(tx, product_id, actor_id)
-    return _image(q.media.get(tx, image_id=image_id))
+    return edited_image(q.media.get(tx, image_id=image_id))
 
 
 def attach(tx: Tx, product_id: int, stored: Stored, alt: str) -> int:
@@ -121,7 +121,7 @@ def _arrange(tx: Tx, product_id: int, order: list[int], actor_id: int) -> Edited
     if order:
         q.media.arrange(tx, places=orjson.dumps([{"id": one, "position": position} for position, one in enumerate(order, 1)]).decode())
         _note(tx, product_id, actor_id)
-    return {"items": [_image(image) for image in q.catalogue.list_images(tx, product_id=product_id)]}
+    return {"items": [edited_image(image) for image in q.catalogue.list_images(tx, product_id=product_id)]}
 
 
 def describe(image_id: int, alt: str, *, actor_id: int) -> EditedImage:
@@ -133,7 +133,7 @@ def _describe(tx: Tx, image_id: int, alt: str, actor_id: int) -> EditedImage:
     row = _taken(tx, image_id)
     q.media.describe(tx, image_id=image_id, alt=alt)
     _note(tx, row["product_id"], actor_id)
-    return _image(row | {"alt": alt})
+    return edited_image(row | {"alt": alt})
 
 
 def remove(image_id: int, uploads: Path, *, actor_id: int) -> None:
@@ -165,10 +165,6 @@ def _taken(tx: Tx, image_id: int) -> Row:
 def _note(tx: Tx, product_id: int, actor_id: int) -> None:
     q.media.touch(tx, product_id=product_id)
     events.note(tx, "products_changed", product_id, subject="product", actor_id=actor_id, action="pictures", count=1)
-
-
-def _image(row: Row) -> EditedImage:
-    return {**catalogue.image_of(row), "id": row["id"], "position": row["position"]}
 
 
 # ---------------------------------------------------------------- files

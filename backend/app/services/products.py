@@ -120,6 +120,7 @@ def add(tx: Tx, product: ProductInput, *, actor_id: int | None, reason: str = "i
     """
     _check(product)
     _check_against_others(tx, product, own=set())
+    _check_images(product, [])
     slug = product.slug or _free_slug(tx, product.title)
     product_id: int = q.products.add(tx, **_columns(product), slug=slug, demo=product.demo, gift_card=product.gift_card)
     q.products.take_slug(tx, slug=slug)
@@ -144,7 +145,8 @@ def replace(tx: Tx, product_id: int, product: ProductInput, *, actor_id: int | N
     _check(product)
     present = {row["id"]: row for row in q.products.list_variants(tx, product_id=product_id)}
     _check_against_others(tx, product, own=set(present))
-    _check_images(tx, product_id, product)
+    if any(variant.image_id for variant in product.variants):
+        _check_images(product, [row["id"] for row in q.catalogue.list_images(tx, product_id=product_id)])
     found = _matched(list(present.values()), product)
     _write_variants(tx, product_id, product, present, found, actor_id, reason)
     slug = product.slug or now["slug"]
@@ -202,12 +204,9 @@ def _wrong(product: ProductInput, place: int, name: str, sentence: str) -> Inval
     return Invalid(fields={f"variants.{place}.{name}" if any(product.option_names) else name: [sentence]})
 
 
-def _check_images(tx: Tx, product_id: int, product: ProductInput) -> None:
-    if not any(variant.image_id for variant in product.variants):
-        return
-    known = {row["id"] for row in q.catalogue.list_images(tx, product_id=product_id)} | {None, KEEP_IMAGE}
+def _check_images(product: ProductInput, image_ids: list[int]) -> None:
     for place, variant in enumerate(product.variants):
-        if variant.image_id not in known:
+        if variant.image_id and variant.image_id not in image_ids:
             raise _wrong(product, place, "image_id", "This product has no such picture.")
 
 
@@ -329,10 +328,7 @@ def _edited(tx: Tx, product_id: int, currency: str) -> EditedProduct:
     if row is None:
         raise NotFound("There is no such product.")
     variants = q.products.list_variants(tx, product_id=product_id)
-    images: list[EditedImage] = [
-        {**catalogue.image_of(image), "id": image["id"], "position": position}
-        for position, image in enumerate(q.catalogue.list_images(tx, product_id=product_id), 1)
-    ]
+    images = q.catalogue.list_images(tx, product_id=product_id)
     names = [name for name in (row["option1"], row["option2"], row["option3"]) if name]
     return {
         "id": row["id"],
@@ -352,7 +348,7 @@ def _edited(tx: Tx, product_id: int, currency: str) -> EditedProduct:
         "variant_count": len(variants),
         "rating": round(int(row["rating_sum"]) / row["rating_count"], 1) if row["rating_count"] else None,
         "rating_count": row["rating_count"],
-        "image": images[0] if images else None,
+        "image": catalogue.image_of(images[0]) if images else None,
         "version": row["version"],
         "currency": currency,
         "published": bool(row["published"]),
@@ -361,10 +357,14 @@ def _edited(tx: Tx, product_id: int, currency: str) -> EditedProduct:
         "seo_description": row["seo_description"],
         "options": [{"name": name, "values": list(dict.fromkeys(one[f"option{place}"] for one in variants))} for place, name in enumerate(names, 1)],
         "variants": [_variant(one, names) for one in variants],
-        "images": images,
+        "images": [edited_image(image) for image in images],
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
     }
+
+
+def edited_image(row: Row) -> EditedImage:
+    return {**catalogue.image_of(row), "id": row["id"], "position": row["position"]}
 
 
 def _variant(row: Row, names: list[str]) -> EditedVariant:
