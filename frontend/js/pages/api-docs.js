@@ -46,7 +46,7 @@ function readCalls({ paths, components }) {
   return found;
 }
 
-const idOf = (group) => `group-${group.replaceAll(" ", "-")}`; // an address of several words would be several addresses
+const groupId = (group) => `group-${group.replaceAll(" ", "-")}`; // an address of several words would be several addresses
 const grouped = (list) => Object.entries(Object.groupBy(list, (call) => call.group));
 
 // ---- what is shown
@@ -120,7 +120,7 @@ const row = (call) => html`<details class="call" id="${call.id}" data-call="${ca
   <div class="call__body" data-body></div>
 </details>`;
 
-const contents = (list) => html`<ul class="api__groups">${grouped(list).map(([group, members]) => html`<li><a class="api__group-link" href="#${idOf(group)}">${group}</a>
+const contents = (list) => html`<ul class="api__groups">${grouped(list).map(([group, members]) => html`<li><a class="api__group-link" href="#${groupId(group)}">${group}</a>
   <ul>${members.map((call) => html`<li><a class="api__link" href="#${call.id}"><span class="api__verb">${call.method === "delete" ? "DEL" : call.method.toUpperCase()}</span><span>${address(call.path.replace(ROOT, ""))}</span></a></li>`)}</ul></li>`)}</ul>`;
 
 const none = html`<div class="empty-state" data-none hidden><div class="empty-state__text"><h2>No call fits that</h2><p>Try one word of it: a path, a field or what the call does.</p>
@@ -129,7 +129,7 @@ const none = html`<div class="empty-state" data-none hidden><div class="empty-st
 function show(document_) {
   calls = readCalls(document_);
   render(part("contents"), contents(calls));
-  render(part("calls"), html`${grouped(calls).map(([group, members]) => html`<section class="api-group" data-group aria-labelledby="${idOf(group)}"><h2 class="api-group__title" id="${idOf(group)}">${group}</h2>
+  render(part("calls"), html`${grouped(calls).map(([group, members]) => html`<section class="api-group" data-group aria-labelledby="${groupId(group)}"><h2 class="api-group__title" id="${groupId(group)}">${group}</h2>
     <div class="api-group__calls">${members.map(row)}</div></section>`)}${none}`);
   part("clear").addEventListener("click", () => { search.value = ""; filter(); search.focus(); });
   search.value = new URLSearchParams(location.search).get("q") ?? "";
