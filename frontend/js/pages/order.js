@@ -134,6 +134,13 @@ const offer = html`<section class="offer" aria-labelledby="offer-title">
   <a class="button button--quiet" href="/register">Create an account</a>
 </section>`;
 
+const paper = (name, address) => html`<li class="cluster">${icon("receipt")}<a class="lone-link" href="${address}">${name} (PDF)</a></li>`;
+
+/** The order's invoice and credit notes, as soon as they are issued. */
+const papers = ({ invoice_url: invoice, credit_notes: notes }) => invoice && html`<ul class="stack stack--tight">${paper("Invoice", invoice)}${notes.map(({ number: one, url }) => paper(notes.length > 1 ? `Credit note ${one}` : "Credit note", url))}</ul>`;
+
+const paidBy = (order) => (order.due_minor === 0 && order.gift_card_minor ? "Gift card" : order.payment.name);
+
 const whole = (order, guest) => html`${head(order)}
 <div class="sidebar-layout">
   <div>
@@ -143,7 +150,7 @@ const whole = (order, guest) => html`${head(order)}
       <dl class="facts">
         <div><dt>Goes to</dt><dd>${addressLines(order.address)}</dd></div>
         <div><dt>Delivery</dt><dd>${order.shipping_name}</dd></div>
-        <div><dt>Payment</dt><dd>${order.payment.name}, ${order.payment.status === "unpaid" ? "not yet paid" : order.payment.status.replaceAll("_", " ")}</dd></div>
+        <div><dt>Payment</dt><dd>${paidBy(order)}, ${order.payment.status === "unpaid" ? "not yet paid" : order.payment.status.replaceAll("_", " ")}</dd></div>
         <div><dt>E-mail</dt><dd>${order.email}</dd></div>
       </dl></section>
     ${guest && isNew(order) && offer}
@@ -153,6 +160,7 @@ const whole = (order, guest) => html`${head(order)}
       <h2 class="order-summary__title" id="summary-title">${plural(order.items.reduce((sum, item) => sum + item.quantity, 0), "item")}</h2>
       ${summaryLines(order.items, order.currency, { linked: true })}
       <div class="amounts--lined">${amounts(order)}</div>
+      ${papers(order)}
     </div>
     <div class="cluster">
       <a class="button" href="/?sort=newest">Continue shopping</a>
