@@ -152,6 +152,29 @@ SELECT p.id AS product_id
  GROUP BY p.id, p.price_minor, p.price_max_minor
 HAVING MIN(v.price_minor) <> p.price_minor OR MAX(v.price_minor) <> p.price_max_minor;
 
+-- check: listed_product_has_a_variant
+-- What shoppers see can be put into a cart, or is at least counted.
+SELECT p.id AS product_id
+  FROM products p
+ WHERE p.listed AND NOT EXISTS (SELECT 1 FROM variants v WHERE v.product_id = p.id AND v.archived_at IS NULL);
+
+-- check: former_slug_is_nobodys_present_one
+-- An address leads to one product.
+SELECT s.slug FROM product_slugs s JOIN products p ON p.slug = s.slug;
+
+-- check: variant_shows_its_own_picture
+-- No variant shows a picture of another product.
+SELECT v.id AS variant_id FROM variants v JOIN images i ON i.id = v.image_id WHERE i.product_id <> v.product_id;
+
+-- check: categories_are_a_tree
+-- From every category one comes to the top.
+WITH RECURSIVE tree (id) AS (
+    SELECT id FROM categories WHERE parent_id IS NULL
+     UNION
+    SELECT c.id FROM categories c JOIN tree t ON c.parent_id = t.id
+)
+SELECT c.id AS category_id FROM categories c LEFT JOIN tree t ON t.id = c.id WHERE t.id IS NULL;
+
 -- check: codes_used_in_time
 -- A code was used while it lived.
 SELECT id AS code_id FROM codes WHERE used_at > expires_at;

@@ -52,6 +52,10 @@ class StockMailRequest(Body):
     email: Email
 
 
+class Noted(TypedDict):
+    noted: bool
+
+
 @bp.get("/admin/inventory")
 @staff(problems=(422,))
 def list_inventory(params: InventoryParams) -> StockRows:
@@ -76,6 +80,7 @@ def list_movements(variant_id: int, params: LedgerParams) -> Ledger:
 
 @bp.post("/variants/<int:variant_id>/stock-requests")
 @anyone(status=202, problems=(404,), limit="codes")
-def ask_for_mail(variant_id: int, body: StockMailRequest) -> None:
+def ask_for_mail(variant_id: int, body: StockMailRequest) -> Noted:
     """Ask for one mail when the variant can be bought again. The answer is always the same."""
     stock.ask(variant_id, body.email, user_id=http.user_id())
+    return {"noted": True}
