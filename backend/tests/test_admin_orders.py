@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import factories
@@ -9,6 +10,8 @@ from conftest import ShopClient
 from factories import Thing, User
 
 from app import db
+from app.errors import Conflict
+from app.services import orders, payments
 
 ADMIN = "/api/v1/admin"
 
@@ -106,3 +109,54 @@ def test_customers_see_none_of_it(client: ShopClient, alice: User, place: Callab
     paths = [f"{ADMIN}/orders", f"{ADMIN}/orders/{number}"]
     assert {client.get(path).status_code for path in paths} == {403}
     assert client.post(f"{ADMIN}/orders/{number}/cancellation", json={}).status_code == 403
+
+
+# ---------------------------------------------------------------- money that comes by hand
+
+
+def pay(desk: ShopClient, order: dict[str, Any], amount: int, key: str = "one") -> Any:
+    return desk.post(f"{ADMIN}/orders/{order['number']}/payments", json={"amount_minor": amount}, headers={"Idempotency-Key": key})
+
+
+def test_a_transfer_that_came_in_is_noted_once(desk: ShopClient, place: Callable[..., dict[str, Any]]) -> None:
+    order = place(payment_method="bank_transfer")
+    answer, again = pay(desk, order, order["due_minor"]), pay(desk, order, order["due_minor"])
+    assert (answer.status_code, again.status_code, again.headers["Idempotent-Replayed"]) == (201, 201, "true")
+    assert (answer.json["order"]["status"], answer.json["order"]["payment_status"]) == ("placed", "paid")
+    assert (len(again.json["payments"]), [event["kind"] for event in again.json["events"]]) == (1, ["placed", "paid"])
+    assert pay(desk, order, order["due_minor"], "other").json["detail"] == "This order waits for no payment."
+
+
+def test_another_amount_than_is_due_is_refused(desk: ShopClient, place: Callable[..., dict[str, Any]]) -> None:
+    order = place()
+    assert pay(desk, order, order["due_minor"] - 1).json["errors"] == {"amount_minor": ["EUR 22.90 is due."]}
+    assert pay(desk, order, order["due_minor"]).status_code == 201
+
+
+def test_twenty_who_note_a_payment_at_once_note_it_once(place: Callable[..., dict[str, Any]], ada: User) -> None:
+    order = place(payment_method="bank_transfer")
+
+    def attempt(n: int) -> bool:
+        try:
+            return not payments.record(order["number"], order["due_minor"], key=f"key {n}", actor_id=ada.id)
+        except Conflict:
+            return False
+
+    with ThreadPoolExecutor(20) as pool:
+        assert sum(pool.map(attempt, range(20))) == 1
+
+
+def test_a_payment_and_the_expiry_at_once_have_one_outcome(place: Callable[..., dict[str, Any]], ada: User) -> None:
+    order = place(payment_method="bank_transfer")
+    with db.reading() as tx:
+        tx.execute("UPDATE orders SET pay_by = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND").close()
+
+    def note() -> int:
+        try:
+            return int(not payments.record(order["number"], order["due_minor"], key="one", actor_id=ada.id))
+        except Conflict:
+            return 0
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [pool.submit(note), pool.submit(orders.expire_due)]
+    assert sum(outcome.result() for outcome in outcomes) == 1

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from .. import http
 from ..http import Body, Line, Params, Prose, send_header, staff
-from ..services import admin_orders, cancellations, cart, refunds, returns, settings, shipments
+from ..services import admin_orders, cancellations, cart, payments, refunds, returns, settings, shipments
 from ..services.admin_orders import AdminOrder, Filters, FulfilmentStatus, OrderRows, PaymentStatus, Sort, Status
 from ..services.orders import Pieces
 from .cart import MOST_ID
@@ -53,6 +53,12 @@ class NewShipment(Body):
     carrier: Line = Field("", max_length=60)
     tracking_number: Line = Field("", max_length=80)
     tracking_url: Annotated[Line, AfterValidator(_web_address)] = Field("", max_length=500)
+
+
+class HandPayment(Body):
+    """Cash at the door, or a transfer: what was due."""
+
+    amount_minor: int = Field(ge=0, le=MOST_MINOR)
 
 
 class Decision(Body):
@@ -109,6 +115,15 @@ def ship(number: str, body: NewShipment) -> AdminOrder:
     items = _plain(body.items) if body.items is not None else None
     tracking = body.model_dump(exclude={"items"})
     shipments.ship(number, items, **tracking, actor_id=http.account_id())
+    return admin_orders.get(number)
+
+
+@bp.post("/orders/<number>/payments")
+@staff(status=201, problems=(400, 404, 409), key=True)
+def record_payment(number: str, body: HandPayment) -> AdminOrder:
+    """Note that an order's money came by hand. The same Idempotency-Key notes it once."""
+    if payments.record(number, body.amount_minor, key=idempotency_key(), actor_id=http.account_id()):
+        send_header("Idempotent-Replayed", "true")
     return admin_orders.get(number)
 
 

@@ -13,6 +13,7 @@ from .. import db
 from ..db import Row, q
 from . import grid, orders, refunds, shipments
 from .orders import Order
+from .payments import BY_HAND
 
 Sort = Literal["placed", "placed_asc", "total", "total_desc"]
 SORTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
@@ -170,7 +171,7 @@ def get(number: str) -> AdminOrder:
             "ship": shipments.may_ship(row) and any(shipments.left(line) for line in lines),
             "cancel": orders.may_be_cancelled(row),
             "refund": refundable and given_back["amount_minor"] < row["total_minor"],
-            "record_payment": row["payment_status"] == "unpaid" and row["status"] in ("pending", "placed") and row["payment_method"] in refunds.BY_HAND,
+            "record_payment": row["payment_status"] == "unpaid" and row["status"] in ("pending", "placed") and row["payment_method"] in BY_HAND,
         },
     }
 

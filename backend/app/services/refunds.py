@@ -15,10 +15,9 @@ import orjson
 from .. import db, money
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, NotFound
-from . import events, gift_cards, invoices, keys, orders, shipments, stock
+from . import events, gift_cards, invoices, keys, orders, payments, shipments, stock
 
-BY_HAND = ("cash_on_delivery", "bank_transfer")
-AT_ONCE = (*BY_HAND, "test")  # what staff hand over, or what was never real
+AT_ONCE = (*payments.BY_HAND, "test")  # what staff hand over, or what was never real
 
 
 BATCH = 20

@@ -4,14 +4,14 @@ import { handle } from "../lib/form.js";
 import { append, html, icon } from "../lib/html.js";
 import "./password-field.js";
 
-const markup = ({ title, text, action, danger, typed, email }) => html`<dialog class="dialog" aria-labelledby="ask-title">
-  <h2 class="panel__title" id="ask-title">${title}</h2>
+const markup = ({ title, text, action, danger, typed, email }) => html`<dialog class="dialog" aria-labelledby="proof-title">
+  <h2 class="panel__title" id="proof-title">${title}</h2>
   <div class="dialog__text">${text}</div>
   <form class="settings__form" method="post" novalidate data-never-keep>
     <input type="email" autocomplete="username" value="${email}" readonly hidden>
     ${typed && html`<div class="field">
-      <label class="field__label" for="ask-typed">Type <span class="anywhere">${typed}</span> to go on</label>
-      <input class="field__input" id="ask-typed" name="typed" autocomplete="off" autocapitalize="none" spellcheck="false" maxlength="64" required data-missing="Type ${typed}, so that we know you mean it.">
+      <label class="field__label" for="proof-typed">Type <span class="anywhere">${typed}</span> to go on</label>
+      <input class="field__input" id="proof-typed" name="typed" autocomplete="off" autocapitalize="none" spellcheck="false" maxlength="64" required data-missing="Type ${typed}, so that we know you mean it.">
     </div>`}
     <div class="field">
       <label class="field__label" for="ask-password">Your password</label>
