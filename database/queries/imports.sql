@@ -29,10 +29,6 @@ SELECT i.id, i.product_id, i.path, i.alt
  ORDER BY i.product_id, i.position, i.id
  LIMIT 50000;
 
--- name: lock_variants -> rows
--- All that is going to change, in the order in which everybody takes variants: by id, in this one statement.
-SELECT v.id FROM variants v WHERE v.id IN (:variant_ids) ORDER BY v.id LIMIT 100000 FOR UPDATE;
-
 -- name: list_skus -> rows
 SELECT v.id, v.sku, v.product_id, p.slug, v.archived_at IS NOT NULL AS archived
   FROM variants v

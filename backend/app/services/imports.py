@@ -19,7 +19,7 @@ from ..errors import Conflict, Invalid, NotFound, ShopError, TooLarge, Unavailab
 from . import categories, discovery, events, media, product_csv, products, settings
 from .picture_files import PictureFolder, Pictures, PictureZip
 from .product_csv import NAMES, OPTIONS, Picture, stem_of
-from .product_diff import SHOWN, Change, Diff, Merged, Plan, Tree, batches, compare, stored_goods
+from .product_diff import SHOWN, Change, Diff, Merged, Plan, Tree, compare, stored_goods
 from .products import ProductInput, VariantInput
 
 log = logging.getLogger("shop.imports")
@@ -394,11 +394,13 @@ def bring_in(looked: Looked, uploads: Path, tell: Tell, *, actor_id: int | None,
 
 
 def _bring_in(tx: Tx, looked: Looked, drawn: Drawn, tell: Tell, *, actor_id: int | None, import_id: int | None, file_name: str) -> int:
-    plan = _locked(tx, looked)
+    plan = compare(tx, looked.sheet, looked.currency, looked.pictures.names)
+    if plan.sheet.error_count:
+        raise Refused(plan)
     total = len(drawn) + len(plan.changes)
     category_ids = _category_ids(tx, plan)
     waiting, written = len(tx.after_commit), []
-    for place, change in enumerate(plan.changes, 1):
+    for place, change in enumerate(sorted(plan.changes, key=_turn), 1):
         written.append(_write(tx, change, _input(change, category_ids, looked.currency), actor_id))
         drawn.hang(tx, written[-1], change)
         tell(len(drawn) + place, total)
@@ -416,19 +418,10 @@ def _bring_in(tx: Tx, looked: Looked, drawn: Drawn, tell: Tell, *, actor_id: int
     return import_id
 
 
-def _locked(tx: Tx, looked: Looked) -> Plan:
-    """The comparison as of now, with the variants that will change held, so that it stays true until the end."""
-    plan = _fitting(compare(tx, looked.sheet, looked.currency, looked.pictures.names))
-    held = sorted(id for change in plan.changes if change.stored for id in change.stored.variant_ids)
-    for ids in batches(held):
-        q.imports.lock_variants(tx, variant_ids=ids)
-    return _fitting(compare(tx, looked.sheet, looked.currency, looked.pictures.names)) if held else plan
-
-
-def _fitting(plan: Plan) -> Plan:
-    if plan.sheet.error_count:
-        raise Refused(plan)
-    return plan
+def _turn(change: Change) -> tuple[bool, int]:
+    """New products first, as the file has them. What shoppers may be buying is taken last, for the shortest time, in the order in which
+    everybody takes variants."""
+    return change.stored is not None, min(change.stored.variant_ids, default=0) if change.stored else 0
 
 
 def _category_ids(tx: Tx, plan: Plan) -> dict[str, int]:
@@ -470,7 +463,7 @@ def _variant(line: Merged, currency: str) -> VariantInput:
         options=(cells[OPTIONS[0]], cells[OPTIONS[1]], cells[OPTIONS[2]]),
         price_minor=money.parse(cells["price"], currency),
         compare_at_minor=money.parse(cells["compare_at_price"], currency) if cells["compare_at_price"] else None,
-        stock=int(cells["stock"]) if line.row else None,
+        stock=int(cells["stock"]) if line.restocked else None,
         tracked=cells["tracked"] == "true",
         weight_g=int(cells["weight_g"]),
         barcode=cells["barcode"],

@@ -169,6 +169,7 @@ class Merged:
     cells: Cells
     id: int | None
     picture: str = ""
+    restocked: bool = False  # whether the file has another stock; where it has not, what is sold meanwhile stays sold
 
 
 @dataclass
@@ -327,7 +328,7 @@ class _Comparing:
             self.sheet.refuse(line.row, "sku", f"“{self.good.handle}” has no such variant, and the file has no options to make one of.")
         elif not cells["price"]:
             self.sheet.refuse(line.row, "price", "This is needed.")
-        return Merged(line.row, cells, id, line.picture)
+        return Merged(line.row, cells, id, line.picture, restocked=old is None or cells["stock"] != old.cells["stock"])
 
     def _compare_pictures(self, change: Change) -> None:
         alts = {self.stored.image(picture.name): picture.alt for picture in self.stored.good.pictures} if self.stored else {}
