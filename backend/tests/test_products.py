@@ -374,6 +374,8 @@ def test_former_addresses_lead_to_the_present_one(desk: ShopClient) -> None:
     for slug in ("clay-mug", "tea-mug"):
         made = patch(desk, made, slug=slug).json
     assert [catalogue.present_slug(slug) for slug in ("stoneware-mug", "clay-mug", "tea-mug", "größe", "")] == ["tea-mug", "tea-mug", None, None, None]
+    page = desk.get("/products/clay-mug?variant=7")
+    assert (page.status_code, page.headers["Location"], desk.get("/products/never-was").status_code) == (301, "/products/tea-mug?variant=7", 404)
     again = patch(desk, made, slug="stoneware-mug").json
     assert [catalogue.present_slug(slug) for slug in ("stoneware-mug", "tea-mug")] == [None, "stoneware-mug"]
     moved = patch(desk, again, slug="mug").json

@@ -129,7 +129,7 @@ def product(slug: str) -> Response:
     try:
         found = catalogue.get_product(slug, shop["currency"])
     except NotFound:
-        return not_found()
+        return moved_or_not_found(slug)
     site, path = shop_settings().url, f"/products/{found['slug']}"
     description = seo.summary(found["description"])
     title = f"{found['title']} · {shop['name']}"
@@ -137,6 +137,13 @@ def product(slug: str) -> Response:
     head += seo.preview(site, shop["name"], kind="product", title=title, description=description, path=path, image=found["image"])
     head += seo.structured(seo.product(site, found), seo.breadcrumbs(site, found["category"], found["title"], path), seo.organisation(site, shop["name"]))
     return send(fill(themed("product"), name=shop["name"], title=title, description=description, head=head, data=as_json({"product": found})))
+
+
+def moved_or_not_found(slug: str) -> Response:
+    """Links to an address that a product once had lead to where it is now."""
+    present = catalogue.present_slug(slug)
+    query = f"?{request.query_string.decode('ascii', 'ignore')}" if request.query_string else ""
+    return redirect(f"/products/{present}{query}", 301) if present else not_found()  # type: ignore[return-value]
 
 
 def _picture_first(image: Image | None, sizes: str) -> str:

@@ -48,11 +48,22 @@ export const picture = (name) => images + name;
 /** A decorative icon of the sprite, e.g. icon("cart"). @param {string} name */
 export const icon = (name) => html`<svg class="icon" aria-hidden="true"><use href="${images}icons.svg#${name}"></use></svg>`;
 
-const KEPT = new Set(["P", "BR", "UL", "OL", "LI", "STRONG", "B", "EM", "I", "H3", "H4", "BLOCKQUOTE"]);
+const KEPT = new Set("P BR UL OL LI STRONG B EM I H2 H3 H4 BLOCKQUOTE A TABLE THEAD TBODY TR TH TD".split(" "));
+const SPANS = ["colspan", "rowspan"];
+
+/** What an element of a description keeps beside its name: a link where it leads, a cell how far it reaches. */
+function attributes(node) {
+  const span = (name) => (/^\d{1,2}$/.test(node.getAttribute(name) ?? "") ? ` ${name}="${node.getAttribute(name)}"` : "");
+  if (node.nodeName === "TH" || node.nodeName === "TD") return SPANS.map(span).join("");
+  if (node.nodeName !== "A") return "";
+  const href = node.getAttribute("href");
+  const to = href && URL.canParse(href, location.origin) ? new URL(href, location.origin) : null;
+  return ["http:", "https:", "mailto:"].includes(to?.protocol) ? ` href="${escape(to.href)}" rel="nofollow noopener"` : "";
+}
 
 /**
- * A description as its author formatted it. The server has cleaned it; here only bare elements of a short list are built anew,
- * so that nothing else could ever reach the page. Text without elements becomes paragraphs.
+ * A description as its author formatted it. The server has cleaned it; here only elements of a short list are built anew, with hardly an
+ * attribute, so that nothing else could ever reach the page. Text without elements becomes paragraphs.
  * @param {string} text
  */
 export function prose(text) {
@@ -64,7 +75,7 @@ export function prose(text) {
     const inner = [...node.childNodes].map(kept).join("");
     const name = node.nodeName.toLowerCase();
     if (!KEPT.has(node.nodeName)) return inner;
-    return name === "br" ? "<br>" : `<${name}>${inner}</${name}>`;
+    return name === "br" ? "<br>" : `<${name}${attributes(node)}>${inner}</${name}>`;
   };
   return new Markup([...body.childNodes].map(kept).join(""));
 }
