@@ -349,6 +349,15 @@ def test_a_product_that_was_put_away_comes_back(bring: Send, scarf: None) -> Non
     assert value("SELECT archived_at FROM products WHERE slug = 'wool-comb'") is None
 
 
+def test_gift_cards_stay_what_they_are(bring: Send, look: Send) -> None:
+    bring("handle,title,price,gift_card\ncard,Card,25.00,true\nmug,Mug,8.00,\n")
+    assert rows("SELECT slug, gift_card FROM products ORDER BY id") == [("card", 1), ("mug", 0)]
+
+    assert look(exported("shopify"))["diff"]["counts"]["same"] == 2
+    assert look("handle,title,gift_card\ncard,Card,\n")["diff"]["counts"]["same"] == 1
+    assert [one["column"] for one in look("handle,title,gift_card\ncard,Card,no\n")["errors"]] == ["gift_card"]
+
+
 def test_goods_that_the_file_does_not_name_stay(bring: Send) -> None:
     factories.product("Teapot", stock=3)
 

@@ -454,6 +454,7 @@ def _input(change: Change, category_ids: dict[str, int], currency: str) -> Produ
         seo_description=cells["seo_description"],
         option_names=(cells[NAMES[0]], cells[NAMES[1]], cells[NAMES[2]]),
         variants=[_variant(line, currency) for line in change.lines],
+        gift_card=cells["gift_card"] == "true",
     )
 
 

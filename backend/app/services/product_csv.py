@@ -37,7 +37,6 @@ FIXED = {
     "fulfillment": ("manual", "the shop sends its goods itself"),
     "shipping": ("true", "everything is delivered"),
     "taxable": ("true", "the shop's tax is on everything"),
-    "gift_card": ("false", "it comes in as an ordinary product"),
 }
 SHOPIFY = {
     "Handle": "handle", "Title": "title", "Body (HTML)": "description", "Vendor": "brand", "Product Category": "category", "Type": "type",
@@ -54,7 +53,7 @@ SIMPLE = {
     "published": "published", "price": "price", "compare_at_price": "compare_at_price", "stock": "stock", "tracked": "tracked", "sku": "sku",
     "weight_g": "weight_g", "barcode": "barcode", "option1_name": "option1_name", "option1": "option1", "option2_name": "option2_name",
     "option2": "option2", "option3_name": "option3_name", "option3": "option3", "image": "image", "image_alt": "image_alt", "seo_title": "seo_title",
-    "seo_description": "seo_description",
+    "seo_description": "seo_description", "gift_card": "gift_card",
 }  # fmt: skip
 # Shopify's newer files.
 RENAMED = {
@@ -69,7 +68,7 @@ SHOPIFYS_OWN = {name.lower() for name in {**SHOPIFY, **RENAMED}} - {name.lower()
 
 NAMES = ("option1_name", "option2_name", "option3_name")
 OPTIONS = ("option1", "option2", "option3")
-PRODUCT_CELLS = ("title", "description", "category", "brand", "type", "tags", "published", *NAMES, "seo_title", "seo_description")
+PRODUCT_CELLS = ("title", "description", "category", "brand", "type", "tags", "published", *NAMES, "seo_title", "seo_description", "gift_card")
 VARIANT_CELLS = (*OPTIONS, "sku", "price", "compare_at_price", "stock", "tracked", "weight_g", "barcode")
 # A row that fills one of these is a variant; one that fills none may still bring a picture.
 TELLS_A_VARIANT = (*OPTIONS, "sku", "price", "compare_at_price", "stock", "weight_g", "barcode")
@@ -187,6 +186,10 @@ def _yes(text: str) -> str:
     return "false" if word in ("false", "no", "0") else "true"
 
 
+def _gift(text: str) -> str:
+    return _yes(text) if text.strip() else ""
+
+
 def _tracker(text: str) -> str:
     return "true" if text.strip() else "false"
 
@@ -246,7 +249,7 @@ def _readers(currency: str, comma: bool) -> dict[str, Callable[[str], str]]:
     price = _price(currency, comma=comma)
     return {
         "title": _line(190), "description": str.strip, "category": _path, "brand": _line(120), "type": _line(120), "tags": _tags,
-        "published": _yes, "status": _status, "option1_name": _line(60), "option2_name": _line(60), "option3_name": _line(60),
+        "published": _yes, "gift_card": _gift, "status": _status, "option1_name": _line(60), "option2_name": _line(60), "option3_name": _line(60),
         "seo_title": _line(190), "seo_description": _line(500), "option1": _line(120), "option2": _line(120), "option3": _line(120),
         "sku": _line(64), "price": price, "compare_at_price": price, "stock": _stock, "tracked": _yes, "tracker": _tracker,
         "weight_g": _whole(MOST_WEIGHT), "barcode": _barcode, "image": _line(2000), "image_alt": _line(250), "variant_image": _line(2000),
@@ -346,6 +349,7 @@ class _Reading:
         if "tracker" in values:
             values["tracked"] = values["tracker"]
         self._note_product(row, good, filled, values)
+        self._note_unlike(row, good, filled, values)
         if filled.keys() & set(TELLS_A_VARIANT):
             good.lines.append(self._line(row, values))
         if filled.get("image"):
@@ -353,8 +357,6 @@ class _Reading:
         good.broken = good.broken or self.sheet.error_count > refused
 
     def _value(self, row: int, meaning: str, cell: str) -> str | None:
-        if meaning in FIXED and cell.strip().lower() != FIXED[meaning][0]:
-            self.unlike.setdefault(meaning, []).append(row)
         try:
             return self.readers[meaning](cell) if meaning in self.readers else None
         except ValueError as error:
@@ -378,6 +380,13 @@ class _Reading:
         for meaning in filled.keys() & good.cells.keys():
             if values.get(meaning) not in (None, good.cells[meaning]):
                 self.sheet.refuse(row, meaning, f"The product “{good.handle}” has another one of these in row {good.row}.")
+
+    def _note_unlike(self, row: int, good: Good, filled: Cells, values: Cells) -> None:
+        gift = good.cells.get("gift_card") == "true"
+        moot = {"policy": values.get("tracked") == "false", "shipping": gift, "taxable": gift}
+        for meaning in filled.keys() & FIXED.keys():
+            if filled[meaning].strip().lower() != FIXED[meaning][0] and not moot.get(meaning):
+                self.unlike.setdefault(meaning, []).append(row)
 
     def _line(self, row: int, values: Cells) -> Line:
         cells = {meaning: values[meaning] for meaning in VARIANT_CELLS if meaning in values}
@@ -417,6 +426,8 @@ class _Settling:
             self._settle_options()
 
     def _settle_status(self) -> None:
+        if not self.good.cells.get("gift_card", "false"):
+            del self.good.cells["gift_card"]
         status = self.good.cells.pop("status", None)
         if status is None:
             return
@@ -479,7 +490,7 @@ def _shopify_rows(good: Good) -> Iterator[Cells]:
     for place in range(max(len(good.lines), len(good.pictures))):
         row = {"handle": good.handle}
         if place == 0:
-            row |= good.cells | {"gift_card": FIXED["gift_card"][0], "status": "active" if good.cells["published"] == "true" else "draft"}
+            row |= good.cells | {"status": "active" if good.cells["published"] == "true" else "draft"}
             row |= {"option1_name": "Title"} if plain else {}
         if place < len(good.lines):
             line = good.lines[place]

@@ -118,7 +118,7 @@ def _stored_one(row: Row, variants: list[Row], images: list[Row], tree: Tree, cu
     pictures = {image["id"]: Picture(f"{address}/media/{image['path']}", image["alt"]) for image in images}
     cells = {meaning: row[meaning] for meaning in ("title", "description", "brand", "type", "tags", "seo_title", "seo_description")}
     cells |= {f"{option}_name": row[option] for option in OPTIONS}
-    cells |= {"category": tree.paths.get(row["category_id"], ""), "published": _yes(row["published"])}
+    cells |= {"category": tree.paths.get(row["category_id"], ""), "published": _yes(row["published"]), "gift_card": _yes(row["gift_card"])}
     lines = [Line(0, _variant_cells(one, currency), pictures[one["image_id"]].name if one["image_id"] in pictures else "") for one in variants]
     return Stored(
         id=row["id"],
@@ -245,7 +245,7 @@ class Plan:
         return first
 
 
-NEW_PRODUCT = dict.fromkeys(PRODUCT_CELLS, "") | {"published": "true"}
+NEW_PRODUCT = dict.fromkeys(PRODUCT_CELLS, "") | {"published": "true", "gift_card": "false"}
 NEW_VARIANT = dict.fromkeys((*OPTIONS, "sku", "price", "compare_at_price", "barcode"), "") | {"stock": "0", "tracked": "true", "weight_g": "0"}
 
 
@@ -369,6 +369,8 @@ class _Comparing:
         return [{"field": "picture", "from": before.picture, "to": line.picture}]
 
     def _check(self, change: Change) -> None:
+        if any(one["field"] == "gift_card" for one in change.fields):
+            self.sheet.refuse(self.good.row, "gift_card", "A product that is there already cannot become a gift card, or cease to be one.")
         if not change.cells["title"]:
             self.sheet.refuse(self.good.row, "title", "This is needed.")
         if not change.lines:
