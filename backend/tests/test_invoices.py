@@ -248,6 +248,25 @@ def test_the_invoice_comes_by_mail_and_is_told_with_the_order(client: ShopClient
         one.unlink()
 
 
+@pytest.mark.parametrize(("sent_first", "told"), [(False, ["order_paid"]), (True, ["invoice", "order_paid"])])
+def test_the_mail_that_the_money_is_there_brings_the_invoice_unless_the_parcel_did(
+    client: ShopClient, desk: ShopClient, owner: None, mug: Thing, sent_first: bool, told: list[str]
+) -> None:
+    if sent_first:
+        number, due = sent_unpaid(client, desk, mug.variant)["number"], 4090
+        invoices.issue_due()
+    else:
+        client.add(mug.variant)
+        number, due = client.order(email="guest@example.com", payment_method="bank_transfer").json["number"], 2290
+    paid = desk.post(f"/api/v1/admin/orders/{number}/payments", json={"amount_minor": due}, headers={"Idempotency-Key": "one"})
+    assert paid.status_code < 300, paid.json
+    invoices.issue_due()
+    found = rows("SELECT template, invoice_id IS NOT NULL FROM mails WHERE template IN ('invoice', 'order_paid') ORDER BY id")
+    assert [template for template, _ in found] == told
+    assert found[0][1] == 1
+    assert documents() == [("invoice", 1)]
+
+
 def test_nobody_else_gets_the_invoice(
     client: ShopClient, new_client: Callable[[], ShopClient], desk: ShopClient, owner: None, alice: User, bob: User, mug: Thing
 ) -> None:

@@ -31,6 +31,14 @@ def request(tx: Tx, order_id: int) -> None:
     q.invoices.request(tx, order_id=order_id)
 
 
+def tell_paid(tx: Tx, order_id: int) -> bool:
+    """Have the mail that the money is there come with the invoice. False for an order that was sent, and so billed, before it was paid."""
+    if q.invoices.get_number(tx, kind="invoice", order_id=order_id, refund_id=None) is not None:
+        return False
+    request(tx, order_id)
+    return True
+
+
 def request_credit_note(tx: Tx, refund_id: int) -> None:
     """Ask for the credit note of a refund."""
     q.invoices.request_credit_note(tx, refund_id=refund_id)
@@ -71,7 +79,9 @@ def _issue(tx: Tx, request_id: int) -> int:
     fields = {"order_id": order["id"], "refund_id": asked["refund_id"], "issued_at": today, "sha256": hashlib.sha256(content).hexdigest()}
     invoice_id: int = q.invoices.add(tx, kind=kind, number=number, document=content, **fields)
     q.invoices.count(tx, kind=kind, number=number)
-    if order["email"]:
+    if kind == "invoice" and order["payment_status"] != "unpaid" and order["due_minor"]:
+        orders.announce(tx, order["id"], "order_paid", invoice_id=invoice_id, amount=money.in_words(order["due_minor"], order["currency"]))
+    elif order["email"]:
         data = {"name": order["name"], "number": order["number"], "document": words.number, "path": orders.path_of(order)}
         mail.enqueue(tx, kind, order["email"], data, order_id=order["id"], invoice_id=invoice_id)
     return 1

@@ -356,14 +356,14 @@ def token_of(number: str) -> str:
     return base64.urlsafe_b64encode(security.sign("order", number)[:18]).decode()
 
 
-def announce(tx: Tx, order_id: int, template: str, **more: Any) -> None:
+def announce(tx: Tx, order_id: int, template: str, *, invoice_id: int | None = None, **more: Any) -> None:
     """Put the mail about an order's step into the outbox, in the transaction of that step. `more` is what this template needs beside."""
     row = q.orders.get_by_id(tx, order_id=order_id)
     if not row["email"]:
         # Its buyer was erased; there is nobody to tell.
         return
     items = q.orders.list_items(tx, order_ids=[order_id])
-    mail.enqueue(tx, template, row["email"], _mail_data(row, items, settings.shop(tx)) | more, order_id=order_id)
+    mail.enqueue(tx, template, row["email"], _mail_data(row, items, settings.shop(tx)) | more, order_id=order_id, invoice_id=invoice_id)
 
 
 def _mail_data(row: Row, items: list[Row], shop: dict[str, Any]) -> dict[str, Any]:

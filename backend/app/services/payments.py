@@ -45,7 +45,7 @@ def note_paid(tx: Tx, order_id: int, payment_id: int, amount_minor: int, *, acto
     # That a pending order is placed now needs no event of its own: it was ordered before, and the payment says the rest.
     order["status"] = "placed"
     orders.step(tx, order, "payment_status", "paid", actor_id=actor_id)
-    invoices.request(tx, order_id)
-    orders.announce(tx, order_id, "order_paid", amount=money.in_words(amount_minor, order["currency"]))
+    if not invoices.tell_paid(tx, order_id):
+        orders.announce(tx, order_id, "order_paid", amount=money.in_words(amount_minor, order["currency"]))
     gift_cards.issue_for(tx, order_id)
     orders.follow_up(tx, order_id, actor_id=actor_id)
