@@ -6,14 +6,15 @@ import csv
 import hashlib
 import re
 from collections.abc import Callable
-from itertools import groupby
 from pathlib import Path
 
-from .. import db, money
+from .. import db
 from ..config import ROOT
 from ..db import Tx, q
-from . import categories, discovery, products, settings
-from .products import ProductInput, VariantInput
+from . import categories, discovery, imports, product_csv, products, settings
+from .product_csv import Sheet
+from .product_diff import Change, compare
+from .products import ProductInput
 
 FOLDER = ROOT / "database" / "demo"
 Record = dict[str, str]
@@ -22,10 +23,10 @@ Record = dict[str, str]
 def load(uploads: Path, say: Callable[[str], None] = lambda line: None) -> int:
     """Fill an empty shop with the demo catalogue, in one transaction; gives the number of products. Pictures are copied to `uploads`."""
     shelves = _read("categories.csv")
-    goods = [list(rows) for _, rows in groupby(_read("catalogue.csv"), key=lambda row: row["Handle"])]
-    say(f"Adding the demo catalogue: {len(goods)} products in {len(shelves)} categories")
-    pictures = {name: _copy(name, uploads) for name in _pictures(shelves, goods)}
-    return db.transaction(_load, shelves, goods, pictures)
+    sheet = product_csv.read((FOLDER / "catalogue.csv").read_bytes(), settings.currency())
+    say(f"Adding the demo catalogue: {len(sheet.goods)} products in {len(shelves)} categories")
+    named = {row["image"] for row in shelves} | {picture.src for good in sheet.goods.values() for picture in good.pictures}
+    return db.transaction(_load, shelves, sheet, {name: _copy(name, uploads) for name in named})
 
 
 def remove(tx: Tx) -> int:
@@ -37,74 +38,30 @@ def remove(tx: Tx) -> int:
     return archived
 
 
-def _load(tx: Tx, shelves: list[Record], goods: list[list[Record]], pictures: dict[str, str]) -> int:
+def _load(tx: Tx, shelves: list[Record], sheet: Sheet, pictures: dict[str, str]) -> int:
     currency = settings.shop(tx)["currency"]
-    ids = {
-        row["name"]: categories.add(
-            tx,
-            name=row["name"],
-            slug=row["slug"],
-            description=row["description"],
-            image_path=pictures.get(row["image"]),
-            position=int(row["position"]),
-            demo=True,
-        )
-        for row in shelves
-    }
-    for rows in goods:
-        products.add(tx, _product(rows, ids, pictures, currency), actor_id=None)
-    return len(goods)
+    for row in shelves:
+        picture, position = pictures[row["image"]], int(row["position"])
+        categories.add(tx, name=row["name"], slug=row["slug"], description=row["description"], image_path=picture, position=position, demo=True)
+    plan = compare(tx, sheet, currency)
+    for change in plan.changes:
+        products.add(tx, _product(change, imports.as_input(change, plan.tree.ids, currency), pictures), actor_id=None)
+    return len(plan.changes)
 
 
-def _product(rows: list[Record], category_ids: dict[str, int], pictures: dict[str, str], currency: str) -> ProductInput:
-    first = rows[0]
-    images = {row["Image Src"]: row["Image Alt Text"] for row in rows if row["Image Src"]}
-    for row in rows:
-        if row["Variant Image"]:
-            images.setdefault(row["Variant Image"], f"{first['Title']}, {row['Option1 Value']}")
-    names = list(images)
-    plain = first["Option1 Name"] == "Title"
-    return ProductInput(
-        title=first["Title"],
-        slug=first["Handle"],
-        description_html=first["Body (HTML)"],
-        category_id=category_ids[first["Type"]],
-        brand=first["Vendor"],
-        tags=[tag.strip() for tag in first["Tags"].split(",") if tag.strip()],
-        option_names=("", "", "") if plain else (first["Option1 Name"], first["Option2 Name"], first["Option3 Name"]),
-        images=[(pictures[name], images[name], 800, 800) for name in names],
-        variants=[_variant(row, plain, names, currency) for row in rows if row["Variant Price"]],
-        seo_title=first["SEO Title"],
-        seo_description=first["SEO Description"],
-        demo=True,
-        gift_card=first["Gift Card"] == "true",
-    )
-
-
-def _variant(row: Record, plain: bool, images: list[str], currency: str) -> VariantInput:
-    return VariantInput(
-        price_minor=money.parse(row["Variant Price"], currency),
-        compare_at_minor=money.parse(row["Variant Compare At Price"], currency) if row["Variant Compare At Price"] else None,
-        stock=int(row["Variant Inventory Qty"] or 0),
-        tracked=row["Variant Inventory Tracker"] != "",
-        options=("", "", "") if plain else (row["Option1 Value"], row["Option2 Value"], row["Option3 Value"]),
-        sku=row["Variant SKU"] or None,
-        weight_g=int(row["Variant Grams"] or 0),
-        barcode=row["Variant Barcode"],
-        image=images.index(row["Variant Image"]) if row["Variant Image"] else None,
-    )
+def _product(change: Change, product: ProductInput, pictures: dict[str, str]) -> ProductInput:
+    """Drawings are copied as they are, which an import does with nobody's."""
+    places = {picture.name: place for place, picture in enumerate(change.good.pictures)}
+    for line, variant in zip(change.lines, product.variants, strict=True):
+        variant.image = places.get(line.picture)
+    product.images = [(pictures[picture.src], picture.alt, 800, 800) for picture in change.good.pictures]
+    product.demo = True
+    return product
 
 
 def _read(name: str) -> list[Record]:
     with (FOLDER / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def _pictures(shelves: list[Record], goods: list[list[Record]]) -> set[str]:
-    named = {row["image"] for row in shelves}
-    for rows in goods:
-        named |= {row[column] for row in rows for column in ("Image Src", "Variant Image")}
-    return named - {""}
 
 
 def _copy(name: str, uploads: Path) -> str:

@@ -401,7 +401,7 @@ def _bring_in(tx: Tx, looked: Looked, drawn: Drawn, tell: Tell, *, actor_id: int
     category_ids = _category_ids(tx, plan)
     waiting, written = len(tx.after_commit), []
     for place, change in enumerate(sorted(plan.changes, key=_turn), 1):
-        written.append(_write(tx, change, _input(change, category_ids, looked.currency), actor_id))
+        written.append(_write(tx, change, as_input(change, category_ids, looked.currency), actor_id))
         drawn.hang(tx, written[-1], change)
         tell(len(drawn) + place, total)
     # Each was marked for search as it was written, which is long ago for the first; all are marked once more, and together.
@@ -436,7 +436,8 @@ def _category_ids(tx: Tx, plan: Plan) -> dict[str, int]:
     return ids
 
 
-def _input(change: Change, category_ids: dict[str, int], currency: str) -> ProductInput:
+def as_input(change: Change, category_ids: dict[str, int], currency: str) -> ProductInput:
+    """The product as it is to be; `category_ids` are by their paths in lower case."""
     cells, stored = change.cells, change.stored
     same_category = stored and not any(one["field"] == "category" for one in change.fields)
     same_text = stored and not any(one["field"] == "description" for one in change.fields)
