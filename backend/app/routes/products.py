@@ -38,7 +38,7 @@ Tag = Annotated[Line, Field(min_length=1, max_length=60), AfterValidator(_tag)]
 Description = Annotated[Prose, Field(max_length=descriptions.MOST_DESCRIPTION)]
 
 
-class Option(Body):
+class NewOption(Body):
     name: OptionName
     values: list[OptionValue] | None = Field(None, max_length=250)
 
@@ -85,7 +85,7 @@ class About(Goods):
     seo_title: Line = Field("", max_length=190)
     seo_description: Line = Field("", max_length=500)
     price_minor: Price | None = None
-    options: list[Option] = Field(default=[], max_length=3)
+    options: list[NewOption] = Field(default=[], max_length=3)
     variants: list[VariantBody] | None = Field(None, min_length=1, max_length=products.MOST_VARIANTS)
 
     @model_validator(mode="after")

@@ -74,8 +74,9 @@ export function prose(text) {
     if (node.nodeType !== Node.ELEMENT_NODE || ["SCRIPT", "STYLE"].includes(node.nodeName)) return "";
     const inner = [...node.childNodes].map(kept).join("");
     const name = node.nodeName.toLowerCase();
-    if (!KEPT.has(node.nodeName)) return inner;
-    return name === "br" ? "<br>" : `<${name}${attributes(node)}>${inner}</${name}>`;
+    const told = attributes(node);
+    if (!KEPT.has(node.nodeName) || name === "a" && !told) return inner;
+    return name === "br" ? "<br>" : `<${name}${told}>${inner}</${name}>`;
   };
   return new Markup([...body.childNodes].map(kept).join(""));
 }
