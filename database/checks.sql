@@ -273,8 +273,18 @@ SELECT o.id AS order_id, o.fulfilment_status
 SELECT p.id AS payment_id, p.refunded_minor
   FROM payments p
   LEFT JOIN refunds f ON f.payment_id = p.id
+ WHERE p.status NOT IN ('unwanted', 'returned')
  GROUP BY p.id, p.refunded_minor, p.captured_minor
 HAVING p.refunded_minor <> COALESCE(SUM(f.payment_minor), 0) OR p.refunded_minor > p.captured_minor;
+
+-- check: unwanted_money_goes_back_whole
+-- Money that came for an order which wanted none is captured whole and goes back whole, and nothing else is ever captured unpaid.
+SELECT id AS payment_id, status, captured_minor, refunded_minor
+  FROM payments
+ WHERE (status IN ('unwanted', 'returned') AND captured_minor <> amount_minor)
+    OR (status = 'unwanted' AND refunded_minor <> 0)
+    OR (status = 'returned' AND refunded_minor <> captured_minor)
+    OR (status IN ('pending', 'abandoned') AND captured_minor <> 0);
 
 -- check: refund_is_the_sum_of_its_parts
 -- What goes back is lines and delivery, by payment and gift card.
@@ -316,3 +326,7 @@ HAVING (o.payment_status <> 'unpaid' AND COALESCE(SUM(p.captured_minor), 0) < o.
 -- check: completed_order_is_paid
 -- What is completed has arrived and is paid, or was refunded, or had nothing to send.
 SELECT id AS order_id FROM orders WHERE status = 'completed' AND payment_status = 'unpaid';
+
+-- check: finished_import_did_it_all
+-- An import that is done did each of its steps, and says when.
+SELECT id AS import_id FROM imports WHERE status = 'done' AND (done <> total OR finished_at IS NULL);

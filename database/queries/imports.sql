@@ -44,8 +44,10 @@ SELECT c.id, c.parent_id, c.name FROM categories c ORDER BY c.id LIMIT 10000;
 UPDATE variants v JOIN images i ON i.product_id = v.product_id SET v.image_id = i.id WHERE v.id = :variant_id AND i.id = :image_id;
 
 -- name: add -> id
-INSERT INTO imports (format, status, file_name, file_path, user_id, total, result, created_at, finished_at)
-VALUES (:format, :status, :file_name, :file_path, :user_id, :total, :result, UTC_TIMESTAMP(6), IF(:status = 'done', UTC_TIMESTAMP(6), NULL));
+-- From the command line one comes in when it is done already.
+INSERT INTO imports (format, status, file_name, file_path, user_id, total, done, result, created_at, finished_at)
+VALUES (:format, :status, :file_name, :file_path, :user_id, :total, IF(:status = 'done', :total, 0), :result,
+        UTC_TIMESTAMP(6), IF(:status = 'done', UTC_TIMESTAMP(6), NULL));
 
 -- part: import
 SELECT id, format, status, file_name, file_path, user_id, total, done, result, created_at, started_at, finished_at FROM imports
