@@ -13,7 +13,7 @@ from conftest import ShopClient
 from factories import ADDRESS, Thing, User
 
 from app import db, errors
-from app.services import cart, checkout, orders, settings
+from app.services import cancellations, cart, checkout, orders, settings
 from app.services.cart import Buyer
 from app.services.checkout import Address, Request
 
@@ -334,7 +334,7 @@ def test_a_cancelled_order_gives_the_stock_back_once_however_often_it_is_asked(a
     cart.add(buyer, variant_id=mug.variant, product_id=None, quantity=2)
     number = checkout.place(buyer, "key", REQUEST)[0]["number"]
 
-    outcomes = race([lambda: orders.cancel(number, user_id=alice.id, token=None)] * 20)
+    outcomes = race([lambda: cancellations.cancel(number, user_id=alice.id, token=None)] * 20)
 
     assert Counter(type(outcome).__name__ for outcome in outcomes) == {"dict": 1, "Conflict": 19}
     assert factories.stock_of(mug.variant) == 5
