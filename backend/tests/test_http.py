@@ -208,7 +208,7 @@ def test_under_https_browsers_are_told_to_stay_there(shop_with: Make, mug: Thing
 
 def _shared(shop: Flask, thing: Thing) -> list[str]:
     rules = [rule.rule for rule in shop.url_map.iter_rules() if endpoint_of(shop, rule).shared and endpoint_of(shop, rule).status == 200]
-    return [rule.replace("<slug>", thing.slug) for rule in rules]
+    return [rule.replace("<slug>", thing.slug).replace("<name>", thing.slug) for rule in rules]
 
 
 def test_a_shared_answer_that_did_not_change_is_not_sent_again(client: ShopClient, shop: Flask, mug: Thing) -> None:
