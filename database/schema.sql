@@ -637,7 +637,7 @@ CREATE TABLE payments (
     KEY ix_payments_order (order_id, id),
     KEY ix_payments_status (status, checked_at, id),
     CONSTRAINT fk_payments_order FOREIGN KEY (order_id) REFERENCES orders (id),
-    CONSTRAINT ck_payments_status CHECK (status IN ('pending', 'paid', 'failed', 'abandoned')),
+    CONSTRAINT ck_payments_status CHECK (status IN ('pending', 'paid', 'abandoned', 'unwanted', 'returned')),
     CONSTRAINT ck_payments_amounts CHECK (amount_minor >= 0 AND captured_minor BETWEEN 0 AND amount_minor AND refunded_minor BETWEEN 0 AND captured_minor)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
@@ -914,4 +914,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', 'e1154c119e0757ed469fe018d8986173f16ce292fabcd3929d7534b4b02753db', UTC_TIMESTAMP(6));
+    ('0001_baseline', 'd40a76d9fa8045cd0a23bc62defb881f479005f9d6aac6288c0c01e27329484b', UTC_TIMESTAMP(6));

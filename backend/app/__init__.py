@@ -33,6 +33,7 @@ ROUTES = (
     "operations",
     "orders",
     "pages",
+    "payments",
     "products",
     "promotions",
     "recommendations",
@@ -83,7 +84,7 @@ def create_app(settings: Settings, address: Address) -> Flask:
 
     from . import db, http, security
     from .pages import Site
-    from .services import discovery
+    from .services import discovery, payments
 
     start_logging(settings)
     if not mysql.connector.HAVE_CEXT:
@@ -91,6 +92,7 @@ def create_app(settings: Settings, address: Address) -> Flask:
     security.use_key(settings.secret_key)
     db.open(address, size=settings.threads + 1)
     discovery.use(settings.var / "search")
+    payments.use(settings)
     app = Flask(__name__, static_folder=None)
     app.config["SHOP"] = settings
     app.url_map.strict_slashes = False

@@ -70,6 +70,18 @@ def _secret(value: str) -> str:
     return value
 
 
+def _stripe_key(value: str) -> str:
+    if not re.fullmatch(r"(sk|rk)_(test|live)_\w{8,}", value, re.ASCII):
+        raise ValueError("a secret key of Stripe, such as sk_test_… or sk_live_…")
+    return value
+
+
+def _webhook_secret(value: str) -> str:
+    if not re.fullmatch(r"whsec_\S{8,}", value, re.ASCII):
+        raise ValueError("a webhook secret of Stripe, such as whsec_…")
+    return value
+
+
 def _folder(value: str) -> Path:
     return (ROOT / value).resolve()
 
@@ -105,12 +117,17 @@ class Settings:
     mail_password: str = _setting("MAIL_PASSWORD", "")
     mail_tls: str = _setting("MAIL_TLS", "starttls", _choice(starttls="starttls", tls="tls", off="off"))
     mail_from: str = _setting("MAIL_FROM", "")
+    stripe_secret_key: str = _setting("STRIPE_SECRET_KEY", "", _stripe_key)
+    stripe_webhook_secret: str = _setting("STRIPE_WEBHOOK_SECRET", "", _webhook_secret)
+    stripe_api_base: str = _setting("STRIPE_API_BASE", "https://api.stripe.com", _url)
     cors_origins: tuple[str, ...] = _setting("CORS_ORIGINS", (), _urls)
     trusted_proxies: tuple[str, ...] = _setting("TRUSTED_PROXIES", (), _networks)
 
     def __post_init__(self) -> None:
         if not self.limits and not self.loopback:
             raise BadSetting("LIMITS=off is only for tests on this machine: HOST must be a loopback address.")
+        if self.stripe_secret_key and not self.stripe_webhook_secret:
+            raise BadSetting("STRIPE_WEBHOOK_SECRET must be set with STRIPE_SECRET_KEY: without it anybody could tell the shop that an order is paid.")
         if not self.url:
             shown = f"[{self.host}]" if ":" in self.host else self.host
             object.__setattr__(self, "url", f"http://{shown}:{self.port}")
@@ -132,6 +149,11 @@ class Settings:
     def development_mailbox(self) -> bool:
         """Mails may be read at /dev/mail: nobody but this machine can ask, and there is no other way to read them."""
         return not self.mail_host and not self.trusted_proxies and self.loopback
+
+    @property
+    def test_payments(self) -> bool:
+        """Orders may be paid with no money at all: only where nobody but this machine can order."""
+        return not self.production and self.loopback and not self.trusted_proxies
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:

@@ -21,7 +21,7 @@ from app.config import Settings
 from app.http import FILES, Endpoint
 from app.openapi import _problems
 from app.private_database import PrivateDatabase
-from app.services import doctor, search_index, settings
+from app.services import doctor, payments, search_index, settings
 from app.services.search_index import Keeper
 
 Make = Callable[..., Flask]
@@ -127,6 +127,7 @@ def owner_connection(server: PrivateDatabase) -> Iterator[Any]:
 def shop(app: Flask, owner_connection: Any) -> Iterator[Flask]:
     """The app over an empty database. When the test is done every invariant must hold."""
     settings.take_first_values(app.config["SHOP"])
+    payments.use(app.config["SHOP"])
     yield app
     try:
         broken = {name: rows for name, _, rows in doctor.examine() if rows}

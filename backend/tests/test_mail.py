@@ -61,6 +61,7 @@ DATA: dict[str, dict[str, Any]] = {
     | {"parcel": PIECES, "carrier": "Swift Post", "tracking_number": "SP-1", "tracking_url": "https://post.example/SP-1", "more_to_come": True},
     "order_delivered": ORDER,
     "order_paid": ORDER | {"amount": "EUR 90.00"},
+    "payment_returned": ORDER | {"amount": "EUR 90.00"},
     "order_refunded": ORDER | {"amount": "EUR 18.00", "whole": False, "reason": "One was chipped"},
     "return_requested": ORDER | {"wanted": PIECES},
     "return_approved": ORDER | {"wanted": PIECES, "answer": "Sorry for that."},

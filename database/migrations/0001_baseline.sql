@@ -627,7 +627,7 @@ CREATE TABLE payments (
     KEY ix_payments_order (order_id, id),
     KEY ix_payments_status (status, checked_at, id),
     CONSTRAINT fk_payments_order FOREIGN KEY (order_id) REFERENCES orders (id),
-    CONSTRAINT ck_payments_status CHECK (status IN ('pending', 'paid', 'failed', 'abandoned')),
+    CONSTRAINT ck_payments_status CHECK (status IN ('pending', 'paid', 'abandoned', 'unwanted', 'returned')),
     CONSTRAINT ck_payments_amounts CHECK (amount_minor >= 0 AND captured_minor BETWEEN 0 AND amount_minor AND refunded_minor BETWEEN 0 AND captured_minor)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 

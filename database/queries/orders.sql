@@ -4,7 +4,7 @@ INSERT INTO orders (number, user_id, email, status, payment_method, shipping_met
                     name, line1, line2, city, region, postcode, country, phone, note, placed_at, pay_by)
 VALUES (:number, :user_id, :email, :status, :payment_method, :shipping_method, :shipping_name, :currency, :tax_included,
         :subtotal_minor, :discount_minor, :shipping_minor, :tax_minor, :total_minor, :gift_card_minor, :due_minor, :coupon, :explanation,
-        :name, :line1, :line2, :city, :region, :postcode, :country, :phone, :note, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL :pay_days DAY);
+        :name, :line1, :line2, :city, :region, :postcode, :country, :phone, :note, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL :pay_minutes MINUTE);
 
 -- name: add_items -> count
 -- All lines in one round trip, as copies that later changes of the products do not reach.

@@ -12,12 +12,11 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, OutOfStock, ShopError
-from . import addresses, cart, gift_cards, invoices, mail, orders, pricing, profile, promotions, settings, stock
+from . import addresses, cart, gift_cards, invoices, mail, orders, payments, pricing, profile, promotions, settings, stock
 from .cart import Buyer, CartItem
 
 # How an order gets there that holds nothing but gift cards: no parcel, so no cost, and no country that it could not go to.
 BY_MAIL = pricing.Shipping("email", "Sent by e-mail", 0, None, "", 0, pickup=True)
-PAID_LATER = {"bank_transfer"}  # the order is pending, and its goods are held, until the money is there
 
 
 @dataclass(frozen=True)
@@ -145,17 +144,24 @@ def place(buyer: Buyer, key: str, request: Request) -> tuple[orders.Order, bool]
     """
     body_hash = hashlib.sha256(orjson.dumps(asdict(request), option=orjson.OPT_SORT_KEYS)).hexdigest()
     try:
-        return orders.get(db.transaction(_place, buyer, key, body_hash, request), trusted=True), False
+        return _ready(db.transaction(_place, buyer, key, body_hash, request), request), False
     except ShopError:
         # Whatever stood in the way, a cart emptied or moved on above all, may be this very request's own earlier success.
         earlier = _number_for(buyer, key, body_hash)
         if earlier is None:
             raise
-        return orders.get(earlier, trusted=True), True
+        return _ready(earlier, request), True
     except _CardSpent:
         wish = {"shipping_method": request.shipping_method, "coupon": request.coupon, "gift_card": request.gift_card}
         now = quote(buyer, country=request.address.country if request.address else None, address_id=request.address_id, **wish)
         raise Conflict("The gift card was used elsewhere a moment ago. Please look at the order again.", code="quote_changed", quote=now) from None
+
+
+def _ready(number: str, request: Request) -> orders.Order:
+    """The order, with the page where it is paid if it is paid online; without one, the gateway being down, it can be paid later."""
+    if request.payment_method == payments.ONLINE:
+        payments.begin(number)
+    return orders.get(number, trusted=True)
 
 
 class _CardSpent(Exception):
@@ -198,6 +204,8 @@ def _place(tx: Tx, buyer: Buyer, key: str, body_hash: str, request: Request) -> 
     if basket.price.due_minor == 0:
         orders.settle(tx, order_id)
         invoices.request(tx, order_id)
+    else:
+        payments.expect(tx, order_id)
     if basket.shop["seller"]["email"]:
         mail.enqueue(tx, "owner_new_order", basket.shop["seller"]["email"], {"number": number}, order_id=order_id)
     return number
@@ -288,7 +296,7 @@ def _check(basket: _Basket, request: Request, buyer: Buyer, country: str) -> Non
         raise Invalid(coupon=basket.reductions.refusal)
     if basket.gift_card_refusal:
         raise Invalid(gift_card=basket.gift_card_refusal)
-    if request.payment_method not in basket.shop["payment_methods"]:
+    if request.payment_method not in payments.offered(basket.shop):
         raise Invalid(payment_method="Choose one of the ways to pay.")
     if basket.short:
         raise OutOfStock(basket.short)
@@ -306,14 +314,16 @@ def _out_of_stock(tx: Tx, rows: list[Row]) -> ShopError:
 
 def _add_order(tx: Tx, number: str, basket: _Basket, request: Request, buyer: Buyer, address: Address) -> int:
     assert basket.shipping is not None
-    price, later = basket.price, request.payment_method in PAID_LATER and basket.price.due_minor > 0
+    price = basket.price
+    # The order is pending, and its goods are held, until the money is there.
+    minutes = payments.minutes_to_pay(request.payment_method, basket.shop) if price.due_minor else None
     added: int = q.orders.add(
         tx,
         **asdict(address),
         number=number,
         user_id=buyer.user_id,
         email=_email(tx, buyer, request.email),
-        status="pending" if later else "placed",
+        status="pending" if minutes else "placed",
         payment_method=request.payment_method,
         shipping_method=basket.shipping.code,
         shipping_name=basket.shipping.name,
@@ -329,7 +339,7 @@ def _add_order(tx: Tx, number: str, basket: _Basket, request: Request, buyer: Bu
         coupon=promotions.code_key(request.coupon),
         explanation=orjson.dumps(price.explanation).decode(),
         note=request.note,
-        pay_days=basket.shop["transfer_days"] if later else None,
+        pay_minutes=minutes,
     )
     return added
 
@@ -377,7 +387,7 @@ def _as_quote(basket: _Basket, country: str | None) -> Quote:
             {"code": method.code, "name": method.name, "price_minor": basket.delivery_by(method), "days": method.days, "pickup": method.pickup}
             for method in basket.methods
         ],
-        "payment_methods": [{"code": code, "name": settings.PAYMENT_NAMES[code]} for code in shop["payment_methods"]],
+        "payment_methods": [{"code": code, "name": settings.PAYMENT_NAMES[code]} for code in payments.offered(shop)],
         "requirements": _requirements(basket, country),
     }
 

@@ -23,7 +23,25 @@ from .. import db
 from ..config import Settings
 from ..db import DRIVER_ERRORS, Tx, q
 from ..errors import ShopError
-from . import accounts, avatars, cart, discovery, imports, invoices, limits, mail, media, orders, recommendations, sessions, stock, trends, wishlist
+from . import (
+    accounts,
+    avatars,
+    cart,
+    discovery,
+    imports,
+    invoices,
+    limits,
+    mail,
+    media,
+    orders,
+    payments,
+    recommendations,
+    refunds,
+    sessions,
+    stock,
+    trends,
+    wishlist,
+)
 
 log = logging.getLogger("shop.jobs")
 
@@ -173,6 +191,21 @@ def expire_unpaid_orders(settings: Settings) -> str:
 @job("invoices.issue", every=1, when=invoices.any_requested)
 def issue_invoices(settings: Settings) -> str:
     return f"{invoices.issue_due()} issued"
+
+
+@job("refunds.carry_out", every=1, when=refunds.any_due)
+def carry_out_refunds(settings: Settings) -> str:
+    return f"{refunds.carry_out_due(payments.refund_at_gateway)} given back"
+
+
+@job("payments.reconcile", every=5, when=payments.any_to_reconcile)
+def reconcile_payments(settings: Settings) -> str:
+    return f"{payments.reconcile()} asked about"
+
+
+@job("payments.return_unwanted", every=1, when=payments.any_unwanted)
+def return_unwanted_payments(settings: Settings) -> str:
+    return f"{payments.return_unwanted()} given back"
 
 
 @job("orders.forget_keys", every=3600)

@@ -88,6 +88,8 @@ class Payment(TypedDict):
     status: str
     instructions: str
     pay_by: datetime | None
+    redirect_url: NotRequired[str]  # where an order that waits for a payment online is paid
+    can_resume: bool  # whether a payment may be begun anew
 
 
 class Pieces(TypedDict):
@@ -249,6 +251,7 @@ class _Parts:
     returns: dict[int, list[Row]]
     refunds: dict[int, list[Row]]
     documents: dict[int, list[Row]]
+    pages: dict[int, list[Row]]  # where they can be paid, the newest last
 
 
 def _parts(tx: Tx, rows: list[Row], shop: dict[str, Any]) -> _Parts:
@@ -256,11 +259,13 @@ def _parts(tx: Tx, rows: list[Row], shop: dict[str, Any]) -> _Parts:
     sent = [row["id"] for row in rows if row["fulfilment_status"] != "unfulfilled"]
     refunded = [row["id"] for row in rows if row["payment_status"] in ("partly_refunded", "refunded")]
     charged = [row["id"] for row in rows if row["payment_status"] != "unpaid" or row["fulfilment_status"] != "unfulfilled"]
+    unpaid = [row["id"] for row in rows if can_resume(row)]
     return _Parts(
         _by_order(q.shipments.list_of(tx, order_ids=sent, return_days=shop["return_days"]) if sent else []),
         _by_order(q.returns.list_of(tx, order_ids=sent) if sent else []),
         _by_order(q.refunds.list_of(tx, order_ids=refunded) if refunded else []),
         _by_order(q.invoices.list_of(tx, order_ids=charged) if charged else []),
+        _by_order(q.payments.list_pages(tx, order_ids=unpaid) if unpaid else []),
     )
 
 
@@ -400,6 +405,11 @@ def instructions(row: Row, shop: dict[str, Any]) -> str:
         return "Nothing is left to pay."
     if row["payment_method"] == "cash_on_delivery":
         return f"Please have {amount} ready when the parcel arrives."
+    if row["payment_method"] == "test":
+        return f"{amount} is paid with a test payment. No money moves."
+    if row["payment_method"] == "stripe":
+        end = f" by {row['pay_by']:%H:%M} UTC" if row["pay_by"] else ""
+        return f"Please pay {amount} by card{end}. We hold the goods for you until then."
     account = f" to {shop['bank_account']}" if shop["bank_account"] else ""
     until = f" by {row['pay_by']:%d %B %Y}" if row["pay_by"] else ""
     return f"Please transfer {amount}{account}{until} and give {row['number']} as the reference. We hold the goods for you until then."
@@ -460,6 +470,7 @@ def _order(row: Row, items: list[Row], events: list[Row], shop: dict[str, Any], 
             "status": row["payment_status"],
             "instructions": instructions(row, shop) if row["status"] in CANCELLABLE else "",
             "pay_by": row["pay_by"],
+            "can_resume": can_resume(row),
         },
         "events": [{"kind": event["kind"], "at": event["at"]} for event in events],
         "shipments": [_shipment(parcel) for parcel in shipments],
@@ -474,9 +485,16 @@ def _order(row: Row, items: list[Row], events: list[Row], shop: dict[str, Any], 
         "can_return": may_return,
         "return_by": max((parcel["return_by"] for parcel in shipments), default=None),
     }
+    if pages := parts.pages[row["id"]]:
+        order["payment"]["redirect_url"] = pages[-1]["redirect_url"]
     if row["user_id"] is None:
         order["token"] = token_of(row["number"])
     return order
+
+
+def can_resume(row: Row) -> bool:
+    """Whether a payment online may be begun, or begun anew."""
+    return bool(row["status"] == "pending" and row["payment_method"] == "stripe")
 
 
 def may_be_cancelled(row: Row) -> bool:

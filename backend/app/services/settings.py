@@ -24,7 +24,7 @@ COUNTRIES = {
 }  # fmt: skip
 
 NAME_SECONDS = 2.0
-PAYMENT_NAMES = {"cash_on_delivery": "Cash on delivery", "bank_transfer": "Bank transfer"}
+PAYMENT_NAMES = {"stripe": "Card", "cash_on_delivery": "Cash on delivery", "bank_transfer": "Bank transfer", "test": "Test payment"}
 
 FIRST_VALUES: dict[str, Any] = {
     "name": "FlaskCart",
@@ -43,7 +43,8 @@ FIRST_VALUES: dict[str, Any] = {
         {"code": "standard", "name": "Standard delivery", "price_minor": 490, "free_from_minor": 6000, "days": "2–4"},
         {"code": "express", "name": "Express delivery", "price_minor": 990, "free_from_minor": None, "days": "1–2"},
     ],
-    "payment_methods": ["cash_on_delivery", "bank_transfer"],
+    # Of these only what the environment allows is offered: Stripe with its keys, test payments on one's own machine.
+    "payment_methods": ["stripe", "cash_on_delivery", "bank_transfer", "test"],
     "transfer_days": 7,
     "return_days": 14,  # after the last parcel left
     # Customers' levels by what they spent; the discount is a whole percentage of the goods.
