@@ -66,12 +66,12 @@ def running_shop() -> Shop | None:
 
 
 @contextmanager
-def started_shop() -> Iterator[Shop]:
-    """A fresh shop with the demo catalogue, in a folder of its own that is gone afterwards."""
+def started_shop(**more: str) -> Iterator[Shop]:
+    """A fresh shop with the demo catalogue and `more` settings, in a folder of its own that is gone afterwards."""
     var = Path(tempfile.mkdtemp(prefix="shop-e2e-"))
     port = _free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DB_", "MAIL_", "SHOP_"))}
-    environment |= {"SHOP_VAR": str(var), "PORT": str(port), "HOST": "127.0.0.1", "LIMITS": "off", "SHOP_DEMO": "1"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DB_", "MAIL_", "SHOP_", "STRIPE_"))}
+    environment |= {"SHOP_VAR": str(var), "PORT": str(port), "HOST": "127.0.0.1", "LIMITS": "off", "SHOP_DEMO": "1"} | more
     with (var / "output").open("wb") as output:
         process = subprocess.Popen([sys.executable, str(ROOT / "backend" / "run.py")], env=environment, stdout=output, stderr=output)
     url = f"http://127.0.0.1:{port}"

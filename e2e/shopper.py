@@ -55,6 +55,7 @@ class Shopper:
         self.home = home
         self.mails = mails
         self.complaints: list[str] = []
+        self.hosts = {urlsplit(home).netloc}
         self._refusals: set[int] = set()
         self._under_way: set[Request] = set()
         self._failing = False
@@ -72,6 +73,10 @@ class Shopper:
         """The test provokes these answers, so they are no reason to complain."""
         self._refusals.update(statuses)
 
+    def expect_host(self, url: str) -> None:
+        """The shop sends its shoppers there, as to a payment service."""
+        self.hosts.add(urlsplit(url).netloc)
+
     def expect_failures(self) -> None:
         """The test cuts the line."""
         self._failing = True
@@ -87,7 +92,7 @@ class Shopper:
     def _note_request(self, request: Request) -> None:
         self._under_way.add(request)
         address = urlsplit(request.url)
-        if address.scheme in ("http", "https", "ws", "wss") and address.netloc != urlsplit(self.home).netloc:
+        if address.scheme in ("http", "https", "ws", "wss") and address.netloc not in self.hosts:
             self.complaints.append(f"asked another host: {request.url}")
 
     def _note_failure(self, request: Request) -> None:

@@ -205,7 +205,7 @@ def _place(tx: Tx, buyer: Buyer, key: str, body_hash: str, request: Request) -> 
         orders.settle(tx, order_id)
         invoices.request(tx, order_id)
     else:
-        payments.expect(tx, order_id)
+        payments.expect(tx, order_id, request.payment_method)
     if basket.shop["seller"]["email"]:
         mail.enqueue(tx, "owner_new_order", basket.shop["seller"]["email"], {"number": number}, order_id=order_id)
     return number

@@ -7,8 +7,12 @@ import { emptyState, failedPart, failedState, loadInto } from "../components/sta
 
 const PAYMENT_NOTES = {
   cash_on_delivery: "Pay the driver when the parcel is in your hands.",
+  stripe: "On the next page, by card. We hold the goods for you for 30 minutes.",
+  test: "Only on this machine: the order counts as paid, and no money moves.",
   bank_transfer: "We hold the goods for you and send them when the money is there.",
 };
+
+const PAID_NOW = ["stripe", "test"];
 
 const page = document.querySelector("[data-checkout-page]");
 const form = document.querySelector("[data-form]");
@@ -49,7 +53,9 @@ function goToOrder(order) {
   sessionStorage.removeItem("checkout-fields");
   sessionStorage.removeItem("checkout-address");
   store("last-order", { number: order.number, address: orderAddress(order) });
-  location.assign(orderAddress(order));
+  // The order stands in the history, so that Back from the page where it is paid shows it, and not a checkout without a cart.
+  if (order.payment.redirect_url) history.replaceState(null, "", orderAddress(order));
+  location.assign(order.payment.redirect_url ?? orderAddress(order));
 }
 
 // ---- the quote
@@ -118,6 +124,7 @@ const summary = () => html`${summaryLines(quote.lines, quote.currency)}
 function showDue() {
   const due = money(quote.due_minor, quote.currency);
   for (const place of document.querySelectorAll("[data-due]")) place.textContent = due;
+  form.querySelector("[type=submit]").textContent = PAID_NOW.includes(chosen("payment_method")) && quote.due_minor > 0 ? `Pay ${due}` : "Place order";
   return due;
 }
 
@@ -302,6 +309,7 @@ async function arrive() {
 
 handle(form, { send: place, done: goToOrder, refused });
 form.addEventListener("input", keepFields);
+form.addEventListener("change", () => { if (quote) showDue(); });
 form.addEventListener("change", changed);
 form.addEventListener("keydown", onKey);
 for (const name of ["apply", "apply-card"]) part(name).addEventListener("click", requote);

@@ -28,7 +28,15 @@ const sentence = (kind) => EVENTS[kind] ?? kind.charAt(0).toUpperCase() + kind.s
 const stopped = (order) => STOPPED.includes(order.status);
 const isNew = (order) => Date.now() - new Date(order.placed_at) < HOUR;
 
+// How somebody comes back from the page where the order is paid: "returned" after paying, "left" without.
+const comesBack = new URLSearchParams(location.search).get("payment");
+const LOOKS = 40;
+
+const awaited = (order) => order.payment.can_resume && comesBack === "returned";
+
 function heading(order) {
+  if (awaited(order)) return "We are waiting for your payment to arrive";
+  if (order.payment.can_resume) return "Your order waits for its payment";
   if (order.status === "cancelled") return "This order was cancelled";
   if (order.status === "expired") return "This order has expired";
   if (order.status === "completed" || order.fulfilment_status === "delivered") return "Delivered. Enjoy it.";
@@ -37,16 +45,23 @@ function heading(order) {
 }
 
 const head = (order) => html`<header class="order-head">
-  <span class="order-head__mark ${stopped(order) && html`order-head__mark--stopped`}">${icon(stopped(order) ? "close" : "check")}</span>
+  <span class="order-head__mark ${stopped(order) && html`order-head__mark--stopped`}">${icon(stopped(order) ? "close" : order.payment.can_resume ? "receipt" : "check")}</span>
   <h1 data-heading tabindex="-1">${heading(order)}</h1>
   <p class="order-head__number">Order <strong>${order.number}</strong> of ${date(order.placed_at)}</p>
 </header>`;
+
+/** The way to pay what is not paid yet: somebody who left the payment page, or whose card was declined, goes on from here. */
+const resuming = (order) => html`<div class="alert alert--warning" role="status">${icon("receipt")}<div class="alert__text stack stack--tight">
+  <p class="alert__title">${awaited(order) ? "The payment service has not told us yet" : comesBack === "left" ? "Nothing was paid" : "Not paid yet"}</p>
+  <p>${awaited(order) ? "That usually takes a few seconds; this page shows it by itself. Should you not have paid, you can go back and do so." : "If your card was declined or you changed your mind, pay again, with another card if you like."}
+    We hold the goods until ${dateTime(order.payment.pay_by)}.</p>
+  <p><button class="button ${awaited(order) && html`button--quiet`}" type="button" data-pay>Pay ${money(order.due_minor, order.currency)}</button></p></div></div>`;
 
 function whatNext(order) {
   if (stopped(order)) return html`<p>${order.refunded_minor ? html`What you paid, ${money(order.refunded_minor, order.currency)}, comes back to you the way you paid.` : "Nothing was charged."} The goods are back on the shelf. We have written to <strong>${order.email}</strong>.</p>`;
   const paid = order.payment.status === "paid";
   return html`${isNew(order) && html`<p>We have sent a confirmation to <strong>${order.email}</strong>. This page stays where it is: come back whenever you like.</p>`}
-    ${!paid && order.payment.instructions && html`<div class="alert ${order.payment.method === "bank_transfer" ? "alert--warning" : "alert--good"}">${icon(order.payment.method === "bank_transfer" ? "bank" : "cash")}
+    ${order.payment.can_resume ? resuming(order) : !paid && order.payment.instructions && html`<div class="alert ${order.payment.method === "bank_transfer" ? "alert--warning" : "alert--good"}">${icon(order.payment.method === "bank_transfer" ? "bank" : "cash")}
       <div class="alert__text"><p class="alert__title">${order.payment.name}</p><p>${order.payment.instructions}</p></div></div>`}
     ${order.fulfilment_status === "unfulfilled" && html`<p>${order.status === "pending" ? "As soon as the money is there, we pack your order" : "We pack your order now"} and send it by ${order.shipping_name.toLowerCase()}. You get a mail when it leaves.</p>`}`;
 }
@@ -108,6 +123,33 @@ function listenToReturn(order) {
       toast("We have your request, and write to you soon.");
     },
   });
+}
+
+async function pay({ currentTarget: button }) {
+  if (button.ariaBusy === "true") return;
+  button.ariaBusy = "true";
+  try {
+    const { payment } = await api.post(`${path}/payments`, {}, { key: crypto.randomUUID(), params: { token } });
+    location.assign(payment.redirect_url);
+  } catch (error) {
+    if (error.status === undefined) throw error;
+    toast(error.message);
+    if (error.status === 409) load();
+  } finally {
+    button.ariaBusy = null;
+  }
+}
+
+/** Looks again every moment, for a minute or so, until the payment is there. A look that fails is made up for by the next one. */
+async function watch(looks) {
+  await new Promise((done) => setTimeout(done, 1500));
+  try {
+    const order = await api.get(path, { params: { token } });
+    if (!order.payment.can_resume) return show([order, await session()]);
+  } catch (error) {
+    if (error.status === undefined) throw error;
+  }
+  if (looks > 1) await watch(looks - 1);
 }
 
 async function orderAgain({ currentTarget: button }) {
@@ -180,6 +222,8 @@ function show([order, { user }]) {
   if (guest) sessionStorage.setItem("register-email", order.email);
   render(place, whole(order, guest));
   listenToReturn(order);
+  place.querySelector("[data-pay]")?.addEventListener("click", pay);
+  if (awaited(order)) watch(LOOKS);
   place.querySelector("[data-again]").addEventListener("click", orderAgain);
   place.querySelector("[data-cancel]")?.addEventListener("click", () => dialog.showModal());
 }
