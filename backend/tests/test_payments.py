@@ -249,6 +249,16 @@ def test_nonsense_with_a_good_signature_is_refused(stripe: FakeStripe, hear: Cal
     assert hear(body).status_code == 400
 
 
+def test_what_does_not_fit_is_noted_once_however_often_the_gateway_is_asked(stripe: FakeStripe, ordered: Callable[..., dict[str, Any]]) -> None:
+    order = ordered()
+    stripe.pay(page_of(order))
+    stripe.pages[page_of(order)]["amount_total"] = DUE - 1
+    for _ in range(2):
+        later()
+        payments.reconcile()
+    assert (now(order), refusals()) == (("pending", "unpaid"), ["amount"])
+
+
 def test_a_webhook_has_a_size(stripe: FakeStripe, hear: Callable[..., TestResponse]) -> None:
     assert hear(b" " * (256 * 1024 + 1)).status_code == 413
 

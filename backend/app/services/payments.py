@@ -276,6 +276,9 @@ def _abandon(tx: Tx, payment_id: int) -> None:
 
 def _settle_told(tx: Tx, number: str, payment_id: int, told: Told) -> None:
     _settle(tx, orders.hold(tx, number), payment_id, told)
+    if told.paid:
+        # Still pending, it did not fit; that is noted once, and not at every look again.
+        q.payments.abandon(tx, payment_id=payment_id)
 
 
 # ---------------------------------------------------------------- money that goes back
