@@ -92,6 +92,7 @@ def fill(owner: dict[str, Any], count: int) -> None:
         change(
             f"INSERT INTO products ({columns}) SELECT %s, title, description, 1, 1, created_at, updated_at FROM products WHERE id = %s", f"n{number}", first.id
         )
+    change("INSERT INTO variants (product_id, position, price_minor) SELECT id, 1, 1 FROM products WHERE slug LIKE 'n%%' AND price_minor = 1")
     change(
         "INSERT INTO wishlist_items (user_id, token_hash, product_id, added_at)"
         " SELECT %s, %s, id, '2024-05-01' + INTERVAL id SECOND FROM products WHERE slug LIKE 'n%%'",
