@@ -13,7 +13,7 @@ from conftest import ShopClient
 from factories import ADDRESS, Thing, User
 
 from app import db, errors
-from app.services import cancellations, cart, checkout, orders, settings
+from app.services import cancellations, cart, checkout, settings
 from app.services.cart import Buyer
 from app.services.checkout import Address, Request
 
