@@ -505,6 +505,7 @@ def test_who_signs_out_is_out_in_every_tab_and_leaves_nothing_to_see_on_the_way_
     shopper.expect_cart_count(0)
     shopper.go_back()
     shopper.expect_signed_out()
+    shopper.is_sent_to_sign_in()  # by the account's page, which is nobody's now
     shopper.visit("/orders")
     expect(shopper.main.get_by_role("link", name="Sign in").or_(shopper.heading("Sign in"))).to_be_visible()
 

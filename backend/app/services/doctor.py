@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ from ..errors import Unavailable
 CHECKS = ROOT / "database" / "checks.sql"
 
 
+@functools.cache
 def checks() -> list[tuple[str, str, str]]:
     """Every invariant: its name, what it says in words, its statement."""
     text = CHECKS.read_text(encoding="utf-8")
