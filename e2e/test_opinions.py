@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, expect
 from shop import Shop
-from shopper import Person, Shopper, somebody
+from shopper import Person, Shopper, somebody, until
 from test_accessibility import Inspector
 
 NewShopper = Callable[..., Shopper]
@@ -36,6 +36,7 @@ def write_review(shopper: Shopper, *, stars: int, title: str, body: str) -> None
 
 def decide(staff: Shopper, title: str, status: str = "approved") -> None:
     """As the page of staff does it."""
+    until(lambda: bool(staff.api("/admin/reviews", q=title)["items"]), staff.page)
     [review] = staff.api("/admin/reviews", q=title)["items"]
     answer = staff.context.request.patch(f"/api/v1/admin/reviews/{review['id']}", data={"status": status, "version": review["version"]})
     assert answer.ok, answer.text()

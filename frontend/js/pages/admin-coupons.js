@@ -112,12 +112,12 @@ async function told(act) {
 }
 
 document.querySelector("[data-add]").addEventListener("click", () => told(() => edit({ kind: "percent", value: 1000, active: true })));
-grid.addEventListener("click", ({ target }) => {
+grid?.addEventListener("click", ({ target }) => {
   if (target.closest("[data-edit]")) told(() => edit(grid.rowOf(target)));
   if (target.closest("[data-remove]")) told(() => remove(grid.rowOf(target)));
 });
 
-grid.start({
+grid?.start({
   path: "/admin/coupons",
   name: called,
   cells: {

@@ -127,12 +127,12 @@ function ledger(row) {
   load();
 }
 
-grid.addEventListener("click", ({ target }) => {
+grid?.addEventListener("click", ({ target }) => {
   if (target.closest("[data-adjust]")) adjust(grid.rowOf(target));
   if (target.closest("[data-ledger]")) ledger(grid.rowOf(target));
 });
 
-grid.start({
+grid?.start({
   path: "/admin/inventory",
   id: ({ variant_id: id }) => id,
   name: named,

@@ -7,7 +7,7 @@ import "../components/data-grid.js";
 const moot = ({ status }) => ["cancelled", "expired"].includes(status);
 const quiet = (row, state) => (moot(row) && ["unpaid", "unfulfilled"].includes(state) ? html`<span class="soft">${stateWords(state)}</span>` : stateBadge(state));
 
-document.querySelector("data-grid").start({
+document.querySelector("data-grid")?.start({
   path: "/admin/orders",
   name: ({ number }) => number,
   cells: {

@@ -100,7 +100,7 @@ async function changePrice(scope, tell) {
 
 const archived = ({ status }) => status === "archived";
 
-grid.start({
+grid?.start({
   path: "/admin/products",
   name: ({ title }) => title,
   cells: {

@@ -61,7 +61,7 @@ const several = (status, label, said) => ({
 
 /** Reviews that were before the reader, for acts that reach over several pages. */
 const known = new Map();
-grid.addEventListener("grid:shown", () => { for (const [id, row] of grid.rows) known.set(id, row); });
+grid?.addEventListener("grid:shown", () => { for (const [id, row] of grid.rows) known.set(id, row); });
 
 function read(review) {
   const dialog = append(document.body, html`<dialog class="dialog" aria-labelledby="review-title">
@@ -77,13 +77,13 @@ function read(review) {
   dialog.showModal();
 }
 
-grid.addEventListener("click", ({ target }) => {
+grid?.addEventListener("click", ({ target }) => {
   const button = target.closest("[data-decide]");
   if (button) decideOne(grid.rowOf(button), button.dataset.decide);
   if (target.closest("[data-read]")) read(grid.rowOf(target));
 });
 
-grid.start({
+grid?.start({
   path: "/admin/reviews",
   name: ({ title }) => title,
   cells: {
