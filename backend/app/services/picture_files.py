@@ -18,7 +18,9 @@ MOST_BYTES = 5 * 1024 * 1024  # of a picture
 MOST_FILES = 5000
 MOST_DIRECTORY = 2 * 1024 * 1024  # bytes of a ZIP's list of its entries, which is read as a whole
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError, ValueError, struct.error)
+# How the library says that a file is damaged, encrypted (RuntimeError, also where it lacks the method) or tells of places that are not in it
+# (OSError of a seek, ValueError, struct.error). The sender is told; the cause goes along for the log.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError, struct.error)
 
 
 class Pictures:
