@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import factories
@@ -263,6 +264,25 @@ def test_two_good_codes_of_one_challenge_are_one_success(client: ShopClient, new
     answers = at_once(4, lambda n: auth(new_client(), "reset", challenge=challenge, otp=good[n % 2], new_password=f"{PASSWORD}-{n}").status_code)
 
     assert Counter(answers) == {204: 1, 422: 3}
+
+
+def test_whoever_waits_for_the_end_of_a_challenge_finds_it_ended(client: ShopClient, alice: User) -> None:
+    challenge = forgotten(client, alice.email)
+    let_pass(2)
+    auth(client, "resend", challenge=challenge)
+    first, second = code(0), code(1)
+
+    def ended_while_another_waits(tx: db.Tx) -> Future[TestResponse]:
+        row = accounts.tried(tx, "reset", challenge)
+        other = pool.submit(auth, client, "reset", challenge=challenge, otp=second, new_password="another-harbour-27")
+        time.sleep(0.3)
+        accounts.use_code(tx, "reset", row["id"], challenge, first)
+        return other
+
+    with ThreadPoolExecutor(1) as pool:
+        late = db.transaction(ended_while_another_waits).result()
+
+    assert (late.status_code, list(late.json["errors"])) == (422, ["otp"])
 
 
 def test_a_code_of_sign_up_is_nothing_at_reset(client: ShopClient, alice: User) -> None:

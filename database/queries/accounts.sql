@@ -95,11 +95,13 @@ UPDATE challenges
    AND tries < :most_tries AND expires_at > UTC_TIMESTAMP(6);
 
 -- name: get_tried_challenge -> row
--- The challenge whose try was just counted; it may have been the last one.
+-- The challenge whose try was just counted; it may have been the last one. It is held: a statement's clock is read when it begins, so
+-- one that had to wait for the end of a challenge would still see it alive. Who holds it first begins the next statement after that end.
 SELECT id, email, user_id, username, password_hash
   FROM challenges
  WHERE token_hash = :token_hash AND purpose = :purpose
-   AND expires_at > UTC_TIMESTAMP(6);
+   AND expires_at > UTC_TIMESTAMP(6)
+   FOR UPDATE;
 
 -- name: is_code_right -> value
 SELECT EXISTS (SELECT 1
