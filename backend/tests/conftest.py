@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import shutil
 import tempfile
 import uuid
@@ -31,6 +32,7 @@ STRONG = {"PASSWORD_METHOD": security.PASSWORD_METHOD, "NOBODY": security.NOBODY
 security.PASSWORD_METHOD = "scrypt:1024:8:1"
 security.NOBODY = security.NOBODY.replace(STRONG["PASSWORD_METHOD"], security.PASSWORD_METHOD)
 
+adapter = functools.cache(TypeAdapter)
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "errors", "request_id"}
 
 
@@ -73,7 +75,7 @@ class ShopClient(FlaskClient):
             if endpoint.answer in FILES:
                 assert answer.mimetype == FILES[endpoint.answer]
             elif answer.status_code not in (204, 302):
-                TypeAdapter(endpoint.answer).validate_json(answer.data, extra="forbid")
+                adapter(endpoint.answer).validate_json(answer.data, extra="forbid")
         else:
             assert str(answer.status_code) in _problems(endpoint, method), f"{method} {path} does not declare {answer.status_code}"
 
@@ -130,8 +132,7 @@ def shop(app: Flask, owner_connection: Any) -> Iterator[Flask]:
     payments.use(app.config["SHOP"])
     yield app
     try:
-        broken = {name: rows for name, _, rows in doctor.examine() if rows}
-        assert not broken
+        assert not broken_invariants(owner_connection)
     finally:
         empty(owner_connection)
 
@@ -146,6 +147,15 @@ def shop_with(shop: Flask, app_settings: Settings, server: PrivateDatabase) -> M
         return other
 
     return make
+
+
+def broken_invariants(connection: Any) -> dict[str, Any]:
+    """The rows that break each invariant. All of them are asked in one statement first; only when that finds something, one by one."""
+    cursor = connection.cursor()
+    cursor.execute(" UNION ALL ".join(f"(SELECT '{name}' FROM ({sql}) broken LIMIT 1)" for name, _, sql in doctor.checks()))
+    found = cursor.fetchall()
+    cursor.close()
+    return {name: rows for name, _, rows in doctor.examine() if rows} if found else {}
 
 
 _filled = ""
