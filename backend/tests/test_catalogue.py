@@ -107,13 +107,12 @@ def walk(client: ShopClient, **query: Any) -> Iterator[list[dict[str, Any]]]:
     raise AssertionError("the list never ends")
 
 
-@pytest.mark.parametrize("limit", [1, 7, 30, 60, 100])
-@pytest.mark.parametrize("sort", SORTS)
-def test_pages_follow_each_other_without_gap_or_repetition(client: ShopClient, crowd: list[dict[str, Any]], kind: str, sort: str, limit: int) -> None:
-    pages = list(walk(client, sort=sort, limit=limit))
-    assert [item["id"] for page in pages for item in page] == in_order(crowd, sort, kind)
-    assert {len(page) for page in pages[:-1]} <= {limit}
-    assert 0 < len(pages[-1]) <= limit
+def test_pages_follow_each_other_without_gap_or_repetition(client: ShopClient, crowd: list[dict[str, Any]], kind: str) -> None:
+    for sort, limit in [*itertools.product(SORTS, [7, 30, 60, 100]), ("price_asc", 1)]:
+        pages = list(walk(client, sort=sort, limit=limit))
+        assert [item["id"] for page in pages for item in page] == in_order(crowd, sort, kind), (sort, limit)
+        assert {len(page) for page in pages[:-1]} <= {limit}
+        assert 0 < len(pages[-1]) <= limit
 
 
 @pytest.mark.parametrize("limit", [7, 60])
@@ -170,10 +169,10 @@ BAD_CURSORS = [
 ]
 
 
-@pytest.mark.parametrize("after", BAD_CURSORS)
-def test_a_cursor_that_is_none_of_this_list_is_refused(client: ShopClient, crowd: list[dict[str, Any]], after: str) -> None:
-    answer = client.get(LIST, query_string={"after": after, "sort": "newest"})
-    assert (answer.status_code, list(answer.json["errors"])) == (422, ["after"])
+def test_a_cursor_that_is_none_of_this_list_is_refused(client: ShopClient, crowd: list[dict[str, Any]]) -> None:
+    for after in BAD_CURSORS:
+        answer = client.get(LIST, query_string={"after": after, "sort": "newest"})
+        assert (answer.status_code, list(answer.json["errors"])) == (422, ["after"]), after
 
 
 def test_a_cursor_of_one_order_does_not_serve_another(client: ShopClient, crowd: list[dict[str, Any]]) -> None:

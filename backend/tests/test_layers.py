@@ -25,6 +25,7 @@ RUNS_OWN_STATEMENTS = {
     "app.services.doctor": "wraps each invariant of checks.sql to see its first rows only",
 }
 STATEMENT = re.compile(r"\b(SELECT|INSERT\s+(IGNORE\s+)?INTO|REPLACE\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|TRUNCATE|LOCK\s+TABLES|GET_LOCK)\b\s*[\w*(\n%]")
+OF_HTTP = {"flask", "flask_session", "flask_cors", "werkzeug", "app.http", "app.routes", "app.pages", "app.openapi"}
 # A route may read what the process was started with, draw pages and describe the API; rules are the services' part.
 ROUTES_MAY_IMPORT = {"app.http", "app.errors", "app.config", "app.pages", "app.openapi", "app.seo", "app.services"}
 
@@ -92,30 +93,30 @@ def test_the_walk_sees_the_whole_app() -> None:
     assert names_from("app.services.cart", "app.db") >= {"q", "Tx"}
 
 
-@pytest.mark.parametrize("module", ROUTES)
-def test_a_route_leans_on_services_and_the_http_base_only(module: str) -> None:
-    own = {name for name in imports(module) if name.startswith("app")}
-    others = {name for name in own if not belongs(name, ROUTES_MAY_IMPORT | {"app.routes"})}
-    assert others == set()
+def test_a_route_leans_on_services_and_the_http_base_only() -> None:
+    for module in ROUTES:
+        own = {name for name in imports(module) if name.startswith("app")}
+        others = {name for name in own if not belongs(name, ROUTES_MAY_IMPORT | {"app.routes"})}
+        assert others == set(), module
 
 
-@pytest.mark.parametrize("module", ROUTES)
-def test_a_route_knows_no_driver_and_no_statement(module: str) -> None:
-    assert not belongs_any(imports(module), {"mysql", "_mysql_connector", "app.db"})
-    assert [text for text in strings(TREES[module]) if STATEMENT.search(text)] == []
+def test_a_route_knows_no_driver_and_no_statement() -> None:
+    for module in ROUTES:
+        assert not belongs_any(imports(module), {"mysql", "_mysql_connector", "app.db"}), module
+        assert [text for text in strings(TREES[module]) if STATEMENT.search(text)] == [], module
 
 
 def belongs_any(found: set[str], packages: set[str]) -> set[str]:
     return {name for name in found if belongs(name, packages)}
 
 
-@pytest.mark.parametrize("module", ROUTES)
-def test_a_route_catches_nothing(module: str) -> None:
+def test_a_route_catches_nothing() -> None:
     """One handler answers every refusal. Only the pages may catch one: NotFound, to show a page to a person instead of JSON."""
-    tries = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.Try)]
-    if module == "app.routes.pages":
-        tries = [node for node in tries if not _shows_the_page_of_nothing(node)]
-    assert [ast.unparse(node) for node in tries] == []
+    for module in ROUTES:
+        tries = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.Try)]
+        if module == "app.routes.pages":
+            tries = [node for node in tries if not _shows_the_page_of_nothing(node)]
+        assert [ast.unparse(node) for node in tries] == [], module
 
 
 def _shows_the_page_of_nothing(node: ast.Try) -> bool:
@@ -124,55 +125,55 @@ def _shows_the_page_of_nothing(node: ast.Try) -> bool:
     return any(handlers == [("NotFound", page)] for page in pages) and not node.orelse and not node.finalbody and len(node.body) == 1
 
 
-@pytest.mark.parametrize("module", ROUTES)
-def test_a_route_does_not_reckon_with_money(module: str) -> None:
-    sums = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.BinOp | ast.AugAssign) and "_minor" in ast.unparse(node)]
-    assert [ast.unparse(node) for node in sums] == []
+def test_a_route_does_not_reckon_with_money() -> None:
+    for module in ROUTES:
+        sums = [node for node in ast.walk(TREES[module]) if isinstance(node, ast.BinOp | ast.AugAssign) and "_minor" in ast.unparse(node)]
+        assert [ast.unparse(node) for node in sums] == [], module
 
 
-@pytest.mark.parametrize("module", SERVICES)
-def test_a_service_knows_nothing_of_http(module: str) -> None:
-    assert belongs_any(imports(module), {"flask", "flask_session", "flask_cors", "werkzeug", "app.http", "app.routes", "app.pages", "app.openapi"}) == set()
+def test_a_service_knows_nothing_of_http() -> None:
+    for module in SERVICES:
+        assert belongs_any(imports(module), OF_HTTP) == set(), module
 
 
-@pytest.mark.parametrize("module", SERVICES)
-def test_a_service_speaks_through_its_answer_only(module: str) -> None:
-    assert "print" not in calls(TREES[module])
-    statuses = [node.value for node in ast.walk(TREES[module]) if isinstance(node, ast.keyword) and node.arg in ("status", "status_code")]
-    assert [ast.unparse(value) for value in statuses if isinstance(value, ast.Constant) and isinstance(value.value, int)] == []
+def test_a_service_speaks_through_its_answer_only() -> None:
+    for module in SERVICES:
+        assert "print" not in calls(TREES[module]), module
+        statuses = [node.value for node in ast.walk(TREES[module]) if isinstance(node, ast.keyword) and node.arg in ("status", "status_code")]
+        assert [ast.unparse(value) for value in statuses if isinstance(value, ast.Constant) and isinstance(value.value, int)] == [], module
 
 
-@pytest.mark.parametrize("module", SERVICES)
-def test_a_function_that_takes_tx_joins_that_transaction(module: str) -> None:
-    for function in functions(module):
-        if "tx" in arguments(function):
-            assert next(name for name in arguments(function) if name != "self") == "tx", f"{module}.{function.name} takes tx, but not first"
-            opened = calls(function) & {"db.transaction", "db.reading"}
-            assert opened == set(), f"{module}.{function.name} joins a transaction and opens another: two connections, and a deadlock of the pool"
+def test_a_function_that_takes_tx_joins_that_transaction() -> None:
+    for module in SERVICES:
+        for function in functions(module):
+            if "tx" in arguments(function):
+                assert next(name for name in arguments(function) if name != "self") == "tx", f"{module}.{function.name} takes tx, but not first"
+                opened = calls(function) & {"db.transaction", "db.reading"}
+                assert opened == set(), f"{module}.{function.name} joins a transaction and opens another: two connections, and a deadlock of the pool"
 
 
-@pytest.mark.parametrize("module", SERVICES)
-def test_no_password_is_hashed_while_a_transaction_holds_its_rows(module: str) -> None:
-    slow = {"security.hash_password", "security.check_password", "hash_password", "check_password"}
-    assert [function.name for function in functions(module) if "tx" in arguments(function) and calls(function) & slow] == []
+def test_no_password_is_hashed_while_a_transaction_holds_its_rows() -> None:
+    for module in SERVICES:
+        slow = {"security.hash_password", "security.check_password", "hash_password", "check_password"}
+        assert [function.name for function in functions(module) if "tx" in arguments(function) and calls(function) & slow] == [], module
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - set(RUNS_OWN_STATEMENTS)))
-def test_statements_stand_in_query_files_only(module: str) -> None:
-    assert [text for text in strings(TREES[module]) if STATEMENT.search(text)] == []
-    assert {name for name in calls(TREES[module]) if name.rpartition(".")[2] in ("execute", "executemany", "callproc")} == set()
+def test_statements_stand_in_query_files_only() -> None:
+    for module in sorted(set(MODULES) - set(RUNS_OWN_STATEMENTS)):
+        assert [text for text in strings(TREES[module]) if STATEMENT.search(text)] == [], module
+        assert {name for name in calls(TREES[module]) if name.rpartition(".")[2] in ("execute", "executemany", "callproc")} == set(), module
 
 
-@pytest.mark.parametrize("module", RUNS_OWN_STATEMENTS)
-def test_every_leave_to_run_own_statements_is_still_needed(module: str) -> None:
-    runs = any(name.endswith("execute") for name in calls(TREES[module]))
-    assert runs or any(re.search(r"\b(CREATE|GRANT|SELECT)\b", text) for text in strings(TREES[module]))
+def test_every_leave_to_run_own_statements_is_still_needed() -> None:
+    for module in RUNS_OWN_STATEMENTS:
+        runs = any(name.endswith("execute") for name in calls(TREES[module]))
+        assert runs or any(re.search(r"\b(CREATE|GRANT|SELECT)\b", text) for text in strings(TREES[module])), module
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - set(SERVICES) - {"app.db"}))
-def test_named_statements_are_called_by_services_only(module: str) -> None:
-    assert "q" not in names_from(module, "app.db")
-    assert "db.q" not in {ast.unparse(node) for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute)}
+def test_named_statements_are_called_by_services_only() -> None:
+    for module in sorted(set(MODULES) - set(SERVICES) - {"app.db"}):
+        assert "q" not in names_from(module, "app.db"), module
+        assert "db.q" not in {ast.unparse(node) for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute)}, module
 
 
 @pytest.mark.parametrize(
@@ -188,19 +189,19 @@ def test_reckoning_is_pure(module: str, allowed: set[str]) -> None:
     assert names_from(module, "app.config") <= {"CURRENCIES"}
 
 
-@pytest.mark.parametrize("module", ["app.money", "app.services.pricing"])
-def test_reckoning_knows_whole_numbers_only(module: str) -> None:
-    nodes = list(ast.walk(TREES[module]))
-    assert [ast.unparse(node) for node in nodes if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)] == []
-    assert [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, float)] == []
-    assert calls(TREES[module]) & {"float", "round", "Decimal"} == set()
+def test_reckoning_knows_whole_numbers_only() -> None:
+    for module in ["app.money", "app.services.pricing"]:
+        nodes = list(ast.walk(TREES[module]))
+        assert [ast.unparse(node) for node in nodes if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)] == [], module
+        assert [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, float)] == [], module
+        assert calls(TREES[module]) & {"float", "round", "Decimal"} == set(), module
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - set(ROUTES)))
-def test_nothing_leans_on_a_route_but_the_app_factory(module: str) -> None:
-    assert belongs_any(imports(module), {"app.routes"}) == set()
-    named = [text for text in strings(TREES[module]) if re.search(r"\.routes\b", text)]
-    assert not named or module == "app"
+def test_nothing_leans_on_a_route_but_the_app_factory() -> None:
+    for module in sorted(set(MODULES) - set(ROUTES)):
+        assert belongs_any(imports(module), {"app.routes"}) == set(), module
+        named = [text for text in strings(TREES[module]) if re.search(r"\.routes\b", text)]
+        assert not named or module == "app", module
 
 
 def test_flask_stays_in_the_http_base_and_the_routes() -> None:
