@@ -1,4 +1,8 @@
-"""The static pages and their assets, read once at start: comments filled, addresses versioned, stylesheets joined, all compressed."""
+"""The static pages and their assets, read once at start: comments filled, addresses versioned, stylesheets joined, all compressed.
+
+A page's file is its own lines of the head (title, description, module) and what follows from `<main>` on; partials/shell.html, or admin-shell.html
+for those in admin/, stands around it. A page that begins with `<!doctype html>` is a whole document and stands alone.
+"""
 
 from __future__ import annotations
 
@@ -80,12 +84,20 @@ class Site:
         return IMPORT_CSS.sub(inline, path.read_text(encoding="utf-8"))
 
     def _prepare(self, path: Path) -> dict[str, Page]:
-        text = path.read_text(encoding="utf-8")
+        text = self._in_shell(path)
         for name, partial in self._partials.items():
             text = text.replace(f"<!--{name}-->", partial)
         text = text.replace("<!--preload-->", self._preloads(text))
         text = re.sub(r'(["\s,])/s/', rf"\1/s/{self.version}/", text)
         return {theme: _cut(text.replace('data-theme="auto"', f'data-theme="{theme}"', 1)) for theme in THEMES}
+
+    def _in_shell(self, path: Path) -> str:
+        text = path.read_text(encoding="utf-8")
+        if text.startswith("<!doctype"):
+            return text
+        head, main, rest = text.partition("<main")
+        shell = self._partials["admin-shell" if path.parent.name == "admin" else "shell"]
+        return shell.replace("<!--page-head-->", head.strip()).replace("<!--page-->", (main + rest).strip())
 
     def _preloads(self, text: str) -> str:
         """A line for every module that the page's entry modules lead to, so that the browser asks for all at once."""
