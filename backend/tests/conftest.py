@@ -137,14 +137,20 @@ def shop(app: Flask, owner_connection: Any) -> Iterator[Flask]:
         empty(owner_connection)
 
 
+@pytest.fixture(scope="session")
+def other_apps() -> dict[str, Flask]:
+    return {}
+
+
 @pytest.fixture
-def shop_with(shop: Flask, app_settings: Settings, server: PrivateDatabase) -> Make:
-    """Another app over the same database, with some settings changed."""
+def shop_with(shop: Flask, app_settings: Settings, server: PrivateDatabase, other_apps: dict[str, Flask]) -> Make:
+    """Another app over the same database, with some settings changed; made once, since it keeps nothing in itself."""
 
     def make(**changes: Any) -> Flask:
-        other = create_app(replace(app_settings, **changes), server.address())
-        other.test_client_class = ShopClient
-        return other
+        if repr(changes) not in other_apps:
+            other_apps[repr(changes)] = create_app(replace(app_settings, **changes), server.address())
+            other_apps[repr(changes)].test_client_class = ShopClient
+        return other_apps[repr(changes)]
 
     return make
 

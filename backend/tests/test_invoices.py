@@ -163,7 +163,8 @@ def test_many_lines_go_on_over_pages_that_say_which_they_are() -> None:
     assert len(pages) > 1
     for number, page in enumerate(pages, 1):
         assert f"{number} / {len(pages)}" in page and "INV-00007" in page
-    assert [f"Mug {i}\n" in words(content) for i in range(60)] == [True] * 60
+    text = "\n".join(pages)
+    assert [i for i in range(60) if f"Mug {i}\n" not in text] == []
     assert "60.00" in pages[-1]
 
 
