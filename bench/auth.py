@@ -50,13 +50,13 @@ class Client:
 
 
 @contextmanager
-def own_shop() -> Iterator[int]:
-    """A fresh shop; gives its port."""
+def own_shop(**more: str) -> Iterator[int]:
+    """A fresh shop with `more` settings; gives its port."""
     var = Path(tempfile.mkdtemp(prefix="shop-bench-"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    environment = os.environ | OWN | {"SHOP_VAR": str(var), "PORT": str(port)}
+    environment = os.environ | OWN | {"SHOP_VAR": str(var), "PORT": str(port)} | more
     command = [sys.executable, str(ROOT / "backend" / "run.py")]
     with (var / "out.log").open("wb") as log:
         shop = subprocess.Popen([*command, "run"], env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)

@@ -1,4 +1,4 @@
-"""The static pages and their assets, read once at start: comments filled, addresses versioned, stylesheets joined, all compressed.
+"""The static pages and their assets, read once at start: comments filled, addresses versioned, stylesheets and common modules joined, all compressed.
 
 A page's file is its own lines of the head (title, description, module) and what follows from `<main>` on; partials/shell.html, or admin-shell.html
 for those in admin/, stands around it. A page that begins with `<!doctype html>` is a whole document and stands alone.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .config import ROOT
+from .modules import join, resolve
 
 FRONTEND = ROOT / "frontend"
 ASSET_FOLDERS = ("css", "js", "images")
@@ -54,12 +55,16 @@ class Site:
         self.folder = folder
         files = {self._address(path): path for name in ASSET_FOLDERS for path in sorted((folder / name).rglob("*")) if path.is_file()}
         contents = {address: self._content(path) for address, path in files.items()}
+        modules = join({address: content.decode() for address, content in contents.items() if address.endswith(".js")})
+        contents = {address: content for address, content in contents.items() if not address.endswith(".js")} | {
+            address: text.encode() for address, text in modules.items()
+        }
         digest = hashlib.blake2b(digest_size=6)
         for address, content in contents.items():
             digest.update(address.encode() + b"\0" + content)
         self.version = digest.hexdigest()
         self.assets = {address: asset(content, files[address].suffix) for address, content in contents.items()}
-        self._modules = {address: IMPORT_JS.findall(content.decode()) for address, content in contents.items() if address.endswith(".js")}
+        self._modules = {address: IMPORT_JS.findall(text) for address, text in modules.items()}
         self._partials = {path.stem: path.read_text(encoding="utf-8") for path in (folder / "partials").glob("*.html")}
         self.pages = {path.relative_to(folder).with_suffix("").as_posix(): self._prepare(path) for path in self._page_files()}
 
@@ -107,7 +112,7 @@ class Site:
             address = queue.pop(0)
             if address not in wanted and address in self._modules:
                 wanted[address] = None
-                queue += [_resolve(address, relative) for relative in self._modules[address]]
+                queue += [resolve(address, relative) for relative in self._modules[address]]
         return "\n".join(f'<link rel="modulepreload" href="/s/{address}">' for address in wanted)
 
 
@@ -117,16 +122,6 @@ def asset(content: bytes, suffix: str) -> Asset:
         kind += "; charset=utf-8"
     zipped = gzip.compress(content, 9, mtime=0) if suffix in COMPRESSED else None
     return Asset(content, zipped, kind, hashlib.blake2b(content, digest_size=12).hexdigest())
-
-
-def _resolve(address: str, relative: str) -> str:
-    parts = address.split("/")[:-1]
-    for part in relative.split("/"):
-        if part == "..":
-            parts.pop()
-        elif part != ".":
-            parts.append(part)
-    return "/".join(parts)
 
 
 def _cut(text: str) -> Page:

@@ -19,12 +19,14 @@ from flask import Flask
 
 from app import db, pages
 from app.errors import Unavailable
+from app.modules import join, resolve
 from app.pages import FRONTEND, THEMES, Page, Site, fill
 from app.routes.pages import CARD_SIZES, GALLERY_SIZES, PLAIN_PAGES
 from app.services import catalogue
 
 SITE = Site()
 NAMES = sorted(SITE.pages)
+SOURCES = sorted(path.relative_to(FRONTEND).as_posix() for path in (FRONTEND / "js").rglob("*.js"))
 SCRIPTS = sorted(address for address in SITE.assets if address.endswith(".js"))
 EVIL = "</script><script>alert(1)</script><!-- \u2028 & \" ' <marquee>"
 
@@ -162,27 +164,53 @@ def test_a_page_asks_for_all_its_modules_at_once(name: str) -> None:
 
 def _imports(module: str) -> Iterator[str]:
     for relative in re.findall(r"""^\s*(?:import|export)\b[^;"']*["'](\.{1,2}/[^"']+)["']""", SITE.assets[module].content.decode(), flags=re.MULTILINE):
-        yield pages._resolve(module, relative)
+        yield resolve(module, relative)
 
 
 @pytest.mark.parametrize("module", SCRIPTS)
 def test_every_import_of_a_module_is_there(module: str) -> None:
     text = SITE.assets[module].content.decode()
     assert [address for address in _imports(module) if address not in SITE.assets] == []
-    lazy = [pages._resolve(module, relative) for relative in re.findall(r"""import\(\s*["'](\.{1,2}/[^"']+)""", text)]
+    lazy = [resolve(module, relative) for relative in re.findall(r"""import\(\s*["'](\.{1,2}/[^"']+)""", text)]
     assert [address for address in lazy if address not in SITE.assets] == []
     bare = re.findall(r"""^\s*import\b[^;"']*["']([^."'/][^"']*)["']""", text, flags=re.MULTILINE)
     assert bare == []
 
 
-@pytest.mark.parametrize("module", SCRIPTS)
+@pytest.mark.parametrize("module", SOURCES)
 def test_only_one_module_writes_markup_and_only_one_calls_the_server(module: str) -> None:
-    text = re.sub(r"//.*|/\*.*?\*/", "", SITE.assets[module].content.decode(), flags=re.DOTALL if "/*" in module else 0)
+    text = re.sub(r"//.*|/\*.*?\*/", "", (FRONTEND / module).read_text(encoding="utf-8"))
     writes = re.findall(r"\b(?:innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTMLUnsafe)\b", text)
     assert writes == [] or module == "js/lib/html.js"
     calls = set(re.findall(r"(?<![.\w])fetch\(|XMLHttpRequest|\beval\(|new Function\(", text))
     # An upload says how far it is, which fetch() cannot.
     assert calls <= {"js/lib/api.js": {"fetch("}, "js/lib/upload.js": {"XMLHttpRequest"}}.get(module, set())
+
+
+def test_common_modules_are_sent_as_one_and_each_runs_once() -> None:
+    """Whoever asks for one of them, in whatever way, asks for the one that holds it; what is further away keeps its address."""
+    sent = join(
+        {
+            "js/lib/common.js": 'export * from "./a.js";\nexport * from "../components/b.js";\n',
+            "js/lib/a.js": "let count = 0;\nexport const up = () => (count += 1);\n",
+            "js/components/b.js": 'import { up } from "../lib/a.js";\nexport function more() { up(); return import("./c.js"); }\n',
+            "js/components/c.js": 'import "./d.js";\nimport { up } from "../lib/a.js";\nconst late = () => import("./b.js");\n',
+        }
+    )
+    assert sent == {
+        "js/lib/common.js": "const { up } = (() => {\nlet count = 0;\nconst up = () => (count += 1);\nreturn { up };\n})();\n"
+        'const { more } = (() => {\nfunction more() { up(); return import("../components/c.js"); }\nreturn { more };\n})();\nexport { up, more };\n',
+        "js/components/c.js": 'import "./d.js";\nimport { up } from "../lib/common.js";\nconst late = () => import("../lib/common.js");\n',
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ['import { x } from "./late.js";\n', 'import { up as x } from "./a.js";\n', "export default 1;\n", "export let x = 1;\n", "export const up = 1;\n"]
+)
+def test_a_module_that_cannot_be_joined_stops_the_start(text: str) -> None:
+    modules = {"js/lib/a.js": "export const up = 1;\n", "js/lib/b.js": text, "js/lib/late.js": "export const x = 1;\n"}
+    with pytest.raises(ValueError, match=r"js/lib/b\.js"):
+        join(modules | {"js/lib/common.js": "".join(f'export * from "./{name}.js";\n' for name in ("a", "b", "late"))})
 
 
 STYLESHEETS = ("css/app.css", "css/admin.css")
@@ -193,7 +221,7 @@ def test_a_stylesheet_is_one_and_complete(name: str) -> None:
     text = SITE.assets[name].content.decode()
     assert "@import" not in text
     used = re.findall(r'url\(["\']?([^)"\']+)', text)
-    assert [address for address in used if not address.startswith("data:") and pages._resolve(name, address) not in SITE.assets] == []
+    assert [address for address in used if not address.startswith("data:") and resolve(name, address) not in SITE.assets] == []
     assert text.count("{") == text.count("}")
 
 
@@ -463,4 +491,4 @@ def test_the_first_picture_is_asked_for_in_the_width_that_the_page_will_choose(c
     page = client.get(f"/products/{mug.slug}").text
     assert f'imagesrcset="{srcset}" imagesizes="{GALLERY_SIZES}"' in page
     assert f'sizes: "{GALLERY_SIZES}"' in SITE.assets["js/pages/product.js"].content.decode()
-    assert f'sizes = "{CARD_SIZES}"' in SITE.assets["js/components/product-card.js"].content.decode()
+    assert f'sizes = "{CARD_SIZES}"' in (FRONTEND / "js/components/product-card.js").read_text(encoding="utf-8")

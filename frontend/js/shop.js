@@ -1,6 +1,7 @@
 // What every page of the shop does: header, menu, cart drawer, badge, theme, offline notice.
 import "./components/cart-badge.js";
 import "./components/theme-switch.js";
+import { toast } from "./components/toast-stack.js";
 import { refreshWishes } from "./lib/wishlist.js";
 import { api, session, signInAddress } from "./lib/api.js";
 import { html, render } from "./lib/html.js";
@@ -80,18 +81,10 @@ searchForm?.addEventListener("focusin", async () => (await import("./components/
 
 document.addEventListener("account:changed", () => showAccount({ fresh: true }));
 // The page of the cart shows it already.
-document.addEventListener("cart:added", async () => (location.pathname === "/cart" ? (await fetchToasts()).toast("Added to your cart.") : open("cart", "Added to your cart")));
-
-// What tells that the line is cut cannot be fetched then.
-let toasts;
-const fetchToasts = () => (toasts ??= import("./components/toast-stack.js"));
-window.addEventListener("load", fetchToasts);
+document.addEventListener("cart:added", () => (location.pathname === "/cart" ? toast("Added to your cart.") : open("cart", "Added to your cart")));
 
 let closeOffline;
-window.addEventListener("offline", async () => {
-  const { toast } = await fetchToasts();
-  closeOffline ??= toast("You are offline. What you see may be out of date.", { seconds: 86_400 });
-});
+window.addEventListener("offline", () => { closeOffline ??= toast("You are offline. What you see may be out of date.", { seconds: 86_400 }); });
 window.addEventListener("online", () => { closeOffline?.(); closeOffline = undefined; });
 
 window.addEventListener("pageshow", ({ persisted }) => {

@@ -1,4 +1,5 @@
 import { api, session } from "./api.js";
+import { toast } from "../components/toast-stack.js";
 
 // Every heart on a page is a button with data-heart, the product's id; it shows aria-pressed and does the rest from here.
 let ids = new Set();
@@ -41,7 +42,6 @@ export async function wish(id, wished) {
 document.addEventListener("click", async ({ target }) => {
   const heart = target.closest("[data-heart]");
   if (!heart || heart.ariaBusy === "true") return;
-  const { toast } = await import("../components/toast-stack.js");
   heart.ariaBusy = "true";
   try {
     await wish(Number(heart.dataset.heart), heart.getAttribute("aria-pressed") !== "true");
