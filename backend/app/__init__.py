@@ -84,13 +84,14 @@ def create_app(settings: Settings, address: Address) -> Flask:
 
     from . import db, http, security
     from .pages import Site
-    from .services import discovery, payments
+    from .services import bell, discovery, payments
 
     start_logging(settings)
     if not mysql.connector.HAVE_CEXT:
         logging.getLogger("shop").warning("The database driver's C extension did not load: everything works, at twice the cost.")
     security.use_key(settings.secret_key)
     db.open(address, size=settings.threads + 1)
+    bell.use(settings.var)
     discovery.use(settings.var / "search")
     payments.use(settings)
     app = Flask(__name__, static_folder=None)

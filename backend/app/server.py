@@ -231,7 +231,7 @@ def _job_worker(new_code: bool, ready: Connection) -> None:
 def work() -> None:
     """Do background jobs until SIGTERM or Ctrl-C; what is under way is finished."""
     from . import security, start_logging
-    from .services import discovery, jobs, payments, search_index, trends
+    from .services import bell, discovery, jobs, payments, search_index, trends
 
     settings = read_settings()
     stop = threading.Event()
@@ -241,6 +241,7 @@ def work() -> None:
     start_logging(settings)
     security.use_key(settings.secret_key)
     db.open(address_of(settings), size=JOB_CONNECTIONS)
+    bell.use(settings.var)
     discovery.use(settings.var / "search")
     payments.use(settings)
     # No job: jobs run on one machine of a cluster, but each machine has its own index, and its own list of searches.

@@ -13,7 +13,7 @@ from flask import Flask
 from app import db
 from app.config import Settings
 from app.errors import Unavailable
-from app.services import jobs, mail
+from app.services import bell, jobs, mail
 from app.services.jobs import Job, Runner, always
 
 
@@ -206,6 +206,16 @@ def test_the_runner_survives_an_outage_of_the_database(shop_settings: Settings, 
         # What it could not note as finished is free again when the lease ends.
         change("UPDATE jobs SET leased_until = UTC_TIMESTAMP(6)")
         assert eventually(lambda: len(ran) > during)
+
+
+def test_a_mail_that_is_rung_for_goes_out_long_before_the_next_look(shop_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "TICK", 30)
+    looked: list[bool] = []
+    deliver = jobs.registry["mail.deliver"]
+    with running(shop_settings, {deliver.name: Job(deliver.name, 1, deliver.run, lambda: looked.append(True) or deliver.when())}):
+        assert eventually(lambda: looked)
+        db.transaction(mail.enqueue, "password_changed", "alice@example.com", {"username": "alice"})
+        assert eventually(lambda: rows("SELECT 1 FROM mails WHERE status = 'sent'"), seconds=5)
 
 
 def test_stopping_lets_a_job_finish(shop_settings: Settings) -> None:

@@ -17,7 +17,7 @@ import orjson
 from .. import db, money
 from ..db import Row, Tx, q
 from ..errors import NotFound
-from . import invoice_drawing, mail, orders, settings
+from . import bell, invoice_drawing, mail, orders, settings
 from .invoice_drawing import Document, Line, TaxRow, Total
 
 log = logging.getLogger("shop.invoices")
@@ -29,6 +29,7 @@ PREFIXES = {"invoice": "INV", "credit_note": "CN"}
 def request(tx: Tx, order_id: int) -> None:
     """Ask for the order's invoice: when it is paid, or sent before that. There will be one, however often it is asked for."""
     q.invoices.request(tx, order_id=order_id)
+    bell.ring(tx)
 
 
 def tell_paid(tx: Tx, order_id: int) -> bool:
@@ -42,6 +43,7 @@ def tell_paid(tx: Tx, order_id: int) -> bool:
 def request_credit_note(tx: Tx, refund_id: int) -> None:
     """Ask for the credit note of a refund."""
     q.invoices.request_credit_note(tx, refund_id=refund_id)
+    bell.ring(tx)
 
 
 def any_requested() -> bool:

@@ -26,6 +26,7 @@ from ..errors import ShopError
 from . import (
     accounts,
     avatars,
+    bell,
     cart,
     discovery,
     imports,
@@ -45,7 +46,7 @@ from . import (
 
 log = logging.getLogger("shop.jobs")
 
-TICK = 0.5  # seconds between looks at what is due
+TICK = 0.5  # seconds between looks at what is due, unless somebody rings
 LEASE_SECONDS = 30
 KEEP_EVERY = 8.0  # seconds; three renewals may fail before the lease ends
 PATIENCE = 20.0  # seconds that jobs under way get when the runner is told to stop
@@ -83,8 +84,9 @@ def run_forever(settings: Settings, stop: threading.Event, jobs: Registry = regi
     """Run jobs until told to stop, then let those under way finish. The database must be open and security have its key."""
     runner = Runner(settings, jobs)
     while not stop.is_set():
+        rung = bell.last_rung()
         runner.look()
-        stop.wait(TICK)
+        bell.wait(stop, TICK, since=rung)
     runner.finish()
 
 

@@ -33,6 +33,7 @@ from .. import db, security
 from ..config import Settings
 from ..db import Row, Tx, q
 from ..errors import Invalid, NotFound
+from . import bell
 from . import settings as choices
 
 log = logging.getLogger("shop.mail")
@@ -62,6 +63,7 @@ def enqueue(
     kept = orjson.dumps(data).decode()
     about = {"order_id": order_id, "user_id": user_id, "invoice_id": invoice_id}
     q.mail.add(tx, message_id=security.new_token(), template=template, recipient=to, data=kept, **about)
+    bell.ring(tx)
 
 
 def any_due() -> bool:
