@@ -13,7 +13,7 @@ from flask import Flask
 from app import db
 from app.config import Settings
 from app.errors import Unavailable
-from app.services import bell, jobs, mail
+from app.services import jobs, mail
 from app.services.jobs import Job, Runner, always
 
 
