@@ -260,6 +260,7 @@ class Shopper:
 
     def result_titles(self) -> list[str]:
         expect(self.results.first).to_be_visible()
+        self.settle()
         return self.results.get_by_role("heading").all_inner_texts()
 
     @contextmanager

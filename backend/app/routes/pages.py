@@ -5,6 +5,7 @@ import hashlib
 import html
 import re
 from collections.abc import Callable
+from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, redirect, request
 from flask.blueprints import BlueprintSetupState
@@ -56,6 +57,9 @@ PLAIN_PAGES = {
     "admin/reviews": "admin/reviews",
     "admin/imports": "admin/imports",
 }
+
+
+FIRST_QUESTIONS = {"cart": "/cart", "checkout": "/shop", "orders": "/orders?limit=12", "order": "/orders/{number}"}
 
 
 def site() -> Site:
@@ -154,14 +158,20 @@ def _picture_first(image: Image | None, sizes: str) -> str:
     return f'<link rel="preload" as="image" href="{html.escape(image["src"])}"{widths} fetchpriority="high">\n'
 
 
-def plain_page(name: str) -> Response:
-    return send(fill(themed(name), name=settings.known_name(), head=seo.HIDDEN))
+def plain_page(name: str, head: str = "") -> Response:
+    return send(fill(themed(name), name=settings.known_name(), head=seo.HIDDEN + head))
+
+
+def _asked_first(address: str, token: str) -> str:
+    """A page's first question to the API goes out with the page, and not after its modules. As api.js writes it, or it is asked twice."""
+    return f'<link rel="preload" as="fetch" href="/api/v1{html.escape(address)}{f"?token={quote(token)}" if token else ""}" crossorigin>\n'
 
 
 def _serve(name: str) -> Callable[..., Response]:
     @anyone
-    def show(**_: str) -> Response:
-        return plain_page(name)
+    def show(number: str = "") -> Response:
+        asked = FIRST_QUESTIONS.get(name)
+        return plain_page(name, _asked_first(asked.format(number=quote(number)), request.args.get("token", "")) if asked else "")
 
     return show
 

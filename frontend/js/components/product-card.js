@@ -11,7 +11,7 @@ import { ratingLine } from "./stars.js";
  * @param {{eager?: boolean, first?: boolean, alt?: string, sizes?: string}} [how] eager: in sight at once; first: the largest thing of the page
  */
 export const productPicture = (image, { eager = false, first = false, alt = image?.alt ?? "", sizes = "(min-width: 48rem) 22vw, 46vw" } = {}) => html`<img
-  ${image?.srcset && html`srcset="${image.srcset}" sizes="${sizes}"`} src="${image?.src ?? picture("placeholder.svg")}" alt="${alt}" width="${image?.width ?? 800}" height="${image?.height ?? 800}" decoding="async"
+  ${image?.srcset && html`srcset="${image.srcset}" sizes="${sizes}"`} src="${image?.src ?? picture("placeholder.svg")}" alt="${alt}" width="${image?.width ?? 800}" height="${image?.height ?? 800}" decoding="${first ? "sync" : "async"}"
   ${!eager && !first && html`loading="lazy"`} ${first && html`fetchpriority="high"`}>`;
 
 /**

@@ -35,7 +35,7 @@ function noAnswer(error) {
 }
 
 async function call(method, path, { body, params, key, signal, keepalive, download } = {}) {
-  const headers = { Accept: "application/json" };
+  const headers = {};
   const file = body instanceof Blob;
   if (body !== undefined) headers["Content-Type"] = file ? body.type || "application/octet-stream" : "application/json";
   if (key) headers["Idempotency-Key"] = key;

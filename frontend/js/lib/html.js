@@ -40,6 +40,9 @@ export function append(target, markup) {
   return first;
 }
 
+/** Do what nobody waits for, once what is there by now was painted. @param {() => void} work */
+export const afterPaint = (work) => requestAnimationFrame(() => setTimeout(work));
+
 const images = new URL("../../images/", import.meta.url).pathname;
 
 /** The address of one of the shop's own pictures, e.g. picture("placeholder.svg"). @param {string} name */

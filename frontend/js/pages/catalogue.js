@@ -1,5 +1,5 @@
 import { api, firstData } from "../lib/api.js";
-import { append, html, icon, render } from "../lib/html.js";
+import { afterPaint, append, html, icon, render } from "../lib/html.js";
 import { digitsOf, money, number, plural } from "../lib/format.js";
 import { cardSkeletons, productCard, productPicture } from "../components/product-card.js";
 import { showHomeRow } from "../components/recommendations.js";
@@ -158,6 +158,20 @@ function nothing() {
   });
 }
 
+/** What is in sight at once is painted before the rest is made, unless somebody comes back to where they were further down. */
+function showCards(items) {
+  const now = history.state?.y ? items.length : EAGER;
+  const grid = append(render(results, html``), html`<ul class="product-grid" data-grid>${cards(items.slice(0, now), isHome() ? 0 : EAGER)}</ul>`);
+  if (items.length <= now) return;
+  grid.ariaBusy = "true";
+  results.dataset.growing = "";
+  afterPaint(() => {
+    append(grid, html`${cards(items.slice(now))}`);
+    grid.ariaBusy = null;
+    delete results.dataset.growing;
+  });
+}
+
 function showList(list) {
   currency = list.currency;
   part("catalogue").removeAttribute("data-waiting");
@@ -166,7 +180,8 @@ function showList(list) {
   showFacets(list.facets);
   showChips();
   showControls();
-  render(results, list.items.length ? html`<ul class="product-grid" data-grid>${cards(list.items, isHome() ? 0 : EAGER)}</ul>` : nothing());
+  if (list.items.length) showCards(list.items);
+  else render(results, nothing());
   showMore(list, list.items.length);
 }
 

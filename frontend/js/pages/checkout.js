@@ -299,9 +299,11 @@ async function arrive() {
     showAddressBook(saved, found);
     showWho(who);
     showQuote(first);
+    part("checkout").removeAttribute("data-waiting");
     if (savedAddress() || form.elements["address.country"].value || typed("coupon") || typed("gift_card")) requote();
   } catch (error) {
     if (error.status === undefined) throw error;
+    part("checkout").removeAttribute("data-waiting");
     render(part("checkout"), failedState(error, "The checkout could not be loaded"));
     part("checkout").querySelector("[data-retry]").addEventListener("click", () => location.reload());
   }

@@ -1,7 +1,7 @@
 import { api, firstData } from "../lib/api.js";
 import { cart } from "../lib/cart.js";
 import { isWished } from "../lib/wishlist.js";
-import { html, icon, prose, render } from "../lib/html.js";
+import { afterPaint, html, icon, prose, render } from "../lib/html.js";
 import { money, number, plural } from "../lib/format.js";
 import { price, productPicture, stockWords } from "../components/product-card.js";
 import { showRow } from "../components/recommendations.js";
@@ -257,9 +257,11 @@ function show(found) {
   page.addEventListener("change", (event) => { if (event.target.name?.startsWith("option-")) choose(event); });
   part("buy").addEventListener("submit", (event) => { event.preventDefault(); add(part("add-main")); });
   part("bar-add").addEventListener("click", ({ currentTarget }) => add(currentTarget));
-  showDelivery();
-  showOpinions();
-  showRelated();
+  afterPaint(() => {
+    showDelivery();
+    showOpinions();
+    showRelated();
+  });
 }
 
 const data = firstData();
