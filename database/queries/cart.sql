@@ -1,17 +1,31 @@
 -- name: get -> row
 SELECT id, version FROM carts WHERE user_id = :user_id OR token_hash = :token_hash LIMIT 1;
 
--- name: list_items -> rows
--- The cart with prices and stock as of now; what can no longer be bought is still listed, so that the page can say so.
-SELECT i.id, i.variant_id, i.quantity, i.seen_price_minor, v.product_id, v.sku, v.price_minor, v.compare_at_minor, v.stock, v.tracked, v.weight_g,
+-- part: goods
+v.product_id, v.sku, v.price_minor, v.compare_at_minor, v.stock, v.tracked, v.weight_g,
        v.option1, v.option2, v.option3, p.option1 AS option1_name, p.option2 AS option2_name, p.option3 AS option3_name,
        p.slug, p.title, p.category_id, p.tax_class, p.gift_card, p.listed AND v.archived_at IS NULL AS buyable,
        f.path AS image_path, f.alt AS image_alt, f.width AS image_width, f.height AS image_height, f.widths AS image_widths
-  FROM cart_items i
-  JOIN variants v ON v.id = i.variant_id
+
+-- part: of_goods
+JOIN variants v ON v.id = i.variant_id
   JOIN products p ON p.id = v.product_id
   LEFT JOIN images f ON f.id = COALESCE(v.image_id, (SELECT m.id FROM images m WHERE m.product_id = p.id ORDER BY m.position LIMIT 1))
+
+-- name: list_items -> rows
+-- The cart with prices and stock as of now; what can no longer be bought is still listed, so that the page can say so.
+SELECT i.id, i.variant_id, i.quantity, i.seen_price_minor, {goods}
+  FROM cart_items i
+  {of_goods}
  WHERE i.cart_id = :cart_id
+ ORDER BY i.id
+ LIMIT 100;
+
+-- name: list_named -> rows
+-- What staff name for a customer, as if it lay in a cart.
+SELECT i.id, i.variant_id, i.quantity, v.price_minor AS seen_price_minor, {goods}
+  FROM JSON_TABLE(:items, '$[*]' COLUMNS (id FOR ORDINALITY, variant_id BIGINT UNSIGNED PATH '$.variant_id', quantity INT PATH '$.quantity')) i
+  {of_goods}
  ORDER BY i.id
  LIMIT 100;
 

@@ -7,12 +7,14 @@ from flask import Blueprint
 from pydantic import AfterValidator, Field
 
 from .. import http
-from ..http import Body, Line, Params, Prose, send_header, staff
-from ..services import admin_orders, cancellations, cart, payments, refunds, returns, settings, shipments
+from ..http import Body, Email, Line, Params, Prose, send_header, staff
+from ..services import admin_orders, cancellations, cart, checkout, manual_orders, payments, refunds, returns, settings, shipments
 from ..services.admin_orders import AdminOrder, Filters, FulfilmentStatus, OrderRows, PaymentStatus, Sort, Status
-from ..services.orders import Pieces
+from ..services.checkout import Quote
+from ..services.manual_orders import CustomerList, GoodsList
+from ..services.orders import Order, Pieces
 from .cart import MOST_ID
-from .checkout import idempotency_key
+from .checkout import Address, AnyOrder, PartAddress, idempotency_key
 
 bp = Blueprint("admin_orders", __name__, url_prefix="/api/v1/admin")
 MOST_MINOR = 10**12
@@ -29,6 +31,47 @@ class OrderParams(Params):
     sort: Sort = "placed"
     limit: int = Field(50, ge=1, le=100)
     after: str = Field("", max_length=1000)
+
+
+class Beginning(Params):
+    q: Line = Field("", max_length=120)
+
+
+class NamedGoods(Body):
+    variant_id: int = Field(ge=1, le=MOST_ID)
+    quantity: int = Field(ge=1, le=cart.MOST_OF_ONE)
+
+
+NamedItems = Annotated[list[NamedGoods], Field(min_length=1, max_length=cart.MOST_LINES)]
+UserId = Annotated[int, Field(ge=1, le=MOST_ID)]
+
+
+def _named(items: list[NamedGoods]) -> tuple[cart.Named, ...]:
+    return tuple({"variant_id": one.variant_id, "quantity": one.quantity} for one in items)
+
+
+class ManualQuote(Body):
+    """The customer is the account `user_id`, or the one with this `email`, or a guest."""
+
+    items: NamedItems
+    email: Email | None = None
+    user_id: UserId | None = None
+    address: PartAddress | None = None
+    shipping_method: Line | None = Field(None, max_length=32)
+    coupon: Line = Field("", max_length=40)
+    gift_card: Line = Field("", max_length=60)
+
+
+class ManualOrder(AnyOrder):
+    """An order for the account `user_id`, or the one with this `email`, or a guest with it."""
+
+    items: NamedItems
+    user_id: UserId | None = None
+    address: Address
+
+    def plain(self) -> checkout.Request:
+        fields = self.model_dump(exclude={"address", "items"})
+        return checkout.Request(**fields, address=checkout.Address(**self.address.model_dump()), items=_named(self.items))
 
 
 class Piece(Body):
@@ -91,6 +134,39 @@ def list_orders(params: OrderParams) -> OrderRows:
     """All orders; `q` is a part of a name or e-mail address, or the beginning of a number. `from` and `to` are days."""
     filters = Filters(params.q, params.status, params.payment_status, params.fulfilment_status, params.since, params.until)
     return admin_orders.list_all(filters, sort=params.sort, limit=params.limit, after=params.after, currency=settings.currency())
+
+
+@bp.get("/orders/customers")
+@staff(problems=(422,))
+def find_customers(params: Beginning) -> CustomerList:
+    """For whom an order may be: accounts by the beginning of a name or an e-mail address, with their saved addresses."""
+    return manual_orders.find_customers(params.q)
+
+
+@bp.get("/orders/goods")
+@staff(problems=(422,))
+def find_goods(params: Beginning) -> GoodsList:
+    """What may be ordered: variants by SKU, or by what shoppers would search."""
+    return manual_orders.find_goods(params.q)
+
+
+@bp.post("/orders/quote")
+@staff
+def quote_order(body: ManualQuote) -> Quote:
+    """What the goods would cost this customer, how that is reckoned, and what is missing before they can be ordered."""
+    wish = body.model_dump(include={"shipping_method", "coupon", "gift_card"})
+    return manual_orders.quote(body.user_id, body.email, _named(body.items), country=body.address.country if body.address else None, **wish)
+
+
+@bp.post("/orders")
+@staff(status=201, problems=(400, 409), key=True)
+def place_order(body: ManualOrder) -> Order:
+    """Order for a customer who called or wrote, under the same rules as in the shop. The same Idempotency-Key gives the same order again."""
+    order, repeated = manual_orders.place(idempotency_key(), body.plain(), staff_id=http.account_id())
+    send_header("Location", f"/api/v1/admin/orders/{order['number']}")
+    if repeated:
+        send_header("Idempotent-Replayed", "true")
+    return order
 
 
 @bp.get("/orders/<number>")

@@ -41,16 +41,21 @@ class QuoteRequest(Body):
     gift_card: Line = Field("", max_length=60)
 
 
-class OrderRequest(Body):
+class AnyOrder(Body):
+    """What every order says, whoever places it."""
+
     email: Email | None = None
-    address: Address | None = None
-    address_id: int | None = Field(None, ge=1, le=MOST_ID)
     shipping_method: Line = Field(min_length=1, max_length=32)
     payment_method: Line = Field(min_length=1, max_length=32)
     coupon: Line = Field("", max_length=40)
     gift_card: Line = Field("", max_length=60)
     note: Prose = Field("", max_length=1000)
     expected_due_minor: int | None = Field(None, ge=0, le=10**15)
+
+
+class OrderRequest(AnyOrder):
+    address: Address | None = None
+    address_id: int | None = Field(None, ge=1, le=MOST_ID)
     cart_version: int | None = Field(None, ge=0, le=2**32)
 
     def plain(self) -> checkout.Request:

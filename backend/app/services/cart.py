@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from typing_extensions import TypedDict
 
 from .. import db, money
@@ -33,6 +35,13 @@ class Buyer:
     def scope(self) -> str:
         """What an idempotency key belongs to."""
         return f"u:{self.user_id}" if self.user_id is not None else f"g:{self.token_hash}"
+
+
+class Named(TypedDict):
+    """Goods that staff name for a customer."""
+
+    variant_id: int
+    quantity: int
 
 
 class CartItem(TypedDict):
@@ -84,6 +93,18 @@ def load(tx: Tx, buyer: Buyer) -> tuple[Row | None, list[Row]]:
         return None, []
     cart = q.cart.get(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
     return cart, q.cart.list_items(tx, cart_id=cart["id"]) if cart else []
+
+
+def named(tx: Tx, items: Sequence[Named]) -> list[Row]:
+    """The lines of a cart that holds these goods. Raises Invalid for what there never was, or what is named twice."""
+    rows: list[Row] = q.cart.list_named(tx, items=orjson.dumps(items).decode())
+    found = {row["variant_id"] for row in rows}
+    for i, one in enumerate(items):
+        if one["variant_id"] not in found:
+            raise Invalid(fields={f"items.{i}.variant_id": ["There is no such variant."]})
+    if len(found) < len(items):
+        raise Invalid(items="Name each variant once.")
+    return rows
 
 
 def count(user_id: int | None, guest_token: str | None) -> int:

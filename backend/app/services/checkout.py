@@ -1,4 +1,4 @@
-"""From a cart to an order: what it would cost, what is still missing, and the one transaction that places it."""
+"""From a cart, or from goods that staff name, to an order: what it would cost, what is still missing, and the one transaction that places it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, OutOfStock, ShopError
-from . import addresses, cart, gift_cards, invoices, mail, orders, payments, pricing, profile, promotions, settings, stock
-from .cart import Buyer, CartItem
+from . import addresses, cart, events, gift_cards, invoices, mail, orders, payments, pricing, profile, promotions, settings, stock
+from .cart import Buyer, CartItem, Named
 
 # How an order gets there that holds nothing but gift cards: no parcel, so no cost, and no country that it could not go to.
 BY_MAIL = pricing.Shipping("email", "Sent by e-mail", 0, None, "", 0, pickup=True)
@@ -33,7 +33,9 @@ class Address:
 
 @dataclass(frozen=True)
 class Request:
-    """What a buyer asks for: to an address, or to one of the buyer's saved ones. The last two are what the shopper saw, compared only."""
+    """What a buyer asks for: to an address, or to one of the buyer's saved ones. `expected_due_minor` and `cart_version` are what the
+    shopper saw, compared only. Staff who order for a customer name the `items`, in place of a cart's, and perhaps the account.
+    """
 
     address: Address | None
     shipping_method: str
@@ -45,6 +47,8 @@ class Request:
     note: str = ""
     expected_due_minor: int | None = None
     cart_version: int | None = None
+    items: tuple[Named, ...] | None = None
+    user_id: int | None = None
 
 
 class ShippingMethod(TypedDict):
@@ -121,39 +125,48 @@ class _Basket:
 
 
 def quote(
-    buyer: Buyer, *, country: str | None = None, address_id: int | None = None, shipping_method: str | None = None, coupon: str = "", gift_card: str = ""
+    buyer: Buyer,
+    *,
+    country: str | None = None,
+    address_id: int | None = None,
+    shipping_method: str | None = None,
+    coupon: str = "",
+    gift_card: str = "",
+    email: str | None = None,
+    items: tuple[Named, ...] | None = None,
 ) -> Quote:
-    """What the cart would cost as it stands, with its arithmetic, and what is missing before it can be ordered.
+    """What the cart, or these items, would cost as things stand, with the arithmetic, and what is missing before it can be ordered.
 
     Raises NotFound for a saved address that is not the buyer's.
     """
     with db.reading() as tx:
         if address_id is not None:
             country = addresses.get(tx, buyer.user_id, address_id)["country"]
-        basket = _load(tx, buyer, shipping_method, country, coupon, gift_card, None)
+        basket = _load(tx, buyer, shipping_method, country, coupon, gift_card, email, items)
     return _as_quote(basket, country)
 
 
-def place(buyer: Buyer, key: str, request: Request) -> tuple[orders.Order, bool]:
-    """Place an order for the cart; gives it and whether it is a repeated answer.
+def place(buyer: Buyer, key: str, request: Request, *, staff_id: int | None = None) -> tuple[orders.Order, bool]:
+    """Place an order for the cart, or for the items that a member of staff names; gives it and whether it is a repeated answer.
 
-    The same buyer with the same key and request gets the same order, however often and however many at once
+    The same buyer, or member of staff, with the same key and request gets the same order, however often and however many at once
     (draft-ietf-httpapi-idempotency-key-header). Raises Invalid for a key used for another request, Conflict "quote_changed" with
     the new quote when the shopper saw other figures, OutOfStock naming the short lines, Conflict "cart_empty", NotFound for a saved
     address that is not the buyer's.
     """
     body_hash = hashlib.sha256(orjson.dumps(asdict(request), option=orjson.OPT_SORT_KEYS)).hexdigest()
+    asker = Buyer(staff_id) if staff_id is not None else buyer
     try:
-        return _ready(db.transaction(_place, buyer, key, body_hash, request), request), False
+        return _ready(db.transaction(_place, buyer, asker, key, body_hash, request), request), False
     except ShopError:
         # Whatever stood in the way, a cart emptied or moved on above all, may be this very request's own earlier success.
-        earlier = _number_for(buyer, key, body_hash)
+        earlier = _number_for(asker, key, body_hash)
         if earlier is None:
             raise
         return _ready(earlier, request), True
     except _CardSpent:
-        wish = {"shipping_method": request.shipping_method, "coupon": request.coupon, "gift_card": request.gift_card}
-        now = quote(buyer, country=request.address.country if request.address else None, address_id=request.address_id, **wish)
+        wanted = {name: getattr(request, name) for name in ("address_id", "shipping_method", "coupon", "gift_card", "email", "items")}
+        now = quote(buyer, country=request.address.country if request.address else None, **wanted)
         raise Conflict("The gift card was used elsewhere a moment ago. Please look at the order again.", code="quote_changed", quote=now) from None
 
 
@@ -168,9 +181,9 @@ class _CardSpent(Exception):
     """Another order took from the gift card between the reckoning and the payment; there is nothing to do but to reckon anew."""
 
 
-def _number_for(buyer: Buyer, key: str, body_hash: str) -> str | None:
+def _number_for(asker: Buyer, key: str, body_hash: str) -> str | None:
     with db.reading() as tx:
-        found = q.orders.get_by_key(tx, scope=buyer.scope, request_key=key)
+        found = q.orders.get_by_key(tx, scope=asker.scope, request_key=key)
     if found is None:
         return None
     if found["body_hash"] != body_hash:
@@ -178,28 +191,31 @@ def _number_for(buyer: Buyer, key: str, body_hash: str) -> str | None:
     return str(found["number"])
 
 
-def _place(tx: Tx, buyer: Buyer, key: str, body_hash: str, request: Request) -> str:
+def _place(tx: Tx, buyer: Buyer, asker: Buyer, key: str, body_hash: str, request: Request) -> str:
     address = _address(tx, buyer, request)
-    basket = _load(tx, buyer, request.shipping_method, address.country, request.coupon, request.gift_card, request.email)
-    if basket.cart is None or not basket.rows:
+    basket = _load(tx, buyer, request.shipping_method, address.country, request.coupon, request.gift_card, request.email, request.items)
+    if not basket.rows:
         raise Conflict("Your cart is empty.", code="cart_empty")
     _check(basket, request, buyer, address.country)
-    if not q.cart.claim(tx, cart_id=basket.cart["id"], version=basket.cart["version"]):
+    if basket.cart and not q.cart.claim(tx, cart_id=basket.cart["id"], version=basket.cart["version"]):
         raise Conflict("Your cart was changed in another window. Please look at it again.", code="cart_changed")
     number = "FC-" + security.readable(8)
     order_id = _add_order(tx, number, basket, request, buyer, address)
-    if not q.orders.add_key(tx, scope=buyer.scope, request_key=key, body_hash=body_hash, order_id=order_id):
+    if not q.orders.add_key(tx, scope=asker.scope, request_key=key, body_hash=body_hash, order_id=order_id):
         raise Conflict("This request was answered before.")
     promotions.use(tx, basket.reductions, order_id=order_id, email=_email(tx, buyer, request.email), amount_minor=basket.price.coupon_minor)
     if basket.gift_card and basket.price.gift_card_minor and not gift_cards.spend(tx, basket.gift_card["id"], order_id, basket.price.gift_card_minor):
         raise _CardSpent()
-    q.orders.add_event(tx, order_id=order_id, kind="placed", actor_id=buyer.user_id)
-    q.cart.clear(tx, cart_id=basket.cart["id"])
+    q.orders.add_event(tx, order_id=order_id, kind="placed", actor_id=asker.user_id)
+    if basket.cart:
+        q.cart.clear(tx, cart_id=basket.cart["id"])
+    else:
+        events.note(tx, "order_changed", order_id, subject="order", actor_id=asker.user_id, action="placed")
     # The shelf comes last of what others wait for: whoever holds a variant's row needs nothing that a waiting cart holds.
     if not stock.take(tx, basket.rows):
         raise _out_of_stock(tx, basket.rows)
     q.orders.add_items(tx, order_id=order_id, items=orjson.dumps(_items(basket)).decode())
-    q.stock.note_taken(tx, order_id=order_id, actor_id=buyer.user_id)
+    q.stock.note_taken(tx, order_id=order_id, actor_id=asker.user_id)
     orders.announce(tx, order_id, "order_placed")
     if basket.price.due_minor == 0:
         orders.settle(tx, order_id)
@@ -218,9 +234,18 @@ def _address(tx: Tx, buyer: Buyer, request: Request) -> Address:
     return Address(**addresses.get(tx, buyer.user_id, request.address_id))
 
 
-def _load(tx: Tx, buyer: Buyer, shipping_method: str | None, country: str | None, coupon: str, card_code: str, email: str | None) -> _Basket:
+def _load(
+    tx: Tx,
+    buyer: Buyer,
+    shipping_method: str | None,
+    country: str | None,
+    coupon: str,
+    card_code: str,
+    email: str | None,
+    items: tuple[Named, ...] | None,
+) -> _Basket:
     shop = settings.shop(tx)
-    row, lines = cart.load(tx, buyer)
+    row, lines = cart.load(tx, buyer) if items is None else (None, cart.named(tx, items))
     sold = [line for line in lines if line["buyable"]]
     # A gift card is money in another form: taxed when it is spent, and weightless.
     rates = [0 if line["gift_card"] else settings.tax_rate(shop, country, line["tax_class"]) for line in sold]
