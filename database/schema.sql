@@ -636,6 +636,10 @@ CREATE TABLE payments (
     UNIQUE KEY uq_payments_gateway (gateway_id),
     KEY ix_payments_order (order_id, id),
     KEY ix_payments_status (status, checked_at, id),
+    KEY ix_payments_created (created_at, id),
+    KEY ix_payments_stands (status, created_at, id),
+    KEY ix_payments_amount (amount_minor, id),
+    KEY ix_payments_charge (gateway_charge),
     CONSTRAINT fk_payments_order FOREIGN KEY (order_id) REFERENCES orders (id),
     CONSTRAINT ck_payments_status CHECK (status IN ('pending', 'paid', 'abandoned', 'unwanted', 'returned')),
     CONSTRAINT ck_payments_amounts CHECK (amount_minor >= 0 AND captured_minor BETWEEN 0 AND amount_minor AND refunded_minor BETWEEN 0 AND captured_minor)
@@ -759,6 +763,7 @@ CREATE TABLE refund_items (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- Stored value. The code is known to its holder only; the balance is the sum of the card's movements.
+-- email is whom the shop gave the card to; who bought one is known by the order. A replaced card's money went to another one.
 CREATE TABLE gift_cards (
     id             BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
     code_hash      CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep, a hash of what nobody is known by',
@@ -767,13 +772,21 @@ CREATE TABLE gift_cards (
     initial_minor  BIGINT          NOT NULL COMMENT 'keep',
     balance_minor  BIGINT          NOT NULL COMMENT 'keep',
     order_item_id  BIGINT UNSIGNED NULL COMMENT 'keep',
+    email          VARCHAR(254)    NOT NULL DEFAULT '' COMMENT 'erase',
+    replaced_by    BIGINT UNSIGNED NULL COMMENT 'keep',
     expires_at     DATETIME(6)     NULL COMMENT 'keep',
     voided_at      DATETIME(6)     NULL COMMENT 'keep',
     created_at     DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_gift_cards_code (code_hash),
     KEY ix_gift_cards_item (order_item_id),
+    KEY ix_gift_cards_replaced (replaced_by),
+    KEY ix_gift_cards_email (email),
+    KEY ix_gift_cards_letters (last_letters),
+    KEY ix_gift_cards_created (created_at, id),
+    KEY ix_gift_cards_balance (balance_minor, id),
     CONSTRAINT fk_gift_cards_item FOREIGN KEY (order_item_id) REFERENCES order_items (id),
+    CONSTRAINT fk_gift_cards_replaced FOREIGN KEY (replaced_by) REFERENCES gift_cards (id),
     CONSTRAINT ck_gift_cards_balance CHECK (initial_minor > 0 AND balance_minor BETWEEN 0 AND initial_minor)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
@@ -785,6 +798,7 @@ CREATE TABLE gift_card_movements (
     order_id      BIGINT UNSIGNED NULL COMMENT 'keep',
     refund_id     BIGINT UNSIGNED NULL COMMENT 'keep',
     actor_id      BIGINT UNSIGNED NULL COMMENT 'keep',
+    note          VARCHAR(200)    NOT NULL DEFAULT '' COMMENT 'keep',
     at            DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
     KEY ix_gift_card_movements_card (gift_card_id, id),
@@ -795,7 +809,7 @@ CREATE TABLE gift_card_movements (
     CONSTRAINT fk_gift_card_movements_order FOREIGN KEY (order_id) REFERENCES orders (id),
     CONSTRAINT fk_gift_card_movements_refund FOREIGN KEY (refund_id) REFERENCES refunds (id),
     CONSTRAINT fk_gift_card_movements_actor FOREIGN KEY (actor_id) REFERENCES users (id) ON DELETE SET NULL,
-    CONSTRAINT ck_gift_card_movements_reason CHECK (reason IN ('issued', 'spent', 'released', 'refunded', 'voided', 'adjusted'))
+    CONSTRAINT ck_gift_card_movements_reason CHECK (reason IN ('issued', 'spent', 'released', 'refunded', 'voided', 'replaced', 'adjusted'))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- Numbers without a gap: whoever takes the next one holds this row until its document is there.
@@ -914,4 +928,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', 'd40a76d9fa8045cd0a23bc62defb881f479005f9d6aac6288c0c01e27329484b', UTC_TIMESTAMP(6));
+    ('0001_baseline', 'e138c7b23f1de32903b4d8d712eb1878beb0e24d14b17bcea57fb33cfe4213bd', UTC_TIMESTAMP(6));

@@ -51,7 +51,7 @@ def card_product(shop: Any) -> Thing:
 
 
 def send(desk: ShopClient, amount_minor: int, key: str, email: str = "friend@example.com") -> TestResponse:
-    return desk.post(CARDS, json={"amount_minor": amount_minor, "email": email}, headers={"Idempotency-Key": key})
+    return desk.post(CARDS, json={"amount_minor": amount_minor, "email": email, "message": "Well done"}, headers={"Idempotency-Key": key})
 
 
 def codes() -> list[str]:
@@ -369,7 +369,8 @@ def test_an_admin_gives_a_card_once_however_often_the_request_is_sent(desk: Shop
     assert Counter(answer.status_code for answer in answers) == {201: 3}
     assert len({answer.json["id"] for answer in answers}) == 1
     assert sum("Idempotent-Replayed" in answer.headers for answer in answers) == 2
-    assert rows("SELECT recipient FROM mails WHERE template = 'gift_card'") == [("friend@example.com",)]
+    [(recipient, data)] = rows("SELECT recipient, data FROM mails WHERE template = 'gift_card'")
+    assert (recipient, orjson.loads(data)["message"]) == ("friend@example.com", "Well done")
     assert send(desk, 6000, "one").status_code == 422
     assert send(desk, 5000, "").status_code == 400
 
@@ -382,30 +383,83 @@ def test_only_an_admin_who_has_just_proved_it_gives_cards(client: ShopClient, ne
     assert (refused.status_code, refused.json["code"]) == (403, "step_up_needed")
 
 
-def test_staff_see_cards_and_their_ledger_and_an_admin_voids_one(desk: ShopClient, client: ShopClient, give: Give, mug: Thing) -> None:
+def ids(desk: ShopClient, **query: Any) -> list[int]:
+    answer = desk.get(CARDS, query_string=query)
+    assert answer.status_code == 200, answer.json
+    return [card["id"] for card in answer.json["items"]]
+
+
+def voided(desk: ShopClient, card_id: int, reason: str = "Sent to a stranger") -> TestResponse:
+    return desk.post(f"{CARDS}/{card_id}/voiding", json={"reason": reason})
+
+
+def test_staff_find_cards_by_what_people_know_of_them(desk: ShopClient, client: ShopClient, give: Give, card_product: Thing, statements: Any) -> None:
+    client.add(card_product.variants[1])
+    number = order(client, email="giver@example.com", payment_method="test").json["number"]
+    code, (bought,) = give(3000), ids(desk, q=number[:6].lower())
+    given = ids(desk, q=code[-4:].lower())[0]
+    assert ids(desk, q="friend@") == [given] and ids(desk, q="giver@example.com") == [bought] and ids(desk, q="łódź") == ids(desk, q="%") == []
+    assert ids(desk, sort="created_asc") == ids(desk, sort="balance_desc") == [bought, given]
+    first = desk.get(f"{CARDS}?limit=1&sort=balance").json
+    begun = statements()
+    assert (first["total"], first["items"][0]["email"], ids(desk, limit=1, sort="balance", after=first["next"])) == (2, "friend@example.com", [bought])
+    few = statements() - begun
+    for _ in range(3):
+        give(100)
+    begun = statements()
+    assert (len(ids(desk)), statements() - begun) == (5, few)
+    assert desk.get(f"{CARDS}?after=nonsense").status_code == 422
+    voided(desk, given)
+    change("UPDATE gift_cards SET expires_at = UTC_TIMESTAMP(6) WHERE id = %s", bought)
+    assert (ids(desk, status="voided"), ids(desk, status="expired"), len(ids(desk, status="active")), ids(desk, status="empty")) == ([given], [bought], 3, [])
+
+
+def test_an_admin_voids_a_card_with_a_reason_that_its_ledger_keeps(desk: ShopClient, client: ShopClient, give: Give, mug: Thing) -> None:
     code = give(3000)
-    give(100)
     client.add(mug.variant)
     number = order(client, gift_card=code).json["number"]
-    listed = desk.get(f"{CARDS}?limit=1").json
-    assert (listed["total"], [card["initial_minor"] for card in listed["items"]]) == (2, [100])
-    older = desk.get(f"{CARDS}?limit=1&after={listed['next']}").json["items"][0]
-    assert (older["last_letters"], older["balance_minor"], older["status"]) == (code[-4:], 710, "active")
-    assert [card["id"] for card in desk.get(f"{CARDS}?q={code[-4:].lower()}").json["items"]] == [older["id"]]
-    assert desk.get(f"{CARDS}?q=łódź").json["total"] == 0
+    (card_id,) = ids(desk)
+    assert desk.post(f"{CARDS}/{card_id}/voiding", json={"reason": " "}).status_code == 422
 
-    voided = desk.post(f"{CARDS}/{older['id']}/voiding").json
+    ended = voided(desk, card_id).json
 
-    assert (voided["status"], voided["balance_minor"]) == ("voided", 0)
-    assert desk.post(f"{CARDS}/{older['id']}/voiding").status_code == 409
-    assert desk.post(f"{CARDS}/999999/voiding").status_code == desk.get(f"{CARDS}/999999/movements").status_code == 404
-    moved = desk.get(f"{CARDS}/{older['id']}/movements").json["items"]
-    assert [(one["reason"], one["amount_minor"], one["order_number"], one["actor"]) for one in moved] == [
-        ("voided", -710, None, "ada"),
-        ("spent", -2290, number, None),
-        ("issued", 3000, None, "ada"),
+    assert (ended["status"], ended["balance_minor"]) == ("voided", 0)
+    assert voided(desk, card_id).status_code == 409
+    assert voided(desk, 999999).status_code == desk.get(f"{CARDS}/999999/movements").status_code == 404
+    moved = desk.get(f"{CARDS}/{card_id}/movements").json["items"]
+    assert [(one["reason"], one["amount_minor"], one["order_number"], one["actor"], one["note"]) for one in moved] == [
+        ("voided", -710, None, "ada", "Sent to a stranger"),
+        ("spent", -2290, number, None, ""),
+        ("issued", 3000, None, "ada", ""),
     ]
     assert client.post("/api/v1/gift-cards/balance", json={"code": code}).status_code == 422
+
+
+def test_a_lost_card_is_replaced_once_and_what_comes_back_finds_the_new_one(
+    desk: ShopClient, client: ShopClient, new_client: Callable[[], ShopClient], ada: User, card_product: Thing, mug: Thing
+) -> None:
+    client.add(card_product.variant)
+    bought = order(client, email="giver@example.com", payment_method="test").json["number"]
+    lost, (card_id,) = codes()[0], ids(desk)
+    client.add(mug.variant)
+    spent_on = order(client, gift_card=lost).json["number"]
+    body = {"email": "giver@new.example", "reason": "Mail was lost"}
+    desks = [desk, act_as(new_client(), ada), act_as(new_client(), ada)]
+
+    answers = at_once(3, lambda n: desks[n].post(f"{CARDS}/{card_id}/replacement", json=body, headers={"Idempotency-Key": "one"}))
+
+    assert {(answer.status_code, answer.json["id"], answer.json["balance_minor"]) for answer in answers} == {(201, answers[0].json["id"], 210)}
+    new = answers[0].json
+    assert (new["order_number"], new["email"], new["last_letters"]) == (bought, "giver@new.example", codes()[1][-4:]) and len(codes()) == 2
+    old = next(card for card in desk.get(CARDS).json["items"] if card["id"] == card_id)
+    assert (old["status"], old["balance_minor"], old["replaced_by"], old["expires_at"]) == ("replaced", 0, new["last_letters"], new["expires_at"])
+    assert ledger()[-2:] == [("replaced", -210), ("replaced", 210)]
+    assert client.post("/api/v1/gift-cards/balance", json={"code": lost}).status_code == 422
+    assert refund(desk, bought, 1).status_code == 409, "it was spent from, whatever its code is now"
+    assert refund(desk, spent_on, 1).status_code == 201
+    assert client.post("/api/v1/gift-cards/balance", json={"code": codes()[1]}).json["balance_minor"] == 210 + 1800
+    again = desk.post(f"{CARDS}/{card_id}/replacement", json=body, headers={"Idempotency-Key": "two"})
+    assert (again.status_code, rows("SELECT COUNT(*) FROM events WHERE kind = 'gift_card_replaced'")) == (409, [(1,)])
 
 
 def test_a_quote_with_a_card_costs_one_statement_more(client: ShopClient, give: Give, mug: Thing, statements: Callable[[], int]) -> None:

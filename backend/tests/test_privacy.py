@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 
 from app import db
 from app.config import Settings
-from app.services import mail, orders, privacy, refunds, returns, reviews, shipments
+from app.services import gift_cards, mail, orders, privacy, refunds, returns, reviews, shipments
 
 ME = "/api/v1/me"
 NEW_PASSWORD = "cobalt-meadow-72"
@@ -119,6 +119,7 @@ def live(shop: Flask, client: ShopClient, user: User, word: str) -> list[str]:
     auth(client, "register", username=f"{word}-twice", email=f"{word}@newer.example", password=NEW_PASSWORD)
     thing = factories.product()
     client.add(thing.variant)
+    gift_cards.issue(500, f"{word}@newer.example", message="", key=word, actor_id=user.id)
     client.put(f"/api/v1/wishlist/{thing.id}")
     leave_opinions(client, user, word, finished, thing)
     change("UPDATE mails SET status = 'failed', last_error = %s WHERE recipient = %s ORDER BY id DESC LIMIT 1", f"no mailbox {word}", f"{word}@newer.example")

@@ -626,6 +626,10 @@ CREATE TABLE payments (
     UNIQUE KEY uq_payments_gateway (gateway_id),
     KEY ix_payments_order (order_id, id),
     KEY ix_payments_status (status, checked_at, id),
+    KEY ix_payments_created (created_at, id),
+    KEY ix_payments_stands (status, created_at, id),
+    KEY ix_payments_amount (amount_minor, id),
+    KEY ix_payments_charge (gateway_charge),
     CONSTRAINT fk_payments_order FOREIGN KEY (order_id) REFERENCES orders (id),
     CONSTRAINT ck_payments_status CHECK (status IN ('pending', 'paid', 'abandoned', 'unwanted', 'returned')),
     CONSTRAINT ck_payments_amounts CHECK (amount_minor >= 0 AND captured_minor BETWEEN 0 AND amount_minor AND refunded_minor BETWEEN 0 AND captured_minor)
@@ -759,13 +763,21 @@ CREATE TABLE gift_cards (
     initial_minor  BIGINT          NOT NULL COMMENT 'keep',
     balance_minor  BIGINT          NOT NULL COMMENT 'keep',
     order_item_id  BIGINT UNSIGNED NULL COMMENT 'keep',
+    email          VARCHAR(254)    NOT NULL DEFAULT '' COMMENT 'erase',
+    replaced_by    BIGINT UNSIGNED NULL COMMENT 'keep',
     expires_at     DATETIME(6)     NULL COMMENT 'keep',
     voided_at      DATETIME(6)     NULL COMMENT 'keep',
     created_at     DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_gift_cards_code (code_hash),
     KEY ix_gift_cards_item (order_item_id),
+    KEY ix_gift_cards_replaced (replaced_by),
+    KEY ix_gift_cards_email (email),
+    KEY ix_gift_cards_letters (last_letters),
+    KEY ix_gift_cards_created (created_at, id),
+    KEY ix_gift_cards_balance (balance_minor, id),
     CONSTRAINT fk_gift_cards_item FOREIGN KEY (order_item_id) REFERENCES order_items (id),
+    CONSTRAINT fk_gift_cards_replaced FOREIGN KEY (replaced_by) REFERENCES gift_cards (id),
     CONSTRAINT ck_gift_cards_balance CHECK (initial_minor > 0 AND balance_minor BETWEEN 0 AND initial_minor)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
@@ -778,6 +790,7 @@ CREATE TABLE gift_card_movements (
     order_id      BIGINT UNSIGNED NULL COMMENT 'keep',
     refund_id     BIGINT UNSIGNED NULL COMMENT 'keep',
     actor_id      BIGINT UNSIGNED NULL COMMENT 'keep',
+    note          VARCHAR(200)    NOT NULL DEFAULT '' COMMENT 'keep',
     at            DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
     KEY ix_gift_card_movements_card (gift_card_id, id),
@@ -788,7 +801,7 @@ CREATE TABLE gift_card_movements (
     CONSTRAINT fk_gift_card_movements_order FOREIGN KEY (order_id) REFERENCES orders (id),
     CONSTRAINT fk_gift_card_movements_refund FOREIGN KEY (refund_id) REFERENCES refunds (id),
     CONSTRAINT fk_gift_card_movements_actor FOREIGN KEY (actor_id) REFERENCES users (id) ON DELETE SET NULL,
-    CONSTRAINT ck_gift_card_movements_reason CHECK (reason IN ('issued', 'spent', 'released', 'refunded', 'voided', 'adjusted'))
+    CONSTRAINT ck_gift_card_movements_reason CHECK (reason IN ('issued', 'spent', 'released', 'refunded', 'voided', 'replaced', 'adjusted'))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- step: table counters

@@ -1,12 +1,27 @@
--- part: columns
-SELECT g.id, g.last_letters, g.currency, g.initial_minor, g.balance_minor, g.expires_at, g.voided_at, g.created_at, o.number AS order_number,
-       CASE WHEN g.voided_at IS NOT NULL THEN 'voided'
+-- part: status
+       CASE WHEN g.replaced_by IS NOT NULL THEN 'replaced'
+            WHEN g.voided_at IS NOT NULL THEN 'voided'
             WHEN g.balance_minor = 0 THEN 'empty'
             WHEN g.expires_at <= UTC_TIMESTAMP(6) THEN 'expired'
-            ELSE 'active' END AS status
-  FROM gift_cards g
+            ELSE 'active' END
+
+-- part: columns
+SELECT g.id, g.last_letters, g.currency, g.initial_minor, g.balance_minor, g.expires_at, g.voided_at, g.created_at, o.number AS order_number,
+       COALESCE(NULLIF(g.email, ''), o.email, '') AS email, n.last_letters AS replaced_by, {status} AS status
+
+-- part: joins
   LEFT JOIN order_items i ON i.id = g.order_item_id
   LEFT JOIN orders o ON o.id = i.order_id
+  LEFT JOIN gift_cards n ON n.id = g.replaced_by
+
+-- part: wanted
+-- What is looked for is the end of a code, the beginning of an address, or that of the number of the order which bought the card.
+ WHERE (:status IS NULL OR {status} = :status)
+   AND (:letters IS NULL
+        OR g.last_letters = :letters
+        OR g.email LIKE :email ESCAPE '!'
+        OR g.order_item_id IN (SELECT i.id FROM orders o JOIN order_items i ON i.order_id = o.id
+                                WHERE i.gift_card AND (o.number LIKE :number ESCAPE '!' OR o.email LIKE :email ESCAPE '!')))
 
 -- name: find -> row
 -- A card that can be spent now. What is wrong, empty, expired or voided is all alike: not there.
@@ -24,12 +39,12 @@ UPDATE gift_cards
  WHERE id = :gift_card_id AND balance_minor >= :amount_minor AND voided_at IS NULL AND (expires_at IS NULL OR expires_at > UTC_TIMESTAMP(6));
 
 -- name: note -> id
-INSERT INTO gift_card_movements (gift_card_id, amount_minor, reason, order_id, refund_id, actor_id, at)
-VALUES (:gift_card_id, :amount_minor, :reason, :order_id, :refund_id, :actor_id, UTC_TIMESTAMP(6));
+INSERT INTO gift_card_movements (gift_card_id, amount_minor, reason, order_id, refund_id, actor_id, note, at)
+VALUES (:gift_card_id, :amount_minor, :reason, :order_id, :refund_id, :actor_id, :note, UTC_TIMESTAMP(6));
 
 -- name: lock_spent -> row
 -- The card that an order was paid with. Its row is held while what is left of that payment is reckoned.
-SELECT g.id
+SELECT g.id, g.replaced_by
   FROM gift_cards g
  WHERE g.id = (SELECT m.gift_card_id FROM gift_card_movements m WHERE m.order_id = :order_id AND m.reason = 'spent' LIMIT 1)
    FOR UPDATE;
@@ -72,8 +87,18 @@ SELECT g.id, g.initial_minor, 'issued', i.order_id, UTC_TIMESTAMP(6)
  WHERE i.order_id = :order_id AND NOT EXISTS (SELECT 1 FROM gift_card_movements m WHERE m.gift_card_id = g.id);
 
 -- name: add -> id
-INSERT INTO gift_cards (code_hash, last_letters, currency, initial_minor, balance_minor, expires_at, created_at)
-VALUES (:code_hash, :last_letters, :currency, :amount_minor, :amount_minor, UTC_TIMESTAMP(6) + INTERVAL :years YEAR, UTC_TIMESTAMP(6));
+INSERT INTO gift_cards (code_hash, last_letters, currency, initial_minor, balance_minor, email, expires_at, created_at)
+VALUES (:code_hash, :last_letters, :currency, :amount_minor, :amount_minor, :email, UTC_TIMESTAMP(6) + INTERVAL :years YEAR, UTC_TIMESTAMP(6));
+
+-- name: add_replacement -> id
+-- The same card under another code: what was once put on it, who bought it and its end stay, so that refunds find it as they would have.
+INSERT INTO gift_cards (code_hash, last_letters, currency, initial_minor, balance_minor, order_item_id, email, expires_at, created_at)
+SELECT :code_hash, :last_letters, currency, initial_minor, balance_minor, order_item_id, :email, expires_at, UTC_TIMESTAMP(6)
+  FROM gift_cards
+ WHERE id = :gift_card_id;
+
+-- name: replace -> count
+UPDATE gift_cards SET balance_minor = 0, voided_at = COALESCE(voided_at, UTC_TIMESTAMP(6)), replaced_by = :replaced_by WHERE id = :gift_card_id;
 
 -- name: get_end -> value
 SELECT UTC_TIMESTAMP(6) + INTERVAL :years YEAR;
@@ -88,30 +113,41 @@ SELECT id, balance_minor
    FOR UPDATE;
 
 -- name: lock -> row
-SELECT id, balance_minor, voided_at FROM gift_cards WHERE id = :gift_card_id FOR UPDATE;
+SELECT g.id, g.last_letters, g.balance_minor, g.currency, g.expires_at, g.replaced_by, {status} AS status FROM gift_cards g WHERE g.id = :gift_card_id FOR UPDATE;
 
 -- name: void -> count
 UPDATE gift_cards SET balance_minor = 0, voided_at = UTC_TIMESTAMP(6) WHERE id IN (:gift_card_ids) AND voided_at IS NULL;
 
 -- name: get -> row
 {columns}
+  FROM gift_cards g
+{joins}
  WHERE g.id = :gift_card_id;
 
 -- name: list_all -> rows
+-- The page is cut first; only its rows are then dressed.
+-- sort created: g.created_at DESC, g.id DESC AFTER (g.created_at < :after OR g.created_at = :after AND g.id < :after_id)
+-- sort created_asc: g.created_at, g.id AFTER (g.created_at > :after OR g.created_at = :after AND g.id > :after_id)
+-- sort balance: g.balance_minor, g.id AFTER (g.balance_minor > :after OR g.balance_minor = :after AND g.id > :after_id)
+-- sort balance_desc: g.balance_minor DESC, g.id DESC AFTER (g.balance_minor < :after OR g.balance_minor = :after AND g.id < :after_id)
 {columns}
- WHERE (:after_id IS NULL OR g.id < :after_id) AND (:search IS NULL OR g.last_letters = :search OR o.number = :search)
- ORDER BY g.id DESC
- LIMIT :limit;
+  FROM (SELECT g.id
+          FROM gift_cards g
+         {wanted}
+           AND (:after_id IS NULL OR {after})
+         ORDER BY {sort}
+         LIMIT :limit) page
+  JOIN gift_cards g ON g.id = page.id
+{joins}
+ ORDER BY {sort};
 
 -- name: count_all -> value
 SELECT COUNT(*)
   FROM gift_cards g
-  LEFT JOIN order_items i ON i.id = g.order_item_id
-  LEFT JOIN orders o ON o.id = i.order_id
- WHERE :search IS NULL OR g.last_letters = :search OR o.number = :search;
+{wanted};
 
 -- name: list_movements -> rows
-SELECT m.id, m.at, m.amount_minor, m.reason, o.number AS order_number, u.username AS actor
+SELECT m.id, m.at, m.amount_minor, m.reason, m.note, o.number AS order_number, u.username AS actor
   FROM gift_card_movements m
   LEFT JOIN orders o ON o.id = m.order_id
   LEFT JOIN users u ON u.id = m.actor_id

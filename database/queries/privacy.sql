@@ -83,6 +83,10 @@ UPDATE orders
 -- What was written to and fro; what came back and when stays with the order.
 UPDATE returns r JOIN orders o ON o.id = r.order_id SET r.note = '', r.answer = '' WHERE o.user_id = :user_id;
 
+-- name: erase_gift_cards -> count
+-- Whom a card was given to; the card goes on being money.
+UPDATE gift_cards SET email = '' WHERE email = :email AND CAST(email AS BINARY) = CAST(:email AS BINARY);
+
 -- name: delete_order_keys -> count
 -- Keys of acts on the person's orders.
 DELETE k

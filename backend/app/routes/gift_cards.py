@@ -4,9 +4,9 @@ from flask import Blueprint
 from pydantic import Field
 
 from .. import http
-from ..http import Body, Email, Line, Params, admin, anyone, send_header, staff
+from ..http import Body, Email, Line, Params, Prose, admin, anyone, send_header, staff
 from ..services import gift_cards
-from ..services.gift_cards import Balance, GiftCard, GiftCardList, MovementList, Offer
+from ..services.gift_cards import Balance, Filters, GiftCard, GiftCardList, MovementList, Offer, Sort, Status
 from .checkout import idempotency_key
 
 bp = Blueprint("gift_cards", __name__, url_prefix="/api/v1")
@@ -18,16 +18,31 @@ class Code(Body):
 
 
 class NewGiftCard(Body):
+    """`message` is read in the mail only."""
+
     amount_minor: int = Field(ge=1, le=MOST_MINOR)
+    email: Email
+    message: Prose = Field("", max_length=500)
+
+
+class Voiding(Body):
+    """`reason` stands in the card's ledger."""
+
+    reason: Line = Field(min_length=1, max_length=200)
+
+
+class Replacement(Voiding):
     email: Email
 
 
 class GiftCardParams(Params):
-    """`q` is the last four letters of a code, or the number of the order that bought it."""
+    """`q` is the last four letters of a code, or the beginning of an e-mail address or of the number of the order that bought it."""
 
-    q: str = Field("", max_length=20)
+    q: Line = Field("", max_length=254)
+    status: Status = ""
+    sort: Sort = "created"
     limit: int = Field(24, ge=1, le=100)
-    after: str = Field("", max_length=40)
+    after: str = Field("", max_length=1000)
 
 
 @bp.get("/gift-cards")
@@ -45,17 +60,17 @@ def get_balance(body: Code) -> Balance:
 
 
 @bp.get("/admin/gift-cards")
-@staff
+@staff(problems=(422,))
 def list_gift_cards(params: GiftCardParams) -> GiftCardList:
     """Gift cards, newest first. Nobody can read their codes any more."""
-    return gift_cards.list_all(search=params.q.strip(), limit=params.limit, after=params.after)
+    return gift_cards.list_all(Filters(params.q, params.status), sort=params.sort, limit=params.limit, after=params.after)
 
 
 @bp.post("/admin/gift-cards")
 @admin(status=201, problems=(400, 409), key=True, step_up=True)
 def issue_gift_card(body: NewGiftCard) -> GiftCard:
     """Give somebody a gift card; its code goes to them by mail and is shown nowhere else."""
-    card, repeated = gift_cards.issue(body.amount_minor, body.email, key=idempotency_key(), actor_id=http.account_id())
+    card, repeated = gift_cards.issue(body.amount_minor, body.email, message=body.message, key=idempotency_key(), actor_id=http.account_id())
     if repeated:
         send_header("Idempotent-Replayed", "true")
     return card
@@ -70,6 +85,16 @@ def list_movements(gift_card_id: int) -> MovementList:
 
 @bp.post("/admin/gift-cards/<int:gift_card_id>/voiding")
 @admin(problems=(404, 409), step_up=True)
-def void_gift_card(gift_card_id: int) -> GiftCard:
+def void_gift_card(gift_card_id: int, body: Voiding) -> GiftCard:
     """End a card, with all that is left on it."""
-    return gift_cards.void(gift_card_id, actor_id=http.account_id())
+    return gift_cards.void(gift_card_id, reason=body.reason, actor_id=http.account_id())
+
+
+@bp.post("/admin/gift-cards/<int:gift_card_id>/replacement")
+@admin(status=201, problems=(400, 404, 409), key=True, step_up=True)
+def replace_gift_card(gift_card_id: int, body: Replacement) -> GiftCard:
+    """End a card whose code was lost and mail a new one that holds the same money until the same day. Gives the new card."""
+    card, repeated = gift_cards.replace(gift_card_id, body.email, reason=body.reason, key=idempotency_key(), actor_id=http.account_id())
+    if repeated:
+        send_header("Idempotent-Replayed", "true")
+    return card

@@ -5,8 +5,10 @@ Who knows the code may spend the card, so the code is shown once, in the mail th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import orjson
 from typing_extensions import TypedDict
@@ -14,11 +16,20 @@ from typing_extensions import TypedDict
 from .. import db, money, security
 from ..db import Row, Tx, is_duplicate, q
 from ..errors import Conflict, Invalid, NotFound
-from . import events, keys, mail, settings
+from . import events, grid, keys, mail, settings
 
 UNKNOWN = "This gift card is not valid, or nothing is left on it."
 LETTERS = 20  # of an alphabet of 30: 98 random bits
 GRACE_DAYS = 90  # in which money that comes back to a card can still be spent
+Status = Literal["", "active", "empty", "expired", "voided", "replaced"]
+Sort = Literal["created", "created_asc", "balance", "balance_desc"]
+SORTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "created": ("created_at", datetime.fromisoformat),
+    "created_asc": ("created_at", datetime.fromisoformat),
+    "balance": ("balance_minor", int),
+    "balance_desc": ("balance_minor", int),
+}
+assert set(get_args(Sort)) == set(SORTS)
 
 
 class Balance(TypedDict):
@@ -42,15 +53,18 @@ class Offer(TypedDict):
 
 
 class GiftCard(TypedDict):
-    """`order_number` is the order it was bought with, null for a card that the shop gave."""
+    """`order_number` is the order it was bought with, null for a card that the shop gave; `email` is where its code went, empty once that
+    person was erased; `replaced_by` are the last letters of the card that its money went to."""
 
     id: int
     last_letters: str
     currency: str
     initial_minor: int
     balance_minor: int
-    status: Literal["active", "empty", "expired", "voided"]
+    status: Literal["active", "empty", "expired", "voided", "replaced"]
     order_number: str | None
+    email: str
+    replaced_by: str | None
     expires_at: datetime | None
     voided_at: datetime | None
     created_at: datetime
@@ -60,6 +74,7 @@ class GiftCardList(TypedDict):
     items: list[GiftCard]
     next: str | None
     total: int
+    currency: str
 
 
 class Movement(TypedDict):
@@ -67,6 +82,7 @@ class Movement(TypedDict):
     at: datetime
     amount_minor: int
     reason: str
+    note: str
     order_number: str | None
     actor: str | None
 
@@ -129,6 +145,8 @@ def put_back(tx: Tx, order_id: int, refund_id: int, amount_minor: int) -> None:
 
 def _give_back(tx: Tx, order_id: int, amount_minor: int | None, reason: str, refund_id: int | None = None) -> None:
     card = q.gift_cards.lock_spent(tx, order_id=order_id)
+    while card and card["replaced_by"]:
+        card = q.gift_cards.lock(tx, gift_card_id=card["replaced_by"])
     spent = int(q.gift_cards.get_spent(tx, order_id=order_id)) if card else 0
     amount = spent if amount_minor is None else amount_minor
     if amount > spent:
@@ -139,9 +157,17 @@ def _give_back(tx: Tx, order_id: int, amount_minor: int | None, reason: str, ref
 
 
 def _note(
-    tx: Tx, gift_card_id: int, amount_minor: int, reason: str, *, order_id: int | None = None, refund_id: int | None = None, actor_id: int | None = None
+    tx: Tx,
+    gift_card_id: int,
+    amount_minor: int,
+    reason: str,
+    *,
+    order_id: int | None = None,
+    refund_id: int | None = None,
+    actor_id: int | None = None,
+    note: str = "",
 ) -> None:
-    where = {"order_id": order_id, "refund_id": refund_id, "actor_id": actor_id}
+    where = {"order_id": order_id, "refund_id": refund_id, "actor_id": actor_id, "note": note}
     q.gift_cards.note(tx, gift_card_id=gift_card_id, amount_minor=amount_minor, reason=reason, **where)
 
 
@@ -158,7 +184,8 @@ def issue_for(tx: Tx, order_id: int) -> None:
     rows = [{name: value for name, value in card.items() if name != "code"} for card in cards]
     q.gift_cards.add_all(tx, currency=order["currency"], years=years, cards=orjson.dumps(rows).decode())
     q.gift_cards.note_issued(tx, order_id=order_id)
-    _send(tx, order["email"], cards, order["currency"], years, order_id=order_id, number=order["number"])
+    ends = q.gift_cards.get_end(tx, years=years)
+    _send(tx, order["email"], cards, order["currency"], ends, order_id=order_id, number=order["number"])
 
 
 def _card(amount_minor: int, order_item_id: int | None = None) -> Row:
@@ -166,10 +193,10 @@ def _card(amount_minor: int, order_item_id: int | None = None) -> Row:
     return {"code": code, "code_hash": _hash(code), "last_letters": code[-4:], "amount_minor": amount_minor, "order_item_id": order_item_id}
 
 
-def _send(tx: Tx, email: str, cards: list[Row], currency: str, years: int | None, *, order_id: int | None = None, number: str = "") -> None:
-    ends = q.gift_cards.get_end(tx, years=years)
-    told = [{"code": card["code"], "amount": money.in_words(card["amount_minor"], currency)} for card in cards]
-    mail.enqueue(tx, "gift_card", email, {"number": number, "cards": told, "until": f"{ends:%d %B %Y}" if ends else ""}, order_id=order_id)
+def _send(tx: Tx, email: str, cards: list[Row], currency: str, ends: datetime | None, *, order_id: int | None = None, **told: str) -> None:
+    """Mail the codes; `told` may be the order's `number`, the giver's `message`, and `replaces`, the end of a code that is no good any more."""
+    worth = [{"code": card["code"], "amount": money.in_words(card["amount_minor"], currency)} for card in cards]
+    mail.enqueue(tx, "gift_card", email, {"number": "", "cards": worth, "until": f"{ends:%d %B %Y}" if ends else ""} | told, order_id=order_id)
 
 
 def void_bought(tx: Tx, order_item_id: int, quantity: int, *, refund_id: int) -> None:
@@ -185,56 +212,103 @@ def void_bought(tx: Tx, order_item_id: int, quantity: int, *, refund_id: int) ->
 # ---------------------------------------------------------------- for staff
 
 
-def issue(amount_minor: int, email: str, *, key: str, actor_id: int) -> tuple[GiftCard, bool]:
+def issue(amount_minor: int, email: str, *, message: str, key: str, actor_id: int) -> tuple[GiftCard, bool]:
     """Give somebody a card; gives it and whether it is a repeated answer. Raises Invalid for a key that was used for another request."""
-    scope = f"gift_cards:{actor_id}"
+    scope, request = f"gift_cards:{actor_id}", [amount_minor, email, message]
     try:
-        return db.transaction(_issue, amount_minor, email, scope, key, actor_id), False
+        return db.transaction(_issue, amount_minor, email, message, scope, key, actor_id), False
     except db.DRIVER_ERRORS as error:
         if not is_duplicate(error, "PRIMARY"):
             raise
         with db.reading() as tx:
-            earlier = keys.find(tx, scope, key, [amount_minor, email])
+            earlier = keys.find(tx, scope, key, request)
             assert earlier is not None
             return _get(tx, earlier), True
 
 
-def _issue(tx: Tx, amount_minor: int, email: str, scope: str, key: str, actor_id: int) -> GiftCard:
+def _issue(tx: Tx, amount_minor: int, email: str, message: str, scope: str, key: str, actor_id: int) -> GiftCard:
     shop, card = settings.shop(tx), _card(amount_minor)
     fields = {name: card[name] for name in ("code_hash", "last_letters", "amount_minor")}
-    card_id: int = q.gift_cards.add(tx, **fields, currency=shop["currency"], years=shop["gift_card_years"])
-    keys.add(tx, scope, key, [amount_minor, email], card_id)
+    card_id: int = q.gift_cards.add(tx, **fields, email=email, currency=shop["currency"], years=shop["gift_card_years"])
+    keys.add(tx, scope, key, [amount_minor, email, message], card_id)
     _note(tx, card_id, amount_minor, "issued", actor_id=actor_id)
-    _send(tx, email, [card], shop["currency"], shop["gift_card_years"])
+    made = _get(tx, card_id)
+    _send(tx, email, [card], made["currency"], made["expires_at"], message=message)
     events.note(tx, "gift_card_issued", card_id, subject="gift_card", actor_id=actor_id)
-    return _get(tx, card_id)
+    return made
 
 
-def void(gift_card_id: int, *, actor_id: int) -> GiftCard:
+def void(gift_card_id: int, *, reason: str, actor_id: int) -> GiftCard:
     """End a card with all that is left on it. Raises NotFound, and Conflict for one that was ended before."""
-    return db.transaction(_void, gift_card_id, actor_id)
+    return db.transaction(_void, gift_card_id, reason, actor_id)
 
 
-def _void(tx: Tx, gift_card_id: int, actor_id: int) -> GiftCard:
-    card = q.gift_cards.lock(tx, gift_card_id=gift_card_id)
-    if card is None:
-        raise NotFound("There is no such gift card.")
+def _void(tx: Tx, gift_card_id: int, reason: str, actor_id: int) -> GiftCard:
+    card = _lock(tx, gift_card_id)
     if not q.gift_cards.void(tx, gift_card_ids=[gift_card_id]):
         raise Conflict("This gift card was voided before.")
-    _note(tx, gift_card_id, -card["balance_minor"], "voided", actor_id=actor_id)
+    _note(tx, gift_card_id, -card["balance_minor"], "voided", actor_id=actor_id, note=reason)
     events.note(tx, "gift_card_voided", gift_card_id, subject="gift_card", actor_id=actor_id)
     return _get(tx, gift_card_id)
 
 
-def list_all(*, search: str, limit: int, after: str) -> GiftCardList:
-    """Cards, newest first; `search` is the last four letters of a code or the number of the order that bought it."""
-    if after and not (after.isascii() and after.isdigit() and len(after) < 19):
-        raise Invalid(after="This is no `next` of this list.")
-    wanted: dict[str, Any] = {"search": search.upper() if search.isascii() and search else "?" if search else None}
+def replace(gift_card_id: int, email: str, *, reason: str, key: str, actor_id: int) -> tuple[GiftCard, bool]:
+    """End a card whose code was lost and mail a new one that holds the same money until the same day, since nobody can read the old code.
+
+    Gives the new card and whether it is a repeated answer. Raises NotFound, and Conflict when nothing is left to move.
+    """
+    return db.transaction(_replace, gift_card_id, email, reason, key, actor_id)
+
+
+def _replace(tx: Tx, gift_card_id: int, email: str, reason: str, key: str, actor_id: int) -> tuple[GiftCard, bool]:
+    old, scope, request = _lock(tx, gift_card_id), f"gift_card:{gift_card_id}", [email, reason]
+    if (earlier := keys.find(tx, scope, key, request)) is not None:
+        return _get(tx, earlier), True
+    # Money that came back onto a voided card can be had this way.
+    if not old["balance_minor"] or old["status"] == "expired":
+        raise Conflict("Nothing is left on this gift card that could be moved to another one.")
+    card = _card(old["balance_minor"])
+    fields = {"code_hash": card["code_hash"], "last_letters": card["last_letters"], "email": email}
+    card_id: int = q.gift_cards.add_replacement(tx, gift_card_id=gift_card_id, **fields)
+    keys.add(tx, scope, key, request, card_id)
+    q.gift_cards.replace(tx, gift_card_id=gift_card_id, replaced_by=card_id)
+    _note(tx, gift_card_id, -old["balance_minor"], "replaced", actor_id=actor_id, note=reason)
+    _note(tx, card_id, old["balance_minor"], "replaced", actor_id=actor_id, note=reason)
+    _send(tx, email, [card], old["currency"], old["expires_at"], replaces=old["last_letters"])
+    events.note(tx, "gift_card_replaced", gift_card_id, subject="gift_card", actor_id=actor_id, by=card_id)
+    return _get(tx, card_id), False
+
+
+def _lock(tx: Tx, gift_card_id: int) -> Row:
+    row: Row | None = q.gift_cards.lock(tx, gift_card_id=gift_card_id)
+    if row is None:
+        raise NotFound("There is no such gift card.")
+    return row
+
+
+@dataclass(frozen=True)
+class Filters:
+    """`q` is the last four letters of a code, or the beginning of an e-mail address or of the number of the order that bought the card."""
+
+    q: str = ""
+    status: Status = ""
+
+
+def list_all(filters: Filters, *, sort: Sort, limit: int, after: str) -> GiftCardList:
+    """One page in three statements, however long it is."""
+    column, read = SORTS[sort]
+    value, after_id = grid.read_cursor(after, sort, read)
+    text = filters.q.strip()
+    # Letters and numbers are ASCII; to compare them with anything else is an error to the database, not a no.
+    plain = text.upper() if text.isascii() else "?"
+    wanted = {"letters": plain if text else None, "email": grid.starting(text), "number": grid.starting(plain), "status": filters.status or None}
     with db.reading() as tx:
-        rows = q.gift_cards.list_all(tx, **wanted, after_id=int(after) if after else None, limit=limit + 1)
+        rows = q.gift_cards.list_all[sort](tx, **wanted, after=value, after_id=after_id, limit=limit + 1)
         total = q.gift_cards.count_all(tx, **wanted)
-    return {"items": rows[:limit], "next": str(rows[limit - 1]["id"]) if len(rows) > limit else None, "total": total}
+        currency = settings.shop(tx)["currency"]
+    page = rows[:limit]
+    following = grid.cursor(sort, page[-1][column], page[-1]["id"]) if len(rows) > limit else None
+    return {"items": page, "next": following, "total": total, "currency": currency}
 
 
 def movements(gift_card_id: int) -> MovementList:

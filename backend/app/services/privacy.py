@@ -155,6 +155,7 @@ def _erase(tx: Tx, user_id: int) -> tuple[str | None, set[int]]:
     q.privacy.erase_order_mails(tx, mail_ids=mail_ids)
     q.privacy.delete_mails(tx, mail_ids=mail_ids)
     q.privacy.erase_returns(tx, user_id=user_id)
+    q.privacy.erase_gift_cards(tx, email=account["email"])
     q.privacy.delete_order_keys(tx, user_id=user_id)
     q.privacy.anonymise_orders(tx, user_id=user_id)
     reviews.erase_all_of(tx, user_id)
