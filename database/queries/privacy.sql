@@ -76,12 +76,19 @@ SELECT id, number
 -- Books are kept by law for years: number, dates, amounts, taxes, lines, ways of payment and delivery stay, and the country, which
 -- decides whose tax it was. They do not need who it was: where an invoice is due it is a document of its own and keeps what it says.
 UPDATE orders
-   SET email = '', name = 'erased', line1 = 'erased', line2 = '', city = 'erased', region = '', postcode = 'erased', phone = '', note = ''
+   SET email = '', email_key = '', name = 'erased', line1 = 'erased', line2 = '', city = 'erased', region = '', postcode = 'erased', phone = '', note = ''
  WHERE user_id = :user_id;
 
 -- name: erase_returns -> count
 -- What was written to and fro; what came back and when stays with the order.
 UPDATE returns r JOIN orders o ON o.id = r.order_id SET r.note = '', r.answer = '' WHERE o.user_id = :user_id;
+
+-- name: delete_gift_card_keys -> count
+-- Keys of cards that were given to the person hold a hash of the address.
+DELETE k
+  FROM idempotency_keys k
+  JOIN gift_cards g ON g.id = k.result_id
+ WHERE k.scope LIKE 'gift!_card%' ESCAPE '!' AND g.email = :email AND CAST(g.email AS BINARY) = CAST(:email AS BINARY);
 
 -- name: erase_gift_cards -> count
 -- Whom a card was given to; the card goes on being money.
@@ -93,6 +100,10 @@ DELETE k
   FROM idempotency_keys k
   JOIN orders o ON k.scope IN (CONCAT('return:', o.id), CONCAT('refund:', o.id), CONCAT('payment:', o.id))
  WHERE o.user_id = :user_id;
+
+-- name: delete_placing_keys -> count
+-- Keys under which the orders were placed: as a guest, or by staff.
+DELETE k FROM idempotency_keys k JOIN orders o ON o.id = k.order_id WHERE o.user_id = :user_id;
 
 -- name: erase_order_mails -> count
 -- That an order was confirmed stays on record, to whom and in what words does not; what was not sent yet never is.

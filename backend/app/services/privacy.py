@@ -1,7 +1,7 @@
 """Everything the shop holds of a person: told as one document, or erased for good.
 
 The comments of the schema's columns say which values are told (export, erase) and which must be gone afterwards (erase); the tests
-hold both functions to them. Orders given as a guest are no part of an account: nobody proved whose they are.
+hold both functions to them. Orders given as a guest are a part of the account once it has claimed them.
 """
 
 from __future__ import annotations
@@ -155,8 +155,10 @@ def _erase(tx: Tx, user_id: int) -> tuple[str | None, set[int]]:
     q.privacy.erase_order_mails(tx, mail_ids=mail_ids)
     q.privacy.delete_mails(tx, mail_ids=mail_ids)
     q.privacy.erase_returns(tx, user_id=user_id)
+    q.privacy.delete_gift_card_keys(tx, email=account["email"])
     q.privacy.erase_gift_cards(tx, email=account["email"])
     q.privacy.delete_order_keys(tx, user_id=user_id)
+    q.privacy.delete_placing_keys(tx, user_id=user_id)
     q.privacy.anonymise_orders(tx, user_id=user_id)
     reviews.erase_all_of(tx, user_id)
     q.privacy.delete_stock_requests(tx, user_id=user_id, email_key=account["email_key"])
