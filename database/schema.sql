@@ -341,6 +341,8 @@ CREATE TABLE orders (
     number              CHAR(11)        CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
     user_id             BIGINT UNSIGNED NULL COMMENT 'keep',
     email               VARCHAR(254)    NOT NULL COMMENT 'erase',
+    email_key           VARCHAR(254)    CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '' COMMENT 'erase untold',
+    by_guest            BOOLEAN         NOT NULL DEFAULT FALSE COMMENT 'keep: whether a link that was mailed opens it, even when an account has it by now',
     status              VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
     payment_status      VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'unpaid' COMMENT 'export',
     fulfilment_status   VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'unfulfilled' COMMENT 'export',
@@ -372,6 +374,7 @@ CREATE TABLE orders (
     PRIMARY KEY (id),
     UNIQUE KEY uq_orders_number (number),
     KEY ix_orders_user (user_id, id),
+    KEY ix_orders_email (email_key, user_id, id),
     KEY ix_orders_status (status, pay_by),
     KEY ix_orders_placed (placed_at, id),
     CONSTRAINT fk_orders_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL,
@@ -928,4 +931,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', 'e138c7b23f1de32903b4d8d712eb1878beb0e24d14b17bcea57fb33cfe4213bd', UTC_TIMESTAMP(6));
+    ('0001_baseline', '37891406e5cc1d4069c12b862e9b9fd760603425979e3660a2a11da73fcc1142', UTC_TIMESTAMP(6));

@@ -7,7 +7,8 @@ from pydantic import Field
 
 from .. import http
 from ..http import Body, Params, PdfFile, Prose, anyone, send_header, signed_in
-from ..services import cancellations, cart, invoices, orders, reorders, returns
+from ..services import cancellations, cart, claims, invoices, orders, reorders, returns
+from ..services.claims import Claimed, ClaimList
 from ..services.orders import Order, OrderList
 from ..services.reorders import Reordered
 from ..services.returns import Reason
@@ -42,6 +43,20 @@ class ReturnRequest(Body):
 def list_orders(params: Page) -> OrderList:
     """The buyer's own orders, newest first."""
     return orders.list_of(http.account_id(), limit=params.limit, after=params.after)
+
+
+@bp.get("/claimable")
+@signed_in
+def list_claimable() -> ClaimList:
+    """Orders that were placed as a guest with the account's e-mail address, and that may be added to it."""
+    return claims.list_claimable(http.account_id())
+
+
+@bp.post("/claims")
+@signed_in(status=201)
+def claim() -> Claimed:
+    """Add the orders that were placed as a guest with the account's e-mail address to the account. The links from their mails still open them."""
+    return {"claimed": claims.claim(http.account_id())}
 
 
 @bp.get("/<number>/invoice.pdf")

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, OutOfStock, ShopError
-from . import addresses, cart, events, gift_cards, invoices, mail, orders, payments, pricing, profile, promotions, settings, stock
+from . import accounts, addresses, cart, events, gift_cards, invoices, mail, orders, payments, pricing, profile, promotions, settings, stock
 from .cart import Buyer, CartItem, Named
 
 # How an order gets there that holds nothing but gift cards: no parcel, so no cost, and no country that it could not go to.
@@ -347,7 +347,8 @@ def _add_order(tx: Tx, number: str, basket: _Basket, request: Request, buyer: Bu
         **asdict(address),
         number=number,
         user_id=buyer.user_id,
-        email=_email(tx, buyer, request.email),
+        email=(email := _email(tx, buyer, request.email)),
+        email_key=accounts.email_key(email),
         status="pending" if minutes else "placed",
         payment_method=request.payment_method,
         shipping_method=basket.shipping.code,

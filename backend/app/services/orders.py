@@ -357,7 +357,7 @@ def email_of(tx: Tx, user_id: int | None) -> str:
 
 
 def token_of(number: str) -> str:
-    """What opens a guest's order: derived, not stored, so that a repeated answer and a later mail carry the same one."""
+    """What opens an order that was placed as a guest: derived, not stored, so that a repeated answer and a later mail carry the same one."""
     return base64.urlsafe_b64encode(security.sign("order", number)[:18]).decode()
 
 
@@ -390,7 +390,7 @@ def _mail_data(row: Row, items: list[Row], shop: dict[str, Any]) -> dict[str, An
 
 def path_of(row: Row) -> str:
     path = f"/orders/{row['number']}"
-    return path if row["user_id"] else f"{path}?token={token_of(row['number'])}"
+    return f"{path}?token={token_of(row['number'])}" if row["by_guest"] else path
 
 
 def address_lines(row: Row) -> list[str]:
@@ -422,7 +422,7 @@ def own(tx: Tx, number: str, user_id: int | None, token: str | None, trusted: bo
     if row is None:
         raise NotFound("There is no such order.")
     mine = user_id is not None and row["user_id"] == user_id
-    holds_token = row["user_id"] is None and token is not None and hmac.compare_digest(token.encode(), token_of(number).encode())
+    holds_token = bool(row["by_guest"]) and token is not None and hmac.compare_digest(token.encode(), token_of(number).encode())
     if not (trusted or mine or holds_token):
         raise NotFound("There is no such order.")
     return row
@@ -430,7 +430,7 @@ def own(tx: Tx, number: str, user_id: int | None, token: str | None, trusted: bo
 
 def _order(row: Row, items: list[Row], events: list[Row], shop: dict[str, Any], parts: _Parts) -> Order:
     shipments, refunds, documents = parts.shipments[row["id"]], parts.refunds[row["id"]], parts.documents[row["id"]]
-    address, key = f"/api/v1/orders/{row['number']}", "" if row["user_id"] else f"?token={token_of(row['number'])}"
+    address, key = f"/api/v1/orders/{row['number']}", f"?token={token_of(row['number'])}" if row["by_guest"] else ""
     may_return = any(parcel["may_return"] for parcel in shipments) and any(item["sent"] > item["sent_back"] for item in items)
     order: Order = {
         "number": row["number"],
@@ -487,7 +487,7 @@ def _order(row: Row, items: list[Row], events: list[Row], shop: dict[str, Any], 
     }
     if pages := parts.pages[row["id"]]:
         order["payment"]["redirect_url"] = pages[-1]["redirect_url"]
-    if row["user_id"] is None:
+    if row["by_guest"] and row["user_id"] is None:
         order["token"] = token_of(row["number"])
     return order
 

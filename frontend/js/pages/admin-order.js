@@ -14,7 +14,7 @@ const place = document.querySelector("[data-order]");
 const path = `/admin/orders/${encodeURIComponent(decodeURIComponent(location.pathname.split("/").pop()))}`;
 
 const EVENTS = {
-  placed: "Placed", paid: "Paid", partly_shipped: "A parcel was sent", shipped: "All was sent", parcel_delivered: "A parcel arrived", delivered: "All arrived", completed: "Completed",
+  placed: "Placed", paid: "Paid", partly_shipped: "A parcel was sent", shipped: "All was sent", parcel_delivered: "A parcel arrived", delivered: "All arrived", completed: "Completed", claimed: "Added to the customer's account",
   cancelled: "Cancelled", expired: "Expired without payment", partly_refunded: "Part of the money returned", refunded: "All money returned",
   return_requested: "Return asked for", return_approved: "Return approved", return_rejected: "Return rejected", return_received: "Return received",
 };

@@ -20,7 +20,7 @@ const HOUR = 3_600_000;
 const EVENTS = {
   placed: "Order placed", paid: "Payment received", confirmed: "Order confirmed", shipped: "Handed to the carrier", partly_shipped: "Partly handed to the carrier",
   delivered: "Delivered", completed: "Completed", cancelled: "Cancelled", expired: "Expired without payment", refunded: "Money returned", partly_refunded: "Part of the money returned", parcel_delivered: "A parcel arrived",
-  return_requested: "You asked to send something back", return_approved: "Your return is approved", return_rejected: "Your return was not accepted", return_received: "Your return has reached us",
+  return_requested: "You asked to send something back", return_approved: "Your return is approved", return_rejected: "Your return was not accepted", return_received: "Your return has reached us", claimed: "Added to your account",
 };
 const STOPPED = ["cancelled", "expired"];
 
