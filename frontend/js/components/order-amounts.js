@@ -19,7 +19,7 @@ export const lineArithmetic = (lines, currency) => html`<ul class="stack stack--
 
 /** Goods in a summary: picture with count, name, amount. @param {object[]} lines @param {string} currency @param {{linked?: boolean}} [how] */
 export const summaryLines = (lines, currency, { linked = false } = {}) => html`<ul class="order-summary__lines">${lines.map((line) => html`<li class="order-summary__line">
-  <div class="order-summary__picture">${productPicture(line.image, { eager: true, alt: "" })}<span class="order-summary__count"><span class="visually-hidden">Quantity </span>${line.quantity}</span></div>
+  <div class="order-summary__picture">${productPicture(line.image, { alt: "", sizes: "3.5rem" })}<span class="order-summary__count"><span class="visually-hidden">Quantity </span>${line.quantity}</span></div>
   <div>${linked && line.slug ? html`<a href="/products/${line.slug}">${line.title}</a>` : line.title}<span class="order-summary__options">${optionWords(line.options)}</span></div>
   <div class="figures nowrap">${money(line.line_minor, currency)}</div>
 </li>`)}</ul>`;

@@ -41,7 +41,7 @@ export function append(target, markup) {
 }
 
 /** Do what nobody waits for, once what is there by now was painted. @param {() => void} work */
-export const afterPaint = (work) => requestAnimationFrame(() => setTimeout(work));
+export const afterPaint = (work) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(work)));
 
 const images = new URL("../../images/", import.meta.url).pathname;
 

@@ -1,7 +1,7 @@
 import { api } from "../lib/api.js";
 import { append, html, icon, render } from "../lib/html.js";
 import { dateTime, number } from "../lib/format.js";
-import { productPicture } from "../components/product-card.js";
+import { gridPicture } from "../components/grid-picture.js";
 import { dealtWith } from "../components/staff.js";
 import { emptyState, failedPart, loadInto } from "../components/states.js";
 import { toast } from "../components/toast-stack.js";
@@ -137,7 +137,7 @@ grid?.start({
   id: ({ variant_id: id }) => id,
   name: named,
   cells: {
-    title: ({ product_id: id, title, image }) => html`<a class="grid__link" href="/admin/products/${id}"><span class="grid__picture">${productPicture(image, { alt: "", sizes: "28px" })}</span><span class="grid__text">${title}</span></a>`,
+    title: ({ product_id: id, title, image }) => html`<a class="grid__link" href="/admin/products/${id}">${gridPicture(image)}<span class="grid__text">${title}</span></a>`,
     options: ({ options }) => variant(options) || html`<span class="soft">the only one</span>`,
     stock,
     adjust: offer,

@@ -3,7 +3,7 @@ import { html, icon, render } from "../lib/html.js";
 import { money, number, plural } from "../lib/format.js";
 import { ask } from "../components/ask-dialog.js";
 import { categories, categoryOptions } from "../components/category-options.js";
-import { productPicture } from "../components/product-card.js";
+import { gridPicture } from "../components/grid-picture.js";
 import { staff } from "../components/staff.js";
 import { emptyState } from "../components/states.js";
 import "../components/data-grid.js";
@@ -20,7 +20,7 @@ const state = ({ published, archived_at: archived }) => (archived ? "Archived" :
 const LOOKS = { Archived: "soft", Published: "good", Draft: "warning" };
 
 const pictured = ({ id, title, image }) => html`<a class="grid__link" href="/admin/products/${id}">
-  <span class="grid__picture">${productPicture(image, { alt: "", sizes: "28px" })}</span><span class="grid__text">${title}</span></a>`;
+  ${gridPicture(image)}<span class="grid__text">${title}</span></a>`;
 
 function price({ price_minor: low, price_max_minor: high }, { currency }) {
   return low === high ? money(low, currency) : `${money(low, currency)} – ${money(high, currency)}`;

@@ -288,9 +288,16 @@ window.addEventListener("popstate", () => go(location.pathname + location.search
 
 const data = firstData();
 categories = data?.categories?.items ?? [];
-if (categories.length) showRail();
-if (data?.products && !(history.state?.shown > 24)) {
-  showList(data.products);
-  restorePlace();
-} else load().then(restorePlace);
+
+function begin() {
+  if (categories.length) showRail();
+  if (data?.products && !(history.state?.shown > 24)) {
+    showList(data.products);
+    restorePlace();
+  } else load().then(restorePlace);
+}
+
+// The window of the shop is all there without its goods, which stand below.
+if (isHome() && !history.state?.y) afterPaint(begin);
+else begin();
 showHomeRow(part("home-row"));
