@@ -14,6 +14,7 @@ from conftest import Make, ShopClient
 from factories import Thing, User
 from fake_stripe import KEY, SECRET, FakeStripe, signed
 from flask import Flask
+from test_users import act_as
 from werkzeug.test import TestResponse
 
 from app.config import BadSetting, Settings
@@ -259,6 +260,21 @@ def test_what_does_not_fit_is_noted_once_however_often_the_gateway_is_asked(stri
     assert (now(order), refusals()) == (("pending", "unpaid"), ["amount"])
 
 
+def test_a_flood_of_forged_calls_is_counted_and_does_not_fill_the_event_log(stripe: FakeStripe, new_client: Callable[[], ShopClient], ada: User) -> None:
+    def forge(address: str) -> int:
+        return new_client().post(WEBHOOK, data=b"{}", content_type="application/json", environ_base={"REMOTE_ADDR": address}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: forge("203.0.113.7"), range(40))) == {400}
+    few = len(refusals())
+    assert 6 <= few <= 8, "six at once, and one more for each ten seconds that this took"
+    assert forge("198.51.100.9") == 400
+    factories.write("DELETE FROM allowances")  # some minutes go by
+    assert forge("203.0.113.7") == 400
+    told = new_client().as_(ada).get("/api/v1/admin/payments/refusals").json["items"]
+    assert (len(told), sum(one["unnoted"] for one in told), {one["reason"] for one in told}) == (few + 2, 40 - few, {"signature"})
+
+
 def test_a_webhook_has_a_size(stripe: FakeStripe, hear: Callable[..., TestResponse]) -> None:
     assert hear(b" " * (256 * 1024 + 1)).status_code == 413
 
@@ -337,6 +353,93 @@ def test_paying_at_the_moment_of_expiry_has_one_outcome(
         (("placed", "paid"), ["paid"], 4),
         (("expired", "unpaid"), ["unwanted"], 5),
     ]
+
+
+# ---------------------------------------------------------------- the staff's side
+
+DESK = "/api/v1/admin/payments"
+
+
+@pytest.fixture
+def desk(new_client: Callable[[], ShopClient], ada: User) -> ShopClient:
+    return act_as(new_client(), ada)
+
+
+def test_staff_see_money_of_another_sum_and_give_back_what_came(
+    stripe: FakeStripe,
+    desk: ShopClient,
+    new_client: Callable[[], ShopClient],
+    ada: User,
+    ordered: Callable[..., dict[str, Any]],
+    hear: Callable[..., TestResponse],
+) -> None:
+    order = ordered()
+    stripe.pay(page_of(order))
+    page = stripe.pages[page_of(order)]
+    page["amount_total"] = DUE + 500
+    hear(stripe.tell("checkout.session.completed", page))
+    assert (now(order), states(), refusals()) == (("pending", "unpaid"), ["unwanted"], ["amount"])
+    [listed] = desk.get(f"{DESK}?troubled=true").json["items"]
+    assert (listed["order_number"], listed["status"], listed["captured_minor"], listed["due_minor"]) == (order["number"], "unwanted", DUE + 500, DUE)
+    seen = desk.get(f"{DESK}/{listed['id']}").json
+    assert ([one["kind"] for one in seen["heard"]], [one["reason"] for one in seen["refusals"]]) == (["checkout.session.completed"], ["amount"])
+    assert seen["acts"] == {"ask": True, "give_back": True}
+    path = f"{DESK}/{listed['id']}/return"
+    assert new_client().as_(ada).post(path, headers={"Idempotency-Key": "x"}).json["code"] == "step_up_needed"
+
+    stripe.down = True
+    assert desk.post(path, headers={"Idempotency-Key": "one"}).status_code == 503
+    stripe.down = False
+    back = [desk.post(path, headers={"Idempotency-Key": key}) for key in ("one", "one", "two")]
+
+    assert [answer.status_code for answer in back] == [201, 201, 409]
+    assert "Idempotent-Replayed" in back[1].headers
+    assert ([one["amount"] for one in stripe.refunds.values()], states()) == ([DUE + 500], ["returned"])
+    assert payments.return_unwanted() == 0
+    assert desk.get(f"{DESK}?troubled=true").json["total"] == 0
+
+
+def test_staff_ask_the_gateway_at_once(
+    stripe: FakeStripe, desk: ShopClient, client: ShopClient, ordered: Callable[..., dict[str, Any]], hear: Callable[..., TestResponse]
+) -> None:
+    order, by_test = ordered(), ordered(payment_method="test")
+    stripe.pay(page_of(order))
+    paid_by_test, waiting = desk.get(DESK).json["items"]
+    assert (paid_by_test["order_number"], waiting["status"]) == (by_test["number"], "pending")
+    stripe.down = True
+    assert desk.post(f"{DESK}/{waiting['id']}/inquiry").status_code == 503
+    stripe.down = False
+    told = [desk.post(f"{DESK}/{waiting['id']}/inquiry").json["payment"]["status"] for _ in range(2)]
+    assert (told, now(order)) == (["paid", "paid"], ("placed", "paid"))
+    assert [desk.post(f"{DESK}/{one}/inquiry").status_code for one in (paid_by_test["id"], 999999)] == [409, 404]
+
+
+def test_payments_are_found_and_paged_in_as_many_statements_however_many_there_are(
+    stripe: FakeStripe, desk: ShopClient, ordered: Callable[..., dict[str, Any]], hear: Callable[..., TestResponse], statements: Callable[[], int], ada: User
+) -> None:
+    def ids(**query: Any) -> list[int]:
+        answer = desk.get(DESK, query_string=query)
+        assert answer.status_code == 200, answer.json
+        return [one["id"] for one in answer.json["items"]]
+
+    order, other = ordered(), ordered(payment_method="test")
+    hear(stripe.pay(page_of(order)))
+    begun = statements()
+    newer, older = ids()
+    few = statements() - begun
+    assert ids(q=order["number"][:8].lower()) == ids(q=page_of(order)) == ids(q=f"pi_{page_of(order)}") == ids(method="stripe") == [older]
+    assert ids(status="paid", sort="created_asc") == [older, newer] and ids(status="unwanted") == ids(q="ł") == ids(q="%") == []
+    first = desk.get(f"{DESK}?limit=1&sort=amount").json
+    assert (first["total"], [first["items"][0]["id"], *ids(limit=1, sort="amount", after=first["next"])]) == (2, [older, newer])
+    ordered(payment_method="test")
+    begun = statements()
+    assert (len(ids()), statements() - begun) == (3, few)
+    assert desk.get(f"{DESK}?after=nonsense").status_code == 422
+    refunds.refund(other["number"], Refunding((Piece(other["items"][0]["id"], 1),)), key="back", actor_id=ada.id)
+    factories.write("UPDATE refunds SET status = 'failed'")
+    [seen] = desk.get(f"{DESK}?troubled=true").json["items"]
+    assert (seen["id"], seen["refund_failed"], seen["refunded_minor"]) == (newer, True, 1800)
+    assert [one["status"] for one in desk.get(f"{DESK}/{newer}").json["refunds"]] == ["failed"]
 
 
 # ---------------------------------------------------------------- a gateway that fails

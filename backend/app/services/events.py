@@ -45,6 +45,6 @@ def note(tx: Tx, kind: str, subject_id: int | None, *, subject: str = "user", ac
     tx.after_commit.append(lambda: log.info(kind, extra={**row, "detail": detail}))
 
 
-def record(kind: str, subject_id: int | None, **detail: int | str) -> None:
+def record(kind: str, subject_id: int | None, *, reason: str, **counts: int) -> None:
     """Add an event of something that wrote nothing else, such as a refusal."""
-    db.transaction(lambda tx: note(tx, kind, subject_id, **detail))
+    db.transaction(lambda tx: note(tx, kind, subject_id, subject="user", actor_id=None, reason=reason, **counts))

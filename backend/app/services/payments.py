@@ -7,13 +7,15 @@ by webhook, and is asked by a job should no webhook come. The gateway is called 
 from __future__ import annotations
 
 import logging
+import threading
+from collections import Counter
 from typing import Any
 
 from .. import db, money
 from ..config import Settings
 from ..db import Row, Tx, q
-from ..errors import BadRequest, Conflict, Invalid, NotFound, ShopError, Unavailable
-from . import events, gift_cards, invoices, keys, orders
+from ..errors import BadRequest, Conflict, Invalid, NotFound, ShopError, TooMany, Unavailable
+from . import events, gift_cards, invoices, keys, limits, orders
 from .stripe_gateway import Event, Gateway, Told
 
 BY_HAND = ("cash_on_delivery", "bank_transfer")
@@ -21,13 +23,19 @@ ONLINE = "stripe"
 ONLINE_MINUTES = 30  # for which goods are held
 # A page may not end less than 30 minutes after it is opened, so it outlives the order a little, and has as long to be opened.
 PAGE_MINUTES, OPENING_MINUTES = 40, 9
+NO_KEYS = "The shop has no keys of Stripe any more."
 BATCH = 20
 FIRST_LOOK, PAUSE = 15, 30  # seconds before a payment is asked about, and between two times
+# How many refused calls stand on the event log one by one: of one address, and of all together. The others are counted.
+NOTES, NOTES_OF_ALL = limits.Limit(6, 60), limits.Limit(60, 60)
+MOST_COUNTED = 1000  # addresses
 
 log = logging.getLogger("shop.payments")
 
 _gateway: Gateway | None = None
 _testing = False
+_unnoted: Counter[str] = Counter()
+_counting = threading.Lock()
 
 
 def use(settings: Settings) -> None:
@@ -157,8 +165,8 @@ def _resume(tx: Tx, number: str, key: str, user_id: int | None, token: str | Non
 # ---------------------------------------------------------------- what the gateway tells
 
 
-def hear(body: bytes, signature: str) -> None:
-    """Take a webhook, whose body is as it came. What it tells is done when this returns, and done once.
+def hear(body: bytes, signature: str, ip: str) -> None:
+    """Take a webhook, whose body is as it came, from an address. What it tells is done when this returns, and done once.
 
     Raises BadRequest for what Stripe did not sign just now, and NotFound when the shop does not use Stripe.
     """
@@ -167,9 +175,23 @@ def hear(body: bytes, signature: str) -> None:
     try:
         event = _gateway.read(body, signature)
     except BadRequest as error:
-        events.record("payment_refused", None, reason=error.code)
+        _note_refused(error.code, limits.address(ip))
         raise
     db.transaction(_hear, event)
+
+
+def _note_refused(reason: str, address: str) -> None:
+    """Put a refused call on the event log. A flood of them fills neither the log nor the memory: the next note tells how many had none."""
+    try:
+        limits.take("webhook_refused", address, NOTES)
+        limits.take("webhook_refused", "", NOTES_OF_ALL)
+    except TooMany:
+        with _counting:
+            _unnoted[address if address in _unnoted or len(_unnoted) < MOST_COUNTED else ""] += 1
+        return
+    with _counting:
+        unnoted = _unnoted.pop(address, 0) + _unnoted.pop("", 0)
+    events.record("payment_refused", None, reason=reason, unnoted=unnoted)
 
 
 def _hear(tx: Tx, event: Event) -> None:
@@ -200,16 +222,18 @@ def _settle(tx: Tx, order: Row, payment_id: int, told: Told) -> None:
         return
     if wrong := _mismatch(order, payment, told):
         events.note(tx, "payment_refused", order["id"], subject="order", payment=payment_id, reason=wrong)
-        return
-    if payment["status"] not in ("pending", "abandoned"):
+    if payment["status"] not in ("pending", "abandoned") or wrong not in ("", *SUMS) or not told.amount_minor or not told.currency.isascii():
         return
     q.payments.note_gateway(tx, payment_id=payment_id, gateway_id=told.gateway_id, gateway_charge=told.charge)
-    if order["status"] == "pending" and order["payment_status"] == "unpaid":
+    if not wrong and order["status"] == "pending" and order["payment_status"] == "unpaid":
         note_paid(tx, order["id"], payment_id, payment["amount_minor"])
         return
-    # It came too late, or a second time: it goes back whole.
-    q.payments.note_unwanted(tx, payment_id=payment_id)
-    orders.announce(tx, order["id"], "payment_returned", amount=money.in_words(payment["amount_minor"], payment["currency"]))
+    # It came too late, a second time, or is another sum: it goes back whole.
+    q.payments.note_unwanted(tx, payment_id=payment_id, amount_minor=told.amount_minor, currency=told.currency)
+    orders.announce(tx, order["id"], "payment_returned", amount=money.in_words(told.amount_minor, told.currency))
+
+
+SUMS = ("amount", "currency")  # what may be wrong with money that is really there, on our own page for this order
 
 
 def _mismatch(order: Row, payment: Row, told: Told) -> str:
@@ -218,10 +242,10 @@ def _mismatch(order: Row, payment: Row, told: Told) -> str:
         "page": payment["gateway_id"] in (None, told.gateway_id),
         "method": payment["method"] == ONLINE,
         "order": told.number == order["number"] and told.payment_id == payment["id"],
-        "amount": told.amount_minor == payment["amount_minor"] == order["due_minor"],
-        "currency": told.currency == payment["currency"],
         "mode": told.mode == "payment" and _gateway is not None and told.live == _gateway.live,
         "charge": bool(told.charge),
+        "amount": told.amount_minor == payment["amount_minor"] == order["due_minor"],
+        "currency": told.currency == payment["currency"],
     }
     return next((name for name, fits in compared.items() if not fits), "")
 
@@ -251,15 +275,40 @@ def _ask_about(payment_id: int) -> bool:
             db.transaction(_abandon, payment_id)
         return given_up
     try:
-        told = _gateway.look(payment["gateway_id"])
-        if given_up and not told.paid and not told.over:
-            _gateway.close(payment["gateway_id"])
-            told = _gateway.look(payment["gateway_id"])
+        told = _look(payment["gateway_id"], given_up=given_up)
     except ShopError as error:
         log.warning("a payment could not be asked about", extra={"payment": payment_id, "error": error.detail})
         return False
     db.transaction(_settle_told, payment["number"], payment_id, told)
     return True
+
+
+def _look(gateway_id: str, *, given_up: bool) -> Told:
+    """What became of a page; that of an order which was given up is closed."""
+    if _gateway is None:
+        raise Unavailable(NO_KEYS)
+    told = _gateway.look(gateway_id)
+    if given_up and not told.paid and not told.over:
+        _gateway.close(gateway_id)
+        told = _gateway.look(gateway_id)
+    return told
+
+
+def ask_now(payment_id: int, *, actor_id: int) -> None:
+    """Ask the gateway what became of a payment, on somebody's wish. Raises NotFound, Conflict when there is nothing to ask, and Unavailable."""
+    payment = _get(payment_id)
+    if payment["method"] != ONLINE or payment["gateway_id"] is None:
+        raise Conflict("Of this payment the payment service knows nothing.")
+    told = _look(payment["gateway_id"], given_up=payment["order_status"] != "pending")
+    db.transaction(_settle_told, payment["number"], payment_id, told, actor_id)
+
+
+def _get(payment_id: int) -> Row:
+    with db.reading() as tx:
+        row: Row | None = q.payments.get(tx, payment_id=payment_id)
+    if row is None:
+        raise NotFound("There is no such payment.")
+    return row
 
 
 def _lease(tx: Tx, payment_id: int, status: str) -> Row | None:
@@ -274,8 +323,11 @@ def _abandon(tx: Tx, payment_id: int) -> None:
     q.payments.abandon(tx, payment_id=payment_id)
 
 
-def _settle_told(tx: Tx, number: str, payment_id: int, told: Told) -> None:
-    _settle(tx, orders.hold(tx, number), payment_id, told)
+def _settle_told(tx: Tx, number: str, payment_id: int, told: Told, actor_id: int | None = None) -> None:
+    order = orders.hold(tx, number)
+    _settle(tx, order, payment_id, told)
+    if actor_id is not None:
+        events.note(tx, "order_changed", order["id"], subject="order", actor_id=actor_id, action="payment_asked", payment=payment_id)
     if told.paid:
         # Still pending, it did not fit; that is noted once, and not at every look again.
         q.payments.abandon(tx, payment_id=payment_id)
@@ -289,7 +341,7 @@ def refund_at_gateway(payment_id: int, amount_minor: int, key: str) -> str:
     with db.reading() as tx:
         payment = q.payments.get(tx, payment_id=payment_id)
     if _gateway is None:
-        raise Unavailable("The shop has no keys of Stripe any more.")
+        raise Unavailable(NO_KEYS)
     return _gateway.refund(payment["gateway_charge"], amount_minor, key)
 
 
@@ -308,13 +360,41 @@ def _return(payment_id: int) -> bool:
     if payment is None:
         return False
     try:
-        refund_at_gateway(payment_id, payment["amount_minor"], f"return-{payment_id}")
+        _give_back(payment)
     except ShopError as error:
         log.warning("money was not given back", extra={"payment": payment_id, "error": error.detail})
         return False
-    db.transaction(_note_returned, payment_id)
     return True
+
+
+def _give_back(payment: Row) -> None:
+    """The key is the payment's own, so that the money goes back once, whoever sends it and however often."""
+    refund_at_gateway(payment["id"], payment["amount_minor"], f"return-{payment['id']}")
+    db.transaction(_note_returned, payment["id"])
 
 
 def _note_returned(tx: Tx, payment_id: int) -> None:
     q.payments.note_returned(tx, payment_id=payment_id)
+
+
+def return_now(payment_id: int, *, key: str, actor_id: int) -> bool:
+    """Give money that fits no order back at once, on somebody's wish; gives whether this is a repeated request.
+
+    Raises NotFound, Conflict for money that belongs to an order or that the gateway will not give back, and Unavailable.
+    """
+    payment = _get(payment_id)
+    repeated = db.transaction(_begin_return, payment["number"], payment_id, key, actor_id)
+    if _get(payment_id)["status"] == "unwanted":
+        _give_back(payment)
+    return repeated
+
+
+def _begin_return(tx: Tx, number: str, payment_id: int, key: str, actor_id: int) -> bool:
+    order, scope = orders.hold(tx, number), f"payment_return:{payment_id}"
+    if keys.find(tx, scope, key, {}) is not None:
+        return True
+    if q.payments.get(tx, payment_id=payment_id)["status"] != "unwanted":
+        raise Conflict("This money belongs to its order, or went back before. An order's money is refunded on the order's page.")
+    keys.add(tx, scope, key, {}, payment_id)
+    events.note(tx, "order_changed", order["id"], subject="order", actor_id=actor_id, action="payment_returned", payment=payment_id)
+    return False
