@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 
-from . import errors
+from . import errors, security
 
 M = typing.TypeVar("M", bound=BaseModel)
 
@@ -18,6 +18,9 @@ M = typing.TypeVar("M", bound=BaseModel)
 Line = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")]
 # A text of several lines.
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
+# What people write to the shop. A card number in it is not kept (PCI DSS 4.0, 3.3).
+Words = Annotated[Prose, AfterValidator(security.mask_card_numbers)]
+WordsLine = Annotated[Line, AfterValidator(security.mask_card_numbers)]
 # A password is taken as typed: no trimming, any character but controls (NIST SP 800-63B-4, 3.1.1.2).
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]*$")]
 

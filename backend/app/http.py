@@ -24,11 +24,11 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from . import errors
 from .config import Settings
-from .fields import Body, CountryCode, Email, Line, M, Moment, Params, Prose, Secret, Username, validated
+from .fields import Body, CountryCode, Email, Line, M, Moment, Params, Prose, Secret, Username, Words, WordsLine, validated
 from .services import events, limits, sessions, settings, tokens
 from .services.sessions import Account, Visitor
 
-__all__ = ["Body", "CountryCode", "Email", "Line", "Moment", "Params", "Prose", "Secret", "Username"]
+__all__ = ["Body", "CountryCode", "Email", "Line", "Moment", "Params", "Prose", "Secret", "Username", "Words", "WordsLine"]
 
 log = logging.getLogger("shop.http")
 

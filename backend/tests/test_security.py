@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from conftest import STRONG, ShopClient
-from factories import PASSWORD, User
+from factories import PASSWORD, Thing, User
 from flask import Flask
+from pydantic import AfterValidator
 from test_accounts import rows
 from werkzeug.security import generate_password_hash
 
 from app import db, security
+from app.fields import Prose
 from app.services import mail, settings
 
 
@@ -147,3 +149,55 @@ def test_nobody_gives_themselves_what_is_not_theirs_to_give(client: ShopClient, 
     answer = client.as_(alice).patch("/api/v1/me", json={field: "admin"})
     assert (answer.status_code, answer.json["errors"]) == (422, {field: ["There is no such field."]})
     assert rows("SELECT role, status FROM users") == [("customer", "active")]
+
+
+# ---------------------------------------------------------------- card numbers
+
+# The numbers that card schemes and payment services give out for tests.
+CARDS = {
+    "4242 4242 4242 4242": "•••• •••• •••• 4242",
+    "4000-0566-5566-5556": "••••-••••-••••-5556",
+    "4222222222222": "•••••••••2222",
+    "2223003122003222": "••••••••••••3222",
+    "5105105105105100": "••••••••••••5100",
+    "3782 822463 10005": "•••• •••••• •0005",
+    "6011000990139424": "••••••••••••9424",
+    "3056 930902 5904": "•••• •••••• 5904",
+    "3566002020360505": "••••••••••••0505",
+    "6205500000000000004": "•••••••••••••••0004",
+    "Visa:4111111111111111.": "Visa:••••••••••••1111.",
+    "4111 1111 1111 1111 12/29, 123": "•••• •••• •••• 1111 12/29, 123",
+    "on 12 4111\u20111111\u20131111 - 1111": "on 12 ••••\u2011••••\u2013•••• - 1111",
+    "first 4111 1111 1111 1111\nthen 5555555555554444": "first •••• •••• •••• 1111\nthen ••••••••••••4444",
+}
+OTHERS = (
+    "Order FC-2345WXYZ of 2026-11-21, invoice 10000000417, 100 pieces",
+    "4242 4242 4242 4241",  # one digit wrong
+    "call +49 1512 3456789 or 0032 470 12 34 56 or (415) 555-0132 415-555-0199",
+    "ISBN 978-3-16-148410-0, 9780306406157, EAN 4006381333931, 5012345678900",
+    "IBAN BE68 5390 0754 7034, DE89370400440532013000, FR76 3000 6000 0112 3456 7890 189",
+    "parcel 00340434161094042557, 1Z999AA10123456784, JD014600003856123456",
+    "1234567890123456, 0000 0000 0000 0000, 9999999999999995",
+)
+
+
+def test_what_looks_like_a_card_number_keeps_its_last_four_digits() -> None:
+    assert {text: security.mask_card_numbers(text) for text in CARDS} == CARDS
+
+
+def test_other_numbers_stay_as_they_are() -> None:
+    assert [text for text in OTHERS if security.mask_card_numbers(text) != text] == []
+
+
+def test_no_card_number_comes_through_any_door_for_words(client: ShopClient, mug: Thing) -> None:
+    client.add(mug.variant)
+    assert client.order(email="guest@example.com", note="My card is 4242 4242 4242 4242").json["note"] == "My card is •••• •••• •••• 4242"
+    doors = {
+        (rule.rule, name): field.metadata
+        for rule in client.application.url_map.iter_rules()
+        if (endpoint := client.application.view_functions[rule.endpoint].endpoint).body and endpoint.who in ("anyone", "signed_in")  # type: ignore[attr-defined]
+        for name, field in endpoint.body.model_fields.items()
+        if Prose.__metadata__[0] in field.metadata  # type: ignore[attr-defined]
+    }
+    assert len(doors) >= 3
+    assert [door for door, metadata in doors.items() if AfterValidator(security.mask_card_numbers) not in metadata] == []

@@ -7,7 +7,7 @@ from flask import Blueprint
 from pydantic import AfterValidator, Field
 
 from .. import http
-from ..http import Body, Email, Line, Params, Prose, send_header, staff
+from ..http import Body, Email, Line, Params, Words, WordsLine, send_header, staff
 from ..services import admin_orders, cancellations, cart, checkout, manual_orders, payments, refunds, returns, settings, shipments
 from ..services.admin_orders import AdminOrder, Filters, FulfilmentStatus, OrderRows, PaymentStatus, Sort, Status
 from ..services.checkout import Quote
@@ -106,7 +106,7 @@ class HandPayment(Body):
 
 class Decision(Body):
     status: Literal["approved", "rejected"]
-    answer: Prose = Field("", max_length=1000)
+    answer: Words = Field("", max_length=1000)
 
 
 class Receipt(Body):
@@ -124,7 +124,7 @@ class NewRefund(Body):
 
     items: Annotated[list[RefundedPiece], Field(max_length=cart.MOST_LINES)] = []
     shipping_minor: int = Field(0, ge=0, le=MOST_MINOR)
-    reason: Line = Field("", max_length=200)
+    reason: WordsLine = Field("", max_length=200)
     return_id: int | None = Field(None, ge=1, le=MOST_ID)
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from .. import http
 from ..errors import BadRequest, Invalid
-from ..http import Body, CountryCode, Email, Line, Prose, anyone, send_header
+from ..http import Body, CountryCode, Email, Line, Words, anyone, send_header
 from ..services import checkout
 from ..services.checkout import Quote
 from ..services.orders import Order
@@ -49,7 +49,7 @@ class AnyOrder(Body):
     payment_method: Line = Field(min_length=1, max_length=32)
     coupon: Line = Field("", max_length=40)
     gift_card: Line = Field("", max_length=60)
-    note: Prose = Field("", max_length=1000)
+    note: Words = Field("", max_length=1000)
     expected_due_minor: int | None = Field(None, ge=0, le=10**15)
 
 

@@ -6,7 +6,7 @@ from flask import Blueprint
 from pydantic import Field
 
 from .. import http
-from ..http import Body, Params, PdfFile, Prose, anyone, send_header, signed_in
+from ..http import Body, Params, PdfFile, Words, anyone, send_header, signed_in
 from ..services import cancellations, cart, claims, invoices, orders, reorders, returns
 from ..services.claims import Claimed, ClaimList
 from ..services.orders import Order, OrderList
@@ -35,7 +35,7 @@ class WantedBack(Body):
 
 class ReturnRequest(Body):
     items: Annotated[list[WantedBack], Field(min_length=1, max_length=cart.MOST_LINES)]
-    note: Prose = Field("", max_length=1000)
+    note: Words = Field("", max_length=1000)
 
 
 @bp.get("")

@@ -6,7 +6,7 @@ from flask import Blueprint
 from pydantic import Field
 
 from .. import http
-from ..http import Body, Line, Params, Prose, anyone, signed_in, staff
+from ..http import Body, Line, Params, Words, WordsLine, anyone, signed_in, staff
 from ..services import reviews
 from ..services.reviews import OwnReview, ReviewList, Sort, StaffReview, StaffReviews, Status
 
@@ -21,9 +21,9 @@ class ReviewParams(Params):
 
 class NewReview(Body):
     rating: int = Field(ge=1, le=5)
-    title: Line = Field(min_length=1, max_length=120)
-    body: Prose = Field(min_length=1, max_length=4000)
-    author: Line = Field("", max_length=80)
+    title: WordsLine = Field(min_length=1, max_length=120)
+    body: Words = Field(min_length=1, max_length=4000)
+    author: WordsLine = Field("", max_length=80)
 
 
 class StaffReviewParams(Params):
