@@ -1,19 +1,39 @@
 import { api } from "../lib/api.js";
 import { cart } from "../lib/cart.js";
-import { html, render } from "../lib/html.js";
+import { html, icon, picture, render } from "../lib/html.js";
 import { money } from "../lib/format.js";
+import { inWords } from "./order-amounts.js";
 import { smallRow, titleOf } from "./recommendations.js";
-import { loadInto } from "./states.js";
+import { failedPart, loadInto } from "./states.js";
 import "./cart-lines.js";
 
-const nothing = html`<div class="stack"><p class="soft">There is nothing in it yet.</p><p><a class="button button--quiet" href="/?sort=newest">See what is new</a></p></div>`;
+const nothing = html`<div class="drawer__nothing"><img src="${picture("empty-cart.svg")}" alt="" width="480" height="360"><p class="strong">There is nothing in it yet</p>
+  <p class="soft">What you put in waits here for you, for 90 days.</p><p><a class="button" href="/?sort=newest">See what is new</a></p></div>`;
+
+const foot = html`<dl class="amounts"><div class="amounts__row"><dt>Subtotal</dt><dd class="strong" data-subtotal></dd></div></dl>
+  <details class="disclosure explained" data-why><summary class="disclosure__summary small">What it will come to ${icon("chevron-down")}</summary><div class="disclosure__body" data-why-body></div></details>
+  <a class="button button--wide" href="/checkout">Go to checkout</a>
+  <a class="button button--quiet button--wide" href="/cart">View cart</a>`;
+
+/** The arithmetic is asked for when somebody wants to see it. */
+function showWhy(why) {
+  if (!why.open) return null;
+  return loadInto(why.querySelector("[data-why-body]"), {
+    load: () => api.post("/checkout/quote"),
+    show: (quote) => render(why.querySelector("[data-why-body]"), inWords(quote, quote.lines)),
+    failed: (error) => failedPart(error, "The total could not be reckoned"),
+  });
+}
 
 function showFoot(dialog, { items, subtotal_minor: subtotal, currency }) {
-  const foot = dialog.querySelector("[data-cart-foot]");
-  foot.hidden = items.length === 0;
-  render(foot, html`<dl class="amounts"><div class="amounts__row"><dt>Subtotal</dt><dd class="strong">${money(subtotal, currency)}</dd></div></dl>
-    <a class="button button--wide" href="/checkout">Go to checkout</a>
-    <a class="button button--quiet button--wide" href="/cart">View cart</a>`);
+  const place = dialog.querySelector("[data-cart-foot]");
+  place.hidden = items.length === 0;
+  if (!place.childElementCount) {
+    render(place, foot);
+    place.querySelector("[data-why]").addEventListener("toggle", ({ currentTarget }) => showWhy(currentTarget));
+  }
+  place.querySelector("[data-subtotal]").textContent = money(subtotal, currency);
+  showWhy(place.querySelector("[data-why]"));
 }
 
 let shownWith;

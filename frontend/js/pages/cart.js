@@ -1,7 +1,7 @@
 import { api } from "../lib/api.js";
 import { cart } from "../lib/cart.js";
 import { html, icon, render } from "../lib/html.js";
-import { amounts } from "../components/order-amounts.js";
+import { amounts, drawSummary, explained } from "../components/order-amounts.js";
 import { showRow, titleOf } from "../components/recommendations.js";
 import { emptyState, failedPart, loadInto } from "../components/states.js";
 import "../components/cart-lines.js";
@@ -42,7 +42,7 @@ function showSummary() {
   summary.querySelector("[data-amounts]")?.setAttribute("aria-busy", "true");
   return loadInto(summary, {
     load: () => api.post("/checkout/quote", {}, { signal: asked.signal }),
-    show: (quote) => render(summary, amounts(quote)),
+    show: (quote) => drawSummary(summary, html`${amounts(quote)}${explained(quote, quote.lines)}`),
     failed: (error) => failedPart(error, "The total could not be reckoned"),
   });
 }

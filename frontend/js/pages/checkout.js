@@ -2,7 +2,7 @@ import { api, session, shop, signInAddress } from "../lib/api.js";
 import { handle, showProblems, showRefusal } from "../lib/form.js";
 import { html, icon, render } from "../lib/html.js";
 import { countryName, money } from "../lib/format.js";
-import { amounts, lineArithmetic, summaryLines } from "../components/order-amounts.js";
+import { amounts, drawSummary, explained, summaryLines } from "../components/order-amounts.js";
 import { emptyState, failedPart, failedState, loadInto } from "../components/states.js";
 
 const PAYMENT_NOTES = {
@@ -116,9 +116,7 @@ function showChoices() {
 
 const summary = () => html`${summaryLines(quote.lines, quote.currency)}
   <div class="amounts--lined">${amounts(quote)}</div>
-  <details class="disclosure"><summary class="disclosure__summary small">How this total is made up ${icon("chevron-down")}</summary>
-    <div class="disclosure__body stack stack--tight">${lineArithmetic(quote.lines, quote.currency)}
-      <p class="small soft">${quote.prices_include_tax ? "Prices include tax; the tax is shown, not added." : "Tax is added to the prices."} Nothing is added later.</p></div></details>
+  ${explained(quote, quote.lines)}
   <p class="small"><a class="lone-link" href="/cart">Change the cart</a></p>`;
 
 function showDue() {
@@ -135,7 +133,7 @@ function showQuote(now, { tell = false } = {}) {
   showChoices();
   showCode("coupon", "coupon", quote.coupon && `${quote.coupon} is taken off.`);
   showCode("gift_card", "gift-card", cardWords());
-  for (const name of ["summary", "summary-small"]) render(part(name), summary());
+  for (const name of ["summary", "summary-small"]) drawSummary(part(name), summary());
   const due = showDue();
   if (tell && before !== quote.due_minor) part("told").textContent = `The total is now ${due}.`;
   const missing = quote.requirements.filter(({ code }) => code === "out_of_stock");

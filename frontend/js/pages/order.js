@@ -3,7 +3,7 @@ import { html, icon, render } from "../lib/html.js";
 import { countryName, date, dateTime, money, plural } from "../lib/format.js";
 import { cart } from "../lib/cart.js";
 import { handle } from "../lib/form.js";
-import { amounts, summaryLines } from "../components/order-amounts.js";
+import { amounts, explained, summaryLines } from "../components/order-amounts.js";
 import { REASONS } from "../components/order-states.js";
 import { emptyState, failedState, loadInto } from "../components/states.js";
 import { toast } from "../components/toast-stack.js";
@@ -202,6 +202,7 @@ const whole = (order, guest) => html`${head(order)}
       <h2 class="order-summary__title" id="summary-title">${plural(order.items.reduce((sum, item) => sum + item.quantity, 0), "item")}</h2>
       ${summaryLines(order.items, order.currency, { linked: true })}
       <div class="amounts--lined">${amounts(order)}</div>
+      ${explained(order, order.items)}
       ${papers(order)}
     </div>
     <div class="cluster">
