@@ -191,16 +191,16 @@ def test_common_modules_are_sent_as_one_and_each_runs_once() -> None:
     """Whoever asks for one of them, in whatever way, asks for the one that holds it; what is further away keeps its address."""
     sent = join(
         {
-            "js/lib/common.js": 'export * from "./a.js";\nexport * from "../components/b.js";\n',
+            "js/lib/everywhere.js": 'export * from "./a.js";\nexport * from "../components/b.js";\n',
             "js/lib/a.js": "let count = 0;\nexport const up = () => (count += 1);\n",
             "js/components/b.js": 'import { up } from "../lib/a.js";\nexport function more() { up(); return import("./c.js"); }\n',
             "js/components/c.js": 'import "./d.js";\nimport { up } from "../lib/a.js";\nconst late = () => import("./b.js");\n',
         }
     )
     assert sent == {
-        "js/lib/common.js": "const { up } = (() => {\nlet count = 0;\nconst up = () => (count += 1);\nreturn { up };\n})();\n"
+        "js/lib/everywhere.js": "const { up } = (() => {\nlet count = 0;\nconst up = () => (count += 1);\nreturn { up };\n})();\n"
         'const { more } = (() => {\nfunction more() { up(); return import("../components/c.js"); }\nreturn { more };\n})();\nexport { up, more };\n',
-        "js/components/c.js": 'import "./d.js";\nimport { up } from "../lib/common.js";\nconst late = () => import("../lib/common.js");\n',
+        "js/components/c.js": 'import "./d.js";\nimport { up } from "../lib/everywhere.js";\nconst late = () => import("../lib/everywhere.js");\n',
     }
 
 
@@ -210,7 +210,7 @@ def test_common_modules_are_sent_as_one_and_each_runs_once() -> None:
 def test_a_module_that_cannot_be_joined_stops_the_start(text: str) -> None:
     modules = {"js/lib/a.js": "export const up = 1;\n", "js/lib/b.js": text, "js/lib/late.js": "export const x = 1;\n"}
     with pytest.raises(ValueError, match=r"js/lib/b\.js"):
-        join(modules | {"js/lib/common.js": "".join(f'export * from "./{name}.js";\n' for name in ("a", "b", "late"))})
+        join(modules | {"js/lib/everywhere.js": "".join(f'export * from "./{name}.js";\n' for name in ("a", "b", "late"))})
 
 
 STYLESHEETS = ("css/app.css", "css/admin.css")
