@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from .. import seo
 from ..config import Settings
 from ..errors import NotFound, ShopError
-from ..http import anyone, as_json, problem
+from ..http import anyone, as_json, moved_to, problem
 from ..pages import THEMES, Asset, Page, Site, fill
 from ..services import catalogue, settings, sitemap, trends
 from ..services.catalogue import Category, Image, Wish
@@ -48,8 +48,11 @@ PLAIN_PAGES = {
     "setup": "setup",
     "api/docs": "api-docs",
     "admin/orders": "admin/orders",
+    "admin/orders/new": "admin/order-new",
     "admin/orders/<number>": "admin/order",
     "admin/coupons": "admin/coupons",
+    "admin/gift-cards": "admin/gift-cards",
+    "admin/payments": "admin/payments",
     "admin/products": "admin/products",
     "admin/products/<number>": "admin/product",
     "admin/categories": "admin/categories",
@@ -133,7 +136,7 @@ def product(slug: str) -> Response:
     try:
         found = catalogue.get_product(slug, shop["currency"])
     except NotFound:
-        return moved_or_not_found(slug)
+        return moved_or_gone(slug)
     site, path = shop_settings().url, f"/products/{found['slug']}"
     description = seo.summary(found["description"])
     title = f"{found['title']} · {shop['name']}"
@@ -143,11 +146,13 @@ def product(slug: str) -> Response:
     return send(fill(themed("product"), name=shop["name"], title=title, description=description, head=head, data=as_json({"product": found})))
 
 
-def moved_or_not_found(slug: str) -> Response:
-    """Links to an address that a product once had lead to where it is now."""
+def moved_or_gone(slug: str) -> Response:
+    """Links to an address that a product once had lead to where it is now; of what was put away search engines learn that it is gone."""
     present = catalogue.present_slug(slug)
+    if present is None:
+        return not_found(410 if catalogue.is_archived(slug) else 404)
     query = f"?{request.query_string.decode('ascii', 'ignore')}" if request.query_string else ""
-    return redirect(f"/products/{present}{query}", 301) if present else not_found()  # type: ignore[return-value]
+    return moved_to(f"/products/{present}{query}", 301)
 
 
 def _picture_first(image: Image | None, sizes: str) -> str:
@@ -275,8 +280,8 @@ def _offer_error_page(state: BlueprintSetupState) -> None:
     state.app.extensions["error_page"] = error_page
 
 
-def not_found() -> Response:
-    return send(fill(themed("404"), name=settings.known_name(), head=seo.HIDDEN), 404)
+def not_found(status: int = 404) -> Response:
+    return send(fill(themed("404"), name=settings.known_name(), head=seo.HIDDEN), status)
 
 
 @bp.app_errorhandler(404)

@@ -7,6 +7,8 @@ const WORDS = {
   unfulfilled: ["To be sent", "warning"], partly_shipped: ["Partly sent", "warning"], shipped: ["Sent", "good"], delivered: ["Delivered", "good"],
   requested: ["Waiting for you", "warning"], approved: ["Approved", "good"], rejected: ["Rejected", "soft"], received: ["Received", "good"],
   done: ["Done", "good"], failed: ["Failed", "danger"], abandoned: ["Given up", "soft"],
+  unwanted: ["Fits no order", "danger"], returned: ["Sent back", "soft"],
+  active: ["Active", "good"], empty: ["Empty", "soft"], voided: ["Voided", "soft"], replaced: ["Replaced", "soft"],
 };
 
 /** What a state is called. @param {string} state */
