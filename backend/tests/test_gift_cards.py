@@ -290,14 +290,21 @@ def test_a_code_is_kept_by_its_hash_only(give: Give) -> None:
     assert rows("SELECT code_hash FROM gift_cards") == [(security.hash_token(code.replace("-", "")),)]
 
 
-def test_nothing_but_gift_cards_goes_by_mail_at_no_cost_and_to_any_country(client: ShopClient, card_product: Thing) -> None:
-    change("UPDATE variants SET weight_g = 90000")
+def test_nothing_but_gift_cards_goes_by_mail_at_no_cost_to_any_country_and_to_no_street(client: ShopClient, card_product: Thing, mug: Thing) -> None:
+    change("UPDATE variants SET weight_g = 90000 WHERE product_id = %s", card_product.id)
     client.add(card_product.variant)
     quote = quoted(client, shipping_method="express", address={"country": "US"})
     assert [(way["code"], way["price_minor"]) for way in quote["shipping_methods"]] == [("email", 0)]
     assert (quote["shipping_method"], quote["total_minor"], quote["tax_minor"], quote["requirements"]) == ("email", 2500, 0, [])
-    placed = order(client, address=factories.ADDRESS | {"country": "US"}).json
-    assert (placed["shipping_name"], placed["total_minor"]) == ("Sent by e-mail", 2500)
+    assert "cash_on_delivery" not in [way["code"] for way in quote["payment_methods"]], "nobody comes to the door"
+    somewhere = {"name": "Mia", "country": "US"}
+    assert order(client, address=somewhere).json["errors"].keys() == {"payment_method"}
+    placed = order(client, address=somewhere, payment_method="bank_transfer").json
+    assert (placed["shipping_name"], placed["total_minor"], placed["address"]["line1"]) == ("Sent by e-mail", 2500, "")
+    client.add(card_product.variant)
+    client.add(mug.variant)
+    refused = order(client, address=somewhere | {"country": "BE"})
+    assert (refused.status_code, refused.json["errors"].keys()) == (422, {"address.line1", "address.city", "address.postcode"})
 
 
 def test_a_gift_card_does_not_buy_gift_cards(client: ShopClient, give: Give, card_product: Thing, mug: Thing) -> None:
@@ -323,7 +330,7 @@ def test_no_coupon_and_no_discount_makes_a_gift_card_cheaper(client: ShopClient,
 
 def test_a_refunded_card_ends_unless_somebody_spent_from_it(client: ShopClient, desk: ShopClient, card_product: Thing, mug: Thing) -> None:
     client.add(card_product.variant, 2)
-    number = order(client).json["number"]
+    number = order(client, payment_method="bank_transfer").json["number"]
     assert rows("SELECT id FROM gift_cards") == [], "the card comes when the money is there"
     money = {"amount_minor": 5000}
     assert desk.post(f"/api/v1/admin/orders/{number}/payments", json=money, headers={"Idempotency-Key": "one"}).status_code < 300

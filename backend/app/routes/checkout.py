@@ -27,6 +27,14 @@ class Address(Body):
     phone: Line = Field("", max_length=32)
 
 
+class OrderAddress(Address):
+    """What goes by e-mail needs no more than a name and a country; `line1`, `city` and `postcode` are for what is sent in a parcel."""
+
+    line1: Line = Field("", max_length=160)
+    city: Line = Field("", max_length=120)
+    postcode: Line = Field("", max_length=20)
+
+
 class PartAddress(Body):
     """An address as far as it is typed; only the country has a say in the quote."""
 
@@ -54,7 +62,7 @@ class AnyOrder(Body):
 
 
 class OrderRequest(AnyOrder):
-    address: Address | None = None
+    address: OrderAddress | None = None
     address_id: int | None = Field(None, ge=1, le=MOST_ID)
     cart_version: int | None = Field(None, ge=0, le=2**32)
 

@@ -120,6 +120,16 @@ class _Basket:
         return 0 if free else method.price_for(self.price.subtotal_minor - self.price.discount_minor, weight)
 
     @property
+    def mailed(self) -> bool:
+        """Whether nothing of it is sent in a parcel: gift cards alone."""
+        return self.shipping is BY_MAIL
+
+    @property
+    def ways_to_pay(self) -> list[str]:
+        """Nobody comes to the door with what goes by mail."""
+        return [code for code in payments.offered(self.shop) if not (self.mailed and code == "cash_on_delivery")]
+
+    @property
     def short(self) -> list[dict[str, Any]]:
         return [line for row in self.rows if (line := cart.shortage(row))]
 
@@ -196,7 +206,7 @@ def _place(tx: Tx, buyer: Buyer, asker: Buyer, key: str, body_hash: str, request
     basket = _load(tx, buyer, request.shipping_method, address.country, request.coupon, request.gift_card, request.email, request.items)
     if not basket.rows:
         raise Conflict("Your cart is empty.", code="cart_empty")
-    _check(basket, request, buyer, address.country)
+    _check(basket, request, buyer, address)
     if basket.cart and not q.cart.claim(tx, cart_id=basket.cart["id"], version=basket.cart["version"]):
         raise Conflict("Your cart was changed in another window. Please look at it again.", code="cart_changed")
     number = "FC-" + security.readable(8)
@@ -309,7 +319,8 @@ def _shipping_methods(shop: dict[str, Any], country: str | None, weight_g: int) 
     ]
 
 
-def _check(basket: _Basket, request: Request, buyer: Buyer, country: str) -> None:
+def _check(basket: _Basket, request: Request, buyer: Buyer, address: Address) -> None:
+    country = address.country
     if buyer.user_id is None and not request.email:
         raise Invalid(email="We need your e-mail address to confirm the order.")
     picked_up = basket.shipping is not None and basket.shipping.pickup
@@ -317,11 +328,13 @@ def _check(basket: _Basket, request: Request, buyer: Buyer, country: str) -> Non
         raise Invalid(fields={"address.country" if request.address else "address_id": ["We do not deliver to this country."]})
     if basket.shipping is None:
         raise Invalid(shipping_method="Choose one of the ways of delivery.")
+    if not basket.mailed and (missing := [name for name in ("line1", "city", "postcode") if not getattr(address, name)]):
+        raise Invalid(fields={f"address.{name}": ["This is needed."] for name in missing})
     if basket.reductions.refusal:
         raise Invalid(coupon=basket.reductions.refusal)
     if basket.gift_card_refusal:
         raise Invalid(gift_card=basket.gift_card_refusal)
-    if request.payment_method not in payments.offered(basket.shop):
+    if request.payment_method not in basket.ways_to_pay:
         raise Invalid(payment_method="Choose one of the ways to pay.")
     if basket.short:
         raise OutOfStock(basket.short)
@@ -413,7 +426,7 @@ def _as_quote(basket: _Basket, country: str | None) -> Quote:
             {"code": method.code, "name": method.name, "price_minor": basket.delivery_by(method), "days": method.days, "pickup": method.pickup}
             for method in basket.methods
         ],
-        "payment_methods": [{"code": code, "name": settings.PAYMENT_NAMES[code]} for code in payments.offered(shop)],
+        "payment_methods": [{"code": code, "name": settings.PAYMENT_NAMES[code]} for code in basket.ways_to_pay],
         "requirements": _requirements(basket, country),
     }
 
@@ -432,4 +445,6 @@ def _requirements(basket: _Basket, country: str | None) -> list[Requirement]:
         found.append({"code": "coupon", "message": basket.reductions.refusal})
     if basket.gift_card_refusal:
         found.append({"code": "gift_card", "message": basket.gift_card_refusal})
+    if basket.price.due_minor and not basket.ways_to_pay:
+        found.append({"code": "payment_method", "message": "There is no way to pay for this order here."})
     return found
