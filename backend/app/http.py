@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from flask import Flask, Request, Response, current_app, g, request, session
+from flask import Flask, Request, Response, current_app, g, redirect, request, session
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
 from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -102,6 +102,7 @@ class Endpoint:
     status: int
     problems: tuple[int, ...]
     shared: bool
+    moved: bool
     key: bool
     step_up: bool
     limit: str
@@ -177,6 +178,7 @@ class Declared(typing.TypedDict, total=False):
     status: int
     problems: tuple[int, ...]
     shared: bool
+    moved: bool
     key: bool
     step_up: bool
     limit: str
@@ -184,8 +186,9 @@ class Declared(typing.TypedDict, total=False):
 
 class Guard:
     """Declares who may call a route, with `status` of a success, `problems` that its rules may answer beside those of the body, `shared`
-    when the answer is the same for everybody and may be kept with an ETag, `key` when an Idempotency-Key is demanded, `step_up` when
-    who is signed in must have proved lately that it is them, and `limit`, the allowance that each call uses.
+    when the answer is the same for everybody and may be kept with an ETag, `moved` when it may be 308 to another address, `key` when an
+    Idempotency-Key is demanded, `step_up` when who is signed in must have proved lately that it is them, and `limit`, the allowance that
+    each call uses.
 
     The body, the query string and the shape of the answer are read off the view's annotations (`body`, `params`, return).
     """
@@ -220,7 +223,9 @@ class Guard:
             result = view(**path)
             return result if isinstance(result, Response) else answer(result, status, shared=shared)
 
-        endpoint = Endpoint(self.who, status, problems, shared, declared.get("key", False), step_up, limit, body, params, hints.get("return"))
+        endpoint = Endpoint(
+            self.who, status, problems, shared, declared.get("moved", False), declared.get("key", False), step_up, limit, body, params, hints.get("return")
+        )
         run.endpoint = endpoint  # type: ignore[attr-defined]
         return run
 
@@ -404,6 +409,13 @@ def answer(value: Any, status: int = 200, *, shared: bool = False) -> Response:
         response.headers["Cache-Control"] = "no-cache"
         response.set_etag(hashlib.blake2b(response.get_data(), digest_size=12).hexdigest())
         response.make_conditional(request)
+    return response
+
+
+def moved_to(address: str, status: typing.Literal[301, 308]) -> Response:
+    """Another address for now: one that a browser kept would lead in circles once the former one is in use again."""
+    response: Response = redirect(address, status)  # type: ignore[assignment]
+    response.headers["Cache-Control"] = "no-cache"
     return response
 
 

@@ -74,7 +74,7 @@ def _operation(rule: Any, path: str, view: Any, method: str, endpoint: Endpoint,
         "tags": [rule.endpoint.split(".")[0]],
         "summary": (view.__doc__ or "").strip().split("\n")[0],
         "parameters": [*_path_parameters(rule, path), *_query_parameters(endpoint, schemas), *_key_parameter(endpoint)],
-        "responses": {str(endpoint.status): _success(endpoint, schemas), **_problems(endpoint, method)},
+        "responses": {str(endpoint.status): _success(endpoint, schemas), **_moved(endpoint), **_problems(endpoint, method)},
         "x-who": endpoint.who,
     }
     if endpoint.body:
@@ -119,6 +119,11 @@ def _success(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         schemas[title] = schema
         schema = {"$ref": REF.format(model=title)}
     return {"description": "Done", "content": {"application/json": {"schema": schema}}}
+
+
+def _moved(endpoint: Endpoint) -> dict[str, Any]:
+    location = {"Location": {"required": True, "schema": {"type": "string"}}}
+    return {"308": {"description": "It has another address now", "headers": location}} if endpoint.moved else {}
 
 
 def _problems(endpoint: Endpoint, method: str) -> dict[str, Any]:

@@ -358,6 +358,16 @@ def test_gift_cards_stay_what_they_are(bring: Send, look: Send) -> None:
     assert [one["column"] for one in look("handle,title,gift_card\ncard,Card,no\n")["errors"]] == ["gift_card"]
 
 
+def test_a_tax_class_goes_in_and_out_and_stays_where_the_file_says_nothing(bring: Send, look: Send) -> None:
+    bring("handle,title,price,tax_class\nbook,Book,25.00,Reduced\nmug,Mug,8.00,\n")
+    assert rows("SELECT slug, tax_class FROM products ORDER BY id") == [("book", "reduced"), ("mug", "standard")]
+
+    bring("handle,title\nbook,A Book\n")
+    assert value("SELECT tax_class FROM products WHERE slug = 'book'") == "reduced"
+    assert look(exported("simple"))["diff"]["counts"]["same"] == 2
+    assert [one["column"] for one in look("handle,title,tax_class\nbook,Book,luxury\n")["errors"]] == ["tax_class"]
+
+
 def test_goods_that_the_file_does_not_name_stay(bring: Send) -> None:
     factories.product("Teapot", stock=3)
 

@@ -284,6 +284,39 @@ def test_who_saves_over_what_somebody_else_saved_gets_409_and_both_versions(desk
     assert refused(desk.put(f"{PRODUCTS}/{made['id']}", json=MUG)) == ["version"]
 
 
+def test_a_price_is_more_than_nothing_but_one_that_is_nothing_may_stay_so(desk: ShopClient, mug: Thing) -> None:
+    free = factories.product("Sample", price_minor=0)
+    sample = to_edit(desk, {"id": free.id})
+    body = {"title": "Sample of wool", "price_minor": 0}
+    saved = put(desk, sample, body)
+    assert (saved.status_code, saved.json["title"], saved.json["price_minor"]) == (200, "Sample of wool", 0)
+    assert desk.put(f"/api/v1/variants/{free.variant}", json={"price_minor": 0}).status_code == 200
+    priced = patch(desk, to_edit(desk, sample), price_minor=300).json
+    answer = put(desk, priced, body)
+    assert refused(answer) == ["price_minor"] and "more than 0" in answer.json["errors"]["price_minor"][0]
+    assert refused(desk.put(f"/api/v1/variants/{mug.variant}", json={"price_minor": 0})) == ["price_minor"]
+
+
+def test_a_tax_class_is_kept_until_it_is_changed(desk: ShopClient) -> None:
+    made = added(desk, tax_class="reduced")
+    assert (made["tax_class"], added(desk, title="Lamp", sku="L")["tax_class"]) == ("reduced", "standard")
+    same = put(desk, made, MUG).json
+    assert (same["tax_class"], patch(desk, same, tax_class="zero").json["tax_class"]) == ("reduced", "zero")
+    assert refused(desk.post(PRODUCTS, json=MUG | {"tax_class": "luxury"})) == ["tax_class"]
+
+
+def test_a_gift_card_is_one_from_the_beginning_and_has_neither_stock_nor_weight(desk: ShopClient) -> None:
+    card = {"title": "Gift card", "price_minor": 2500, "gift_card": True}
+    made = added(desk, card)
+    assert made["gift_card"] and [made["variants"][0][name] for name in ("tracked", "stock", "weight_g")] == [False, 0, 0]
+    assert [refused(desk.post(PRODUCTS, json=card | {name: value})) for name, value in (("tracked", True), ("stock", 3), ("weight_g", 5))] == [
+        ["tracked"], ["stock"], ["weight_g"],
+    ]  # fmt: skip
+    assert refused(patch(desk, made, weight_g=5)) == ["weight_g"]
+    assert put(desk, made, {"title": "Gift card", "price_minor": 3000}).json["gift_card"]
+    assert [refused(patch(desk, to_edit(desk, one), gift_card=not one["gift_card"])) for one in (made, added(desk))] == [["gift_card"]] * 2
+
+
 def test_of_two_editors_at_once_one_is_told(desk: ShopClient) -> None:
     made = added(desk)
     answers = at_once(2, lambda number: patch(desk, made, title=f"Title {number}"))
@@ -362,6 +395,7 @@ def test_deleting_archives_and_can_be_taken_back(desk: ShopClient, new_client: C
     path = f"{PRODUCTS}/{made['id']}"
     assert [desk.delete(path).status_code for _ in range(2)] == [204, 204]
     assert (desk.get(f"{PRODUCTS}/stoneware-mug").status_code, to_edit(desk, made)["archived_at"] is None) == (404, False)
+    assert [desk.get(f"/products/{slug}").status_code for slug in ("stoneware-mug", "no-mug")] == [410, 404]
     assert rows("SELECT COUNT(*) FROM order_items WHERE title = 'Stoneware mug'") == [(1,)] and number
     assert desk.post(f"{path}/restoration").json["archived_at"] is None
     assert desk.get(f"{PRODUCTS}/stoneware-mug").status_code == 200
@@ -376,12 +410,16 @@ def test_former_addresses_lead_to_the_present_one(desk: ShopClient) -> None:
     assert [catalogue.present_slug(slug) for slug in ("stoneware-mug", "clay-mug", "tea-mug", "größe", "")] == ["tea-mug", "tea-mug", None, None, None]
     page = desk.get("/products/clay-mug?variant=7")
     assert (page.status_code, page.headers["Location"], desk.get("/products/never-was").status_code) == (301, "/products/tea-mug?variant=7", 404)
+    moved = desk.get(f"{PRODUCTS}/clay-mug")
+    assert (moved.status_code, moved.headers["Location"], desk.get(f"{PRODUCTS}/never-was").status_code) == (308, f"{PRODUCTS}/tea-mug", 404)
+    # Were a redirect kept, a browser would run in circles when the address goes back to what it was.
+    assert {one.headers["Cache-Control"] for one in (page, moved)} == {"no-cache"} and "ETag" in desk.get(moved.headers["Location"]).headers
     again = patch(desk, made, slug="stoneware-mug").json
     assert [catalogue.present_slug(slug) for slug in ("stoneware-mug", "tea-mug")] == [None, "stoneware-mug"]
-    moved = patch(desk, again, slug="mug").json
+    hidden = patch(desk, again, slug="mug").json
     added(desk, title="Another", sku="B", slug="stoneware-mug")
     assert catalogue.present_slug("stoneware-mug") is None
-    assert patch(desk, moved, published=False).status_code == 200
+    assert patch(desk, hidden, published=False).status_code == 200
     assert catalogue.present_slug("tea-mug") is None
 
 

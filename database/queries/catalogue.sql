@@ -75,6 +75,13 @@ SELECT c.id, c.parent_id, c.slug, c.name, c.description, c.image_path
  ORDER BY c.position, c.name
  LIMIT 1000;
 
+-- name: get_version -> row
+-- Rows are numbered before they are committed, and not in that order: one that comes late shifts the end of the last five hundred.
+SELECT (SELECT CONCAT_WS(' ', COUNT(*), MIN(id), MAX(id)) FROM (SELECT id FROM product_changes ORDER BY id DESC LIMIT 500) c) AS changes,
+       (SELECT CONCAT_WS(' ', COUNT(*), MIN(id), MAX(id)) FROM (SELECT id FROM stock_movements ORDER BY id DESC LIMIT 500) m) AS movements,
+       (SELECT CONCAT_WS(' ', COUNT(*), MAX(id), SUM(version)) FROM categories) AS categories,
+       (SELECT CONCAT_WS(' ', COUNT(*), SUM(CRC32(value))) FROM settings) AS settings;
+
 -- name: get_product -> row
 {card}
   FROM products p
@@ -86,6 +93,12 @@ SELECT slug FROM products WHERE id = :id AND listed;
 
 -- name: get_present_slug -> value
 SELECT p.slug FROM product_slugs s JOIN products p ON p.id = s.product_id WHERE s.slug = :former AND p.listed;
+
+-- name: find_archived -> value
+SELECT p.id FROM products p WHERE p.slug = :slug AND p.archived_at IS NOT NULL
+ UNION
+SELECT p.id FROM product_slugs s JOIN products p ON p.id = s.product_id WHERE s.slug = :slug AND p.archived_at IS NOT NULL
+ LIMIT 1;
 
 -- name: list_variants -> rows
 SELECT v.id, v.sku, v.option1, v.option2, v.option3, v.price_minor, v.compare_at_minor, v.stock, v.tracked, v.weight_g, v.barcode, v.image_id

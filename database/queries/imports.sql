@@ -1,6 +1,6 @@
 -- part: sheet
 -- A product as a file tells it.
-SELECT p.id, p.slug, p.title, p.description, p.markdown, p.category_id, p.brand, p.type, p.tags, p.published, p.gift_card, p.option1, p.option2, p.option3,
+SELECT p.id, p.slug, p.title, p.description, p.markdown, p.category_id, p.brand, p.type, p.tags, p.published, p.gift_card, p.tax_class, p.option1, p.option2, p.option3,
        p.seo_title, p.seo_description, p.archived_at IS NOT NULL AS archived
   FROM products p
 

@@ -1,12 +1,12 @@
 -- name: lock -> row
 -- Whoever changes a product, its variants or its pictures holds this row, so that they take turns; buyers never wait for it.
-SELECT id, slug, version, archived_at FROM products WHERE id = :product_id FOR UPDATE;
+SELECT id, slug, gift_card, version, archived_at FROM products WHERE id = :product_id FOR UPDATE;
 
 -- name: product_of_variant -> value
 SELECT product_id FROM variants WHERE id = :variant_id AND archived_at IS NULL;
 
 -- name: get -> row
-SELECT p.id, p.slug, p.title, p.description, p.markdown, p.brand, p.type, p.tags, p.option1, p.option2, p.option3, p.price_minor, p.price_max_minor,
+SELECT p.id, p.slug, p.title, p.description, p.markdown, p.brand, p.type, p.tax_class, p.gift_card, p.tags, p.option1, p.option2, p.option3, p.price_minor, p.price_max_minor,
        p.rating_sum, p.rating_count, p.sold_count, p.seo_title, p.seo_description, p.published, p.archived_at, p.version, p.created_at, p.updated_at,
        p.category_id, c.slug AS category_slug, c.name AS category_name
   FROM products p
@@ -43,15 +43,15 @@ SELECT v.id, v.sku, p.title
 SELECT id FROM categories WHERE id = :category_id LOCK IN SHARE MODE;
 
 -- name: add -> id
-INSERT INTO products (slug, title, description, markdown, category_id, brand, type, tags, option1, option2, option3, price_minor, price_max_minor,
-                      seo_title, seo_description, published, demo, gift_card, created_at, updated_at)
-VALUES (:slug, :title, :description, :markdown, :category_id, :brand, :type, :tags, :option1, :option2, :option3, :price_minor, :price_max_minor,
-        :seo_title, :seo_description, :published, :demo, :gift_card, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
+INSERT INTO products (slug, title, description, markdown, category_id, brand, type, tax_class, tags, option1, option2, option3, price_minor,
+                      price_max_minor, seo_title, seo_description, published, demo, gift_card, created_at, updated_at)
+VALUES (:slug, :title, :description, :markdown, :category_id, :brand, :type, :tax_class, :tags, :option1, :option2, :option3, :price_minor,
+        :price_max_minor, :seo_title, :seo_description, :published, :demo, :gift_card, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
 
 -- name: change -> count
 UPDATE products
    SET slug = :slug, title = :title, description = :description, markdown = :markdown, category_id = :category_id, brand = :brand, type = :type,
-       tags = :tags, option1 = :option1, option2 = :option2, option3 = :option3, price_minor = :price_minor, price_max_minor = :price_max_minor,
+       tax_class = :tax_class, tags = :tags, option1 = :option1, option2 = :option2, option3 = :option3, price_minor = :price_minor, price_max_minor = :price_max_minor,
        seo_title = :seo_title, seo_description = :seo_description, published = :published, version = version + 1, updated_at = UTC_TIMESTAMP(6)
  WHERE id = :product_id;
 

@@ -5,7 +5,7 @@ from typing import Literal
 from flask import Blueprint, Response, current_app, redirect, request
 from pydantic import Field
 
-from ..http import Params, anyone
+from ..http import Params, anyone, moved_to
 from ..services import catalogue, settings, trends
 from ..services.catalogue import CategoryList, ProductDetail, ProductList, Wish
 from ..services.settings import Shop
@@ -46,10 +46,11 @@ def list_products(params: ProductParams) -> ProductList:
 
 
 @bp.get("/products/<slug>")
-@anyone(shared=True, problems=(404,))
+@anyone(shared=True, moved=True, problems=(404,))
 def get_product(slug: str) -> ProductDetail:
-    """One product by its slug, with variants and pictures."""
-    return catalogue.get_product(slug, settings.currency())
+    """One product by its slug, with variants and pictures. A slug that it once had leads to the present one."""
+    found = catalogue.get_product_or_slug(slug, settings.currency())
+    return moved_to(f"/api/v1/products/{found}", 308) if isinstance(found, str) else found  # type: ignore[return-value]
 
 
 @bp.get("/products/<int:product_id>")

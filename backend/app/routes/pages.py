@@ -136,7 +136,7 @@ def product(slug: str) -> Response:
     try:
         found = catalogue.get_product(slug, shop["currency"])
     except NotFound:
-        return moved_or_gone(slug)
+        return moved_or_not_found(slug)
     site, path = shop_settings().url, f"/products/{found['slug']}"
     description = seo.summary(found["description"])
     title = f"{found['title']} · {shop['name']}"
@@ -146,7 +146,7 @@ def product(slug: str) -> Response:
     return send(fill(themed("product"), name=shop["name"], title=title, description=description, head=head, data=as_json({"product": found})))
 
 
-def moved_or_gone(slug: str) -> Response:
+def moved_or_not_found(slug: str) -> Response:
     """Links to an address that a product once had lead to where it is now; of what was put away search engines learn that it is gone."""
     present = catalogue.present_slug(slug)
     if present is None:

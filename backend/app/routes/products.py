@@ -10,6 +10,7 @@ from .. import http
 from ..http import Body, Line, Params, Prose, staff
 from ..services import descriptions, media, products, settings
 from ..services.media import EditedImages
+from ..services.product_input import TaxClass
 from ..services.products import EditedImage, EditedProduct
 
 bp = Blueprint("products", __name__, url_prefix="/api/v1")
@@ -31,6 +32,7 @@ def _tag(text: str) -> str:
 
 Id = Annotated[int, Field(ge=1, lt=2**63)]
 Price = Annotated[int, Field(ge=1, le=MOST_MINOR)]
+PriceAsItIs = Annotated[int, Field(ge=0, le=MOST_MINOR, description="More than 0; only a price that is 0 already may stay 0.")]
 Slug = Annotated[Line, AfterValidator(_slug)]
 OptionName = Annotated[Line, Field(min_length=1, max_length=60)]
 OptionValue = Annotated[Line, Field(min_length=1, max_length=120)]
@@ -59,7 +61,7 @@ class VariantBody(Goods):
 
     id: Id | None = None
     options: dict[OptionName, OptionValue] = Field(default={}, max_length=3)
-    price_minor: Price
+    price_minor: PriceAsItIs
     image_id: Id | None = None
 
 
@@ -84,7 +86,9 @@ class About(Goods):
     published: bool = True
     seo_title: Line = Field("", max_length=190)
     seo_description: Line = Field("", max_length=500)
-    price_minor: Price | None = None
+    tax_class: TaxClass = "standard"
+    gift_card: bool = Field(False, description="Said when the product is made; it cannot become one later, or cease to be one.")
+    price_minor: PriceAsItIs | None = None
     options: list[NewOption] = Field(default=[], max_length=3)
     variants: list[VariantBody] | None = Field(None, min_length=1, max_length=products.MOST_VARIANTS)
 

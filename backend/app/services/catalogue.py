@@ -306,6 +306,12 @@ def _read_cursor(text: str, sort: str) -> tuple[Source, list[Any] | None]:
 # ---------------------------------------------------------------- one product, categories
 
 
+def version() -> tuple[Any, ...]:
+    """Another one as soon as anything is committed that lists and products show: goods, prices, stock, categories, settings, and what the index finds."""
+    with db.reading() as tx:
+        return (*q.catalogue.get_version(tx).values(), discovery.generation())
+
+
 def get_product(slug: str, currency: str) -> ProductDetail:
     """One product with everything its page shows, in three statements. Raises NotFound when it is absent, unpublished or archived."""
     with db.reading() as tx:
@@ -343,6 +349,23 @@ def present_slug(former: str) -> str | None:
     with db.reading() as tx:
         slug: str | None = q.catalogue.get_present_slug(tx, former=former) if _may_be_slug(former) else None
     return slug
+
+
+def get_product_or_slug(slug: str, currency: str) -> ProductDetail | str:
+    """One product; for an address that it no longer has, its slug now. Raises NotFound."""
+    try:
+        return get_product(slug, currency)
+    except NotFound:
+        present = present_slug(slug)
+        if present is None:
+            raise
+        return present
+
+
+def is_archived(slug: str) -> bool:
+    """Whether this is, or was, the address of a product that was put away."""
+    with db.reading() as tx:
+        return _may_be_slug(slug) and q.catalogue.find_archived(tx, slug=slug) is not None
 
 
 def list_categories() -> CategoryList:

@@ -14,7 +14,7 @@ from ..db import Tx, q
 from . import categories, discovery, imports, product_csv, products, settings
 from .product_csv import Sheet
 from .product_diff import Change, compare
-from .products import ProductInput
+from .product_input import ProductInput
 
 FOLDER = ROOT / "database" / "demo"
 Record = dict[str, str]

@@ -20,7 +20,7 @@ from . import categories, discovery, events, media, product_csv, products, setti
 from .picture_files import PictureFolder, Pictures, PictureZip
 from .product_csv import NAMES, OPTIONS, Picture, stem_of
 from .product_diff import SHOWN, Change, Diff, Merged, Plan, Tree, compare, stored_goods
-from .products import ProductInput, VariantInput
+from .product_input import ProductInput, VariantInput
 
 log = logging.getLogger("shop.imports")
 
@@ -455,6 +455,7 @@ def as_input(change: Change, category_ids: dict[str, int], currency: str) -> Pro
         seo_description=cells["seo_description"],
         option_names=(cells[NAMES[0]], cells[NAMES[1]], cells[NAMES[2]]),
         variants=[_variant(line, currency) for line in change.lines],
+        tax_class=cells["tax_class"],
         gift_card=cells["gift_card"] == "true",
     )
 

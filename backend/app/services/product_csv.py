@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from .. import money
 from . import products
 from .descriptions import MOST_DESCRIPTION, sanitised
+from .product_input import TAX_CLASSES
 
 MOST_BYTES = 15 * 1024 * 1024
 MOST_ROWS = 100_000
@@ -53,7 +54,7 @@ SIMPLE = {
     "published": "published", "price": "price", "compare_at_price": "compare_at_price", "stock": "stock", "tracked": "tracked", "sku": "sku",
     "weight_g": "weight_g", "barcode": "barcode", "option1_name": "option1_name", "option1": "option1", "option2_name": "option2_name",
     "option2": "option2", "option3_name": "option3_name", "option3": "option3", "image": "image", "image_alt": "image_alt", "seo_title": "seo_title",
-    "seo_description": "seo_description", "gift_card": "gift_card",
+    "seo_description": "seo_description", "gift_card": "gift_card", "tax_class": "tax_class",
 }  # fmt: skip
 # Shopify's newer files.
 RENAMED = {
@@ -68,7 +69,7 @@ SHOPIFYS_OWN = {name.lower() for name in {**SHOPIFY, **RENAMED}} - {name.lower()
 
 NAMES = ("option1_name", "option2_name", "option3_name")
 OPTIONS = ("option1", "option2", "option3")
-PRODUCT_CELLS = ("title", "description", "category", "brand", "type", "tags", "published", *NAMES, "seo_title", "seo_description", "gift_card")
+PRODUCT_CELLS = ("title", "description", "category", "brand", "type", "tags", "published", *NAMES, "seo_title", "seo_description", "gift_card", "tax_class")
 VARIANT_CELLS = (*OPTIONS, "sku", "price", "compare_at_price", "stock", "tracked", "weight_g", "barcode")
 # A row that fills one of these is a variant; one that fills none may still bring a picture.
 TELLS_A_VARIANT = (*OPTIONS, "sku", "price", "compare_at_price", "stock", "weight_g", "barcode")
@@ -190,6 +191,13 @@ def _gift(text: str) -> str:
     return _yes(text) if text.strip() else ""
 
 
+def _tax_class(text: str) -> str:
+    word = text.strip().lower() or "standard"
+    if word not in TAX_CLASSES:
+        raise ValueError(f"Write {', '.join(TAX_CLASSES[:-1])} or {TAX_CLASSES[-1]}.")
+    return word
+
+
 def _tracker(text: str) -> str:
     return "true" if text.strip() else "false"
 
@@ -249,7 +257,8 @@ def _readers(currency: str, comma: bool) -> dict[str, Callable[[str], str]]:
     price = _price(currency, comma=comma)
     return {
         "title": _line(190), "description": str.strip, "category": _path, "brand": _line(120), "type": _line(120), "tags": _tags,
-        "published": _yes, "gift_card": _gift, "status": _status, "option1_name": _line(60), "option2_name": _line(60), "option3_name": _line(60),
+        "published": _yes, "gift_card": _gift, "status": _status, "tax_class": _tax_class,
+        "option1_name": _line(60), "option2_name": _line(60), "option3_name": _line(60),
         "seo_title": _line(190), "seo_description": _line(500), "option1": _line(120), "option2": _line(120), "option3": _line(120),
         "sku": _line(64), "price": price, "compare_at_price": price, "stock": _stock, "tracked": _yes, "tracker": _tracker,
         "weight_g": _whole(MOST_WEIGHT), "barcode": _barcode, "image": _line(2000), "image_alt": _line(250), "variant_image": _line(2000),

@@ -116,7 +116,7 @@ def _by_product(rows: list[Row]) -> dict[int, list[Row]]:
 
 def _stored_one(row: Row, variants: list[Row], images: list[Row], tree: Tree, currency: str, address: str) -> Stored:
     pictures = {image["id"]: Picture(f"{address}/media/{image['path']}", image["alt"]) for image in images}
-    cells = {meaning: row[meaning] for meaning in ("title", "description", "brand", "type", "tags", "seo_title", "seo_description")}
+    cells = {meaning: row[meaning] for meaning in ("title", "description", "brand", "type", "tags", "seo_title", "seo_description", "tax_class")}
     cells |= {f"{option}_name": row[option] for option in OPTIONS}
     cells |= {"category": tree.paths.get(row["category_id"], ""), "published": _yes(row["published"]), "gift_card": _yes(row["gift_card"])}
     lines = [Line(0, _variant_cells(one, currency), pictures[one["image_id"]].name if one["image_id"] in pictures else "") for one in variants]
@@ -245,7 +245,7 @@ class Plan:
         return first
 
 
-NEW_PRODUCT = dict.fromkeys(PRODUCT_CELLS, "") | {"published": "true", "gift_card": "false"}
+NEW_PRODUCT = dict.fromkeys(PRODUCT_CELLS, "") | {"published": "true", "gift_card": "false", "tax_class": "standard"}
 NEW_VARIANT = dict.fromkeys((*OPTIONS, "sku", "price", "compare_at_price", "barcode"), "") | {"stock": "0", "tracked": "true", "weight_g": "0"}
 
 

@@ -6,7 +6,6 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from dataclasses import replace as changed_to
 from datetime import datetime
 from typing import Any
@@ -19,52 +18,11 @@ from ..db import Row, Tx, is_duplicate, q
 from ..errors import Conflict, Invalid, NotFound
 from . import catalogue, descriptions, discovery, events
 from .catalogue import Image, Option, Product
+from .product_input import ProductInput, VariantInput, as_fields, from_fields, of_one
 
 MOST_VARIANTS = 250
 MOST_TAGS_LENGTH = 500  # characters, with what stands between them
-Options = tuple[str, str, str]
-NO_OPTIONS: Options = ("", "", "")
-KEEP_IMAGE = 0
 NO_VARIANT = "There is no such variant."
-
-
-@dataclass
-class VariantInput:
-    """One variant as it shall be. Stock None leaves what is there; `image` is a place in the product's new pictures."""
-
-    price_minor: int
-    options: Options = NO_OPTIONS
-    compare_at_minor: int | None = None
-    stock: int | None = None
-    tracked: bool = True
-    weight_g: int = 0
-    barcode: str = ""
-    sku: str | None = None
-    id: int | None = None
-    image_id: int | None = KEEP_IMAGE
-    image: int | None = None
-
-
-@dataclass
-class ProductInput:
-    """A product as it shall be. `description_html` is cleaned by whoever takes it from outside; an empty slug is made of the title."""
-
-    title: str
-    slug: str = ""
-    description_html: str = ""
-    markdown: str | None = None
-    category_id: int | None = None
-    brand: str = ""
-    type: str = ""
-    tags: list[str] = field(default_factory=list)
-    published: bool = True
-    seo_title: str = ""
-    seo_description: str = ""
-    option_names: Options = NO_OPTIONS
-    variants: list[VariantInput] = field(default_factory=list)
-    images: list[tuple[str, str, int, int]] = field(default_factory=list)  # path, alt, width, height
-    demo: bool = False
-    gift_card: bool = False
 
 
 class EditedVariant(TypedDict):
@@ -92,6 +50,8 @@ class EditedProduct(Product):
     currency: str
     markdown: str | None
     type: str
+    tax_class: str
+    gift_card: bool
     published: bool
     archived_at: datetime | None
     seo_title: str
@@ -148,6 +108,8 @@ def replace(tx: Tx, product_id: int, product: ProductInput, *, actor_id: int | N
     if any(variant.image_id for variant in product.variants):
         _check_images(product, [row["id"] for row in q.catalogue.list_images(tx, product_id=product_id)])
     found = _matched(list(present.values()), product)
+    if reason != "import":
+        _check_sold(product, [present.get(one or 0) for one in found], gift_card=bool(now["gift_card"]))
     _write_variants(tx, product_id, product, present, found, actor_id, reason)
     slug = product.slug or now["slug"]
     q.products.change(tx, product_id=product_id, slug=slug, **_columns(product))
@@ -199,6 +161,21 @@ def _check(product: ProductInput) -> None:
         seen |= {same, variant.sku}
 
 
+def _check_sold(product: ProductInput, before: Sequence[Row | None], *, gift_card: bool) -> None:
+    """What staff may not make of a variant, but may leave as an import has left it."""
+    for place, (variant, row) in enumerate(zip(product.variants, before, strict=True)):
+        if variant.price_minor == 0 and (row is None or row["price_minor"]):
+            raise _wrong(product, place, "price_minor", "A price is more than 0. Only one that is 0 already may stay so.")
+        if not gift_card:
+            continue
+        if variant.tracked and (row is None or not row["tracked"]):
+            raise _wrong(product, place, "tracked", "Gift cards are not counted: they are made when they are paid.")
+        if variant.stock and (row is None or variant.stock != row["stock"]):
+            raise _wrong(product, place, "stock", "Gift cards have no stock: they are made when they are paid.")
+        if variant.weight_g and (row is None or variant.weight_g != row["weight_g"]):
+            raise _wrong(product, place, "weight_g", "Gift cards come by mail and weigh nothing.")
+
+
 def _wrong(product: ProductInput, place: int, name: str, sentence: str) -> Invalid:
     """A product without options has the fields of its only variant beside its own."""
     return Invalid(fields={f"variants.{place}.{name}" if any(product.option_names) else name: [sentence]})
@@ -219,6 +196,7 @@ def _columns(product: ProductInput) -> Row:
         "category_id": product.category_id,
         "brand": product.brand,
         "type": product.type,
+        "tax_class": product.tax_class,
         "tags": ", ".join(product.tags),
         "option1": product.option_names[0],
         "option2": product.option_names[1],
@@ -339,6 +317,8 @@ def _edited(tx: Tx, product_id: int, currency: str) -> EditedProduct:
         "category": {"id": row["category_id"], "slug": row["category_slug"], "name": row["category_name"]} if row["category_id"] else None,
         "brand": row["brand"],
         "type": row["type"],
+        "tax_class": row["tax_class"],
+        "gift_card": bool(row["gift_card"]),
         "tags": [tag for tag in row["tags"].split(", ") if tag],
         "price_minor": row["price_minor"],
         "price_max_minor": row["price_max_minor"],
@@ -385,7 +365,8 @@ def _variant(row: Row, names: list[str]) -> EditedVariant:
 
 def create(fields: dict[str, Any], *, actor_id: int, currency: str) -> EditedProduct:
     """Add a product from what the API takes. Raises Invalid with the field's name."""
-    product = _from_fields(fields)
+    product = from_fields(fields)
+    _check_sold(product, [None] * len(product.variants), gift_card=product.gift_card)
 
     def work(tx: Tx) -> EditedProduct:
         product_id = add(tx, product, actor_id=actor_id)
@@ -400,7 +381,10 @@ def change(product_id: int, version: int, fields: dict[str, Any], *, actor_id: i
 
     def work(tx: Tx) -> EditedProduct:
         now = _taken(tx, product_id, version, currency)
-        wanted = _from_fields(_as_fields(now) | _of_one(now, fields) if partly else fields)
+        if fields.get("gift_card", now["gift_card"]) != now["gift_card"]:
+            raise Invalid(gift_card="A product that is there already cannot become a gift card, or cease to be one.")
+        kept = {"gift_card": now["gift_card"], "tax_class": now["tax_class"]}
+        wanted = from_fields(as_fields(now) | of_one(now, fields) if partly else kept | fields)
         replace(tx, product_id, wanted, actor_id=actor_id, reason="adjusted")
         _record(tx, product_id, actor_id, "changed")
         return _edited(tx, product_id, currency)
@@ -447,8 +431,8 @@ def _with_variants(
     product_id: int, version: int | None, changed: Callable[[list[dict[str, Any]]], list[dict[str, Any]]], actor_id: int | None, currency: str
 ) -> EditedProduct:
     def work(tx: Tx) -> EditedProduct:
-        now = _as_fields(_taken(tx, product_id, version, currency))
-        wanted = _from_fields(now | {"variants": changed(now["variants"]), "options": [{"name": one["name"]} for one in now["options"]]})
+        now = as_fields(_taken(tx, product_id, version, currency))
+        wanted = from_fields(now | {"variants": changed(now["variants"]), "options": [{"name": one["name"]} for one in now["options"]]})
         replace(tx, product_id, wanted, actor_id=actor_id, reason="adjusted")
         _record(tx, product_id, actor_id, "changed")
         return _edited(tx, product_id, currency)
@@ -504,81 +488,3 @@ def _saved(work: Callable[[Tx], EditedProduct]) -> EditedProduct:
         if is_duplicate(error, "uq_variants_sku"):
             raise Invalid(sku="Another variant has one of these SKUs.") from error
         raise
-
-
-# ---------------------------------------------------------------- what the API takes
-
-OF_ONE = frozenset("price_minor compare_at_minor stock sku weight_g barcode tracked".split())
-
-
-def _as_fields(now: EditedProduct) -> dict[str, Any]:
-    """A product as PUT would take it to leave it as it is."""
-    names = ("title", "slug", "description", "markdown", "brand", "type", "tags", "published", "seo_title", "seo_description", "options")
-    variants = [{name: value for name, value in one.items() if name not in ("position", "stock")} for one in now["variants"]]
-    return {name: now[name] for name in names} | {"category_id": now["category"]["id"] if now["category"] else None, "variants": variants}  # type: ignore[literal-required]
-
-
-def _of_one(now: EditedProduct, fields: dict[str, Any]) -> dict[str, Any]:
-    """Price, stock and the like of a product without options are those of its only variant."""
-    fields = dict(fields)
-    own = {name: fields.pop(name) for name in OF_ONE & fields.keys()}
-    if own and (now["options"] or "variants" in fields):
-        raise Invalid(fields={name: ["This product has several variants; say it for each of them."] for name in own})
-    if own:
-        variant = {name: value for name, value in now["variants"][0].items() if name not in ("position", "stock")}
-        fields["variants"] = [variant | own]
-    if "description" in fields and "markdown" not in fields:
-        fields["markdown"] = None
-    return fields
-
-
-def _from_fields(fields: dict[str, Any]) -> ProductInput:
-    names = [option["name"] for option in fields.get("options") or []]
-    given = fields.get("variants") or [{name: fields[name] for name in OF_ONE & fields.keys()}]
-    if fields.get("variants") and (own := OF_ONE & fields.keys()):
-        raise Invalid(fields={name: ["Say it for each of the variants instead."] for name in own})
-    variants = [_variant_input(place, one, names, fields.get("options") or []) for place, one in enumerate(given)]
-    return ProductInput(
-        title=fields["title"],
-        slug=fields.get("slug") or "",
-        description_html=fields.get("description") or "",
-        markdown=fields.get("markdown"),
-        category_id=fields.get("category_id"),
-        brand=fields.get("brand") or "",
-        type=fields.get("type") or "",
-        tags=list(dict.fromkeys(fields.get("tags") or [])),
-        published=fields.get("published", True),
-        seo_title=fields.get("seo_title") or "",
-        seo_description=fields.get("seo_description") or "",
-        option_names=_three(names),
-        variants=variants,
-    )
-
-
-def _variant_input(place: int, one: dict[str, Any], names: list[str], options: Sequence[dict[str, Any]]) -> VariantInput:
-    chosen = one.get("options") or {}
-    if set(chosen) != set(names):
-        sentence = f"Say the value of each option: {', '.join(names)}." if names else "The product has no options."
-        raise Invalid(fields={f"variants.{place}.options": [sentence]})
-    for option in options:
-        if option.get("values") and chosen[option["name"]] not in option["values"]:
-            raise Invalid(fields={f"variants.{place}.options": [f"{chosen[option['name']]} is no value of {option['name']}."]})
-    if one.get("price_minor") is None:
-        raise Invalid(fields={f"variants.{place}.price_minor" if names else "price_minor": ["This is needed."]})
-    return VariantInput(
-        options=_three([chosen[name] for name in names]),
-        price_minor=one["price_minor"],
-        compare_at_minor=one.get("compare_at_minor"),
-        stock=one.get("stock"),
-        tracked=one.get("tracked", True),
-        weight_g=one.get("weight_g") or 0,
-        barcode=one.get("barcode") or "",
-        sku=one.get("sku") or None,
-        id=one.get("id"),
-        image_id=one.get("image_id", KEEP_IMAGE),
-    )
-
-
-def _three(values: list[str]) -> Options:
-    first, second, third = (*values, "", "", "")[:3]
-    return first, second, third
