@@ -217,7 +217,7 @@ def _application(new_code: bool, ready: Connection) -> Any:
     _become_child(new_code)
     settings = importlib.import_module("app.server").read_settings()
     address = importlib.import_module("app.private_database").address_of(settings)
-    application = importlib.import_module("app").create_app(settings, address)
+    application = importlib.import_module("app.ready").ReadyMade(importlib.import_module("app").create_app(settings, address))
     ready.send_bytes(b"ready")
     return application
 

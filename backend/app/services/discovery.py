@@ -98,6 +98,11 @@ def use(folder: Path) -> None:
     _reader = Reader(folder)
 
 
+def generation() -> object:
+    """What tells the newest commit of the index from those before."""
+    return _reader.look() if _reader else None
+
+
 # ---------------------------------------------------------------- marks
 
 

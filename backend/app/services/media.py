@@ -27,7 +27,7 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Invalid, NotFound, TooLarge, Unavailable, UnsupportedMedia
-from . import events
+from . import discovery, events
 from .products import EditedImage, edited_image
 
 MOST_BYTES = 5 * 1024 * 1024
@@ -164,6 +164,7 @@ def _taken(tx: Tx, image_id: int) -> Row:
 
 def _note(tx: Tx, product_id: int, actor_id: int) -> None:
     q.media.touch(tx, product_id=product_id)
+    discovery.mark(tx, [product_id])
     events.note(tx, "products_changed", product_id, subject="product", actor_id=actor_id, action="pictures", count=1)
 
 

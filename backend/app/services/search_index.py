@@ -268,7 +268,7 @@ class Reader:
 
     def snapshot(self) -> Snapshot | None:
         """Nothing while there is no index, or none that can be read."""
-        seen = self._look()
+        seen = self.look()
         if seen != self._seen:
             with self._lock:
                 if seen != self._seen:
@@ -290,11 +290,11 @@ class Reader:
         log.warning("the search index cannot be read", extra={"error": why})
         self._faults = 0
         self._snapshot = self._index = self._path = None
-        self._seen = self._look()
+        self._seen = self.look()
         with contextlib.suppress(OSError):
             (self._folder / "broken").touch()
 
-    def _look(self) -> Any:
+    def look(self) -> Any:
         return self._look_at(self._path)
 
     def _look_at(self, path: Path | None) -> Any:
@@ -326,7 +326,7 @@ class Reader:
             self._index.reload()
             self._snapshot = Snapshot(self._index.searcher())
             self._seen = seen
-        if found and seen[:2] == (self._look() or (None, None))[:2]:
+        if found and seen[:2] == (self.look() or (None, None))[:2]:
             self._give_up(found[0])
         elif found:
             # Its place was taken just now, and its files are gone; the next question opens the new one.

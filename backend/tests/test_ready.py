@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from factories import Thing, User, write
+from flask import Flask
+from werkzeug.test import Client, TestResponse
+
+from app import ready
+from app.errors import Unavailable
+from app.ready import ReadyMade
+
+LIST = "/api/v1/products"
+Statements = Callable[[], int]
+
+
+@pytest.fixture
+def workers(shop: Flask) -> list[Client]:
+    return [Client(ReadyMade(shop), use_cookies=False) for _ in range(2)]
+
+
+def asked(client: Client, path: str, **headers: str) -> TestResponse:
+    return client.get(path, headers={name.replace("_", "-"): one for name, one in headers.items()})
+
+
+def test_a_ready_answer_is_like_any_other_and_asks_the_database_nothing(
+    workers: list[Client], mug: Thing, statements: Statements, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ready, "LOOK_EVERY", 60.0)
+    for path in (LIST, f"{LIST}?sort=price_asc&limit=3", f"{LIST}/{mug.slug}", "/api/v1/categories"):
+        first = asked(workers[0], path)
+        before = statements()
+        with caplog.at_level("INFO", "shop.http"):
+            again = asked(workers[0], path)
+            unchanged = asked(workers[0], path, If_None_Match=again.headers["ETag"])
+        assert statements() == before
+        assert (first.status_code, first.data, dict(first.headers) | {"X-Request-Id": ""}) == (200, again.data, dict(again.headers) | {"X-Request-Id": ""})
+        ids = {answer.headers["X-Request-Id"] for answer in (first, again, unchanged)}
+        assert len(ids) == 3
+        assert (unchanged.status_code, unchanged.data, "Content-Length" in unchanged.headers) == (304, b"", False)
+        assert {record.__dict__["request_id"] for record in caplog.records} >= ids - {first.headers["X-Request-Id"]}
+
+
+def test_a_change_is_shown_by_every_worker_within_a_fifth_of_a_second(workers: list[Client], mug: Thing, ada: User, shop: Flask) -> None:
+    path = f"{LIST}/{mug.slug}"
+
+    def seen() -> list[tuple[Any, ...]]:
+        products = [worker.get(path).json for worker in workers] + [worker.get(LIST).json["items"][0] for worker in workers]
+        return [(product["title"], product["price_minor"], product["stock"]) for product in products]
+
+    staff: Any = shop.test_client()
+    staff.as_(ada)
+    version = staff.get(f"/api/v1/admin/products/{mug.id}").json["version"]
+    assert seen() == [("Stoneware mug", 1800, 5)] * 4
+    assert staff.patch(f"{LIST}/{mug.id}", json={"title": "Blue mug", "price_minor": 2100, "version": version}).status_code == 200
+    time.sleep(0.2)
+    assert seen() == [("Blue mug", 2100, 5)] * 4
+    buyer: Any = shop.test_client()
+    buyer.add(mug.variant, 2)
+    assert buyer.order(email="guest@example.com").status_code == 201
+    time.sleep(0.2)
+    assert seen() == [("Blue mug", 2100, 3)] * 4
+
+
+def test_a_change_that_commits_late_is_seen_too(workers: list[Client], mug: Thing) -> None:
+    write("INSERT INTO product_changes (id, product_id, changed_at) VALUES (1000000, %s, UTC_TIMESTAMP(6))", mug.id)
+    assert workers[0].get(LIST).json["items"][0]["title"] == "Stoneware mug"
+    write("UPDATE products SET title = 'Late mug' WHERE id = %s", mug.id)
+    write("INSERT INTO product_changes (id, product_id, changed_at) VALUES (999999, %s, UTC_TIMESTAMP(6))", mug.id)
+    time.sleep(0.11)
+    assert workers[0].get(LIST).json["items"][0]["title"] == "Late mug"
+
+
+def test_what_is_a_persons_is_never_kept_nor_given(workers: list[Client], mug: Thing, statements: Statements, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ready, "LOOK_EVERY", 60.0)
+    asked(workers[0], LIST)
+    for path, headers in (
+        (LIST, {"Cookie": "session=one"}),
+        (LIST, {"Authorization": "Bearer one"}),
+        (LIST, {"Origin": "https://other.example"}),
+        (f"{LIST}?q=mug", {}),
+        (f"{LIST}?%71=mug", {}),
+        ("/api/v1/auth/session", {}),
+        (f"{LIST}/no-such-mug", {}),
+    ):
+        asked(workers[0], path, **headers)
+        before = statements()
+        asked(workers[0], path, **headers)
+        assert statements() > before or headers.get("Authorization") or path == "/api/v1/auth/session", path
+
+
+def test_answers_take_no_more_than_their_room(workers: list[Client], mug: Thing, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker: Any = workers[0].application
+    monkeypatch.setattr(ready, "MOST_BYTES", 12_000)
+    for limit in range(1, 20):
+        asked(workers[0], f"{LIST}?limit={limit}")
+    assert 0 < len(worker._answers) < 6
+    assert worker._bytes == sum(len(answer.content) + ready.OVERHEAD for answer in worker._answers.values()) <= 12_000
+
+
+def test_without_the_database_nothing_old_is_given(workers: list[Client], mug: Thing, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked(workers[0], LIST)
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise Unavailable("The database does not answer.")
+
+    monkeypatch.setattr("app.db.Pool.acquire", away)
+    time.sleep(0.11)
+    assert asked(workers[0], LIST).status_code == 503
+    monkeypatch.undo()
+    assert asked(workers[0], LIST).status_code == 200
