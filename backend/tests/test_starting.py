@@ -117,7 +117,7 @@ class Shop:
 def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a shop that was opened once, to be copied."""
     var = tmp_path_factory.mktemp("seed") / "var"
-    shop = Shop(var, WORKERS="2").start()
+    shop = Shop(var, WORKERS="1").start()
     assert shop.stop() == 0
     return var
 
@@ -130,7 +130,7 @@ def new_shop(seed: Path, tmp_path: Path) -> Iterator[Callable[..., Shop]]:
         var = tmp_path / name
         if not var.exists():
             shutil.copytree(seed, var)
-        made.append(Shop(var, *arguments, **{"WORKERS": "2", **more}))
+        made.append(Shop(var, *arguments, **{"WORKERS": "1", **more}))
         return made[-1].start()
 
     yield make
@@ -211,7 +211,7 @@ def test_a_setting_that_cannot_be_is_told_in_one_sentence(name: str, value: str,
 
 
 def test_killed_workers_and_a_killed_database_are_replaced(new_shop: Any) -> None:
-    shop = new_shop()
+    shop = new_shop(WORKERS="2")
     before = shop.children()
     assert len(before) == 4
 
@@ -285,7 +285,7 @@ class Buyer(threading.Thread):
 
 
 def test_every_acknowledged_order_is_there_once_after_the_shop_and_its_database_were_killed(new_shop: Any) -> None:
-    shop = new_shop()
+    shop = new_shop(WORKERS="2")
     database = PrivateDatabase(shop.var)
     connection = db.connect(database.address())
     cursor = connection.cursor()
@@ -357,7 +357,7 @@ def test_answers_on_a_kept_connection_come_at_once(new_shop: Any) -> None:
 
 
 def test_sighup_replaces_every_worker_and_loses_no_request(new_shop: Any) -> None:
-    shop = new_shop()
+    shop = new_shop(WORKERS="2")
     before = shop.workers()
     answers: list[int] = []
     done = threading.Event()
