@@ -15,7 +15,7 @@
 -- part: card
 -- What a card shows. Each subquery is one look-up in an index for each of the few products of a page.
 SELECT p.id, p.slug, p.title, p.description, p.brand, p.tags, p.price_minor, p.price_max_minor, p.version, p.created_at,
-       p.rating_sum, p.rating_count,
+       p.rating_sum, p.rating_count, p.gift_card,
        p.option1, p.option2, p.option3, p.seo_title, p.seo_description,
        c.id AS category_id, c.slug AS category_slug, c.name AS category_name,
        i.path AS image_path, i.alt AS image_alt, i.width AS image_width, i.height AS image_height, i.widths AS image_widths,
@@ -70,7 +70,7 @@ SELECT category_id, COUNT(*) AS count
  GROUP BY category_id;
 
 -- name: list_categories -> rows
-SELECT c.id, c.parent_id, c.slug, c.name, c.description, c.image_path
+SELECT c.id, c.parent_id, c.slug, c.name, c.description, c.image_path, c.image_alt, c.image_width, c.image_height, c.image_widths
   FROM categories c
  ORDER BY c.position, c.name
  LIMIT 1000;

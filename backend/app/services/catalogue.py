@@ -83,6 +83,7 @@ class Variant(TypedDict):
 
 
 class ProductDetail(Product):
+    gift_card: bool
     currency: str
     images: list[Image]
     options: list[Option]
@@ -324,6 +325,7 @@ def get_product(slug: str, currency: str) -> ProductDetail:
     by_id = {image["id"]: image_of(image) for image in images}
     return {
         **_product(row),
+        "gift_card": bool(row["gift_card"]),
         "currency": currency,
         "images": [image_of(image) for image in images],
         "options": [{"name": name, "values": _distinct(variant[f"option{i}"] for variant in variants)} for i, name in enumerate(names, 1)],
@@ -383,7 +385,7 @@ def list_categories() -> CategoryList:
                 "description": row["description"],
                 "parent_id": row["parent_id"],
                 "product_count": counts.get(row["id"], 0),
-                "image": media(row["image_path"], row["name"], 800, 800),
+                "image": category_image(row),
             }
             for row in rows
         ]
@@ -436,6 +438,11 @@ def media(path: str | None, alt: str | None, width: int, height: int, widths: st
         stem = path.rpartition("-")[0]
         image["srcset"] = ", ".join(f"/media/{stem}-{one}.webp {one}w" for one in widths.split())
     return image
+
+
+def category_image(row: Row) -> Image | None:
+    """A category's picture; without words of its own it is called as the category is."""
+    return media(row["image_path"], row["image_alt"] or row["name"], row["image_width"], row["image_height"], row["image_widths"])
 
 
 def image_of(row: Row) -> Image:

@@ -65,7 +65,7 @@ const refund = (one) => html`<div class="editor__line"><p><strong class="figures
 const payment = (one) => html`<p><strong class="figures">${cash(one.captured_minor || one.amount_minor)}</strong> ${stateBadge(one.status)}</p>
   <p class="soft small">${METHODS[one.method] ?? one.method}, ${dateTime(one.paid_at ?? one.created_at)}${one.gateway_id && html`<br><span class="anywhere">${one.gateway_id}</span>`}</p>`;
 
-const address = ({ name, line1, line2, postcode, city, region, country, phone }) => [name, line1, line2, `${postcode} ${city}`, region, countryName(country), phone].filter(Boolean).join("\n");
+const address = ({ name, line1, line2, postcode, city, region, country, phone }) => [name, line1, line2, `${postcode} ${city}`.trim(), region, countryName(country), phone].filter(Boolean).join("\n");
 
 const customer = (order) => html`<section class="panel" aria-labelledby="customer-title"><div class="panel__head"><h2 class="panel__title" id="customer-title">Customer</h2></div>
   <dl class="facts"><div><dt>E-mail</dt><dd class="anywhere">${order.email ? html`<a href="mailto:${order.email}">${order.email}</a>` : "erased"}${now.customer_id ? "" : " (guest)"}</dd></div>

@@ -93,6 +93,7 @@ function cardWords() {
   if (!quote.gift_card) return "";
   const pays = money(quote.gift_card_minor, quote.currency);
   const left = quote.gift_card.balance_minor - quote.gift_card_minor;
+  if (left && quote.due_minor) return `It pays ${pays}, and ${money(left, quote.currency)} is left on it: the gift cards in your cart are paid in another way.`;
   return left ? `It pays ${pays}. Then ${money(left, quote.currency)} is left on it.` : `It pays ${pays}, all that is on it.`;
 }
 
@@ -105,13 +106,25 @@ function showChoices() {
   const pay = chosen("payment_method") ?? quote.payment_methods[0]?.code;
   const focused = document.activeElement?.id;
   render(part("shipping"), html`${quote.shipping_methods.map((one) => choice({
-    name: "shipping_method", code: one.code, title: one.name, note: one.days && `${one.days} working days`, end: one.price_minor ? money(one.price_minor, quote.currency) : "Free", checked: one.code === way,
+    name: "shipping_method", code: one.code, title: one.name, note: one.code === "email" ? "As soon as it is paid, to your e-mail address." : one.days && `${one.days} working days`, end: one.price_minor ? money(one.price_minor, quote.currency) : "Free", checked: one.code === way,
   }))}`);
   part("payment").closest("fieldset").hidden = quote.due_minor === 0 && quote.gift_card !== null;
   render(part("payment"), html`${quote.payment_methods.map((one) => choice({
     name: "payment_method", code: one.code, title: one.name, note: PAYMENT_NOTES[one.code], checked: one.code === pay,
   }))}`);
   if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
+}
+
+/** Gift cards alone go by mail: nobody needs a street for them, and no gift card buys them. */
+const mailed = () => quote?.shipping_method === "email";
+
+function showWhatIsAsked() {
+  part("address-title").textContent = mailed() ? "Your name and country" : "Delivery address";
+  part("parcel").hidden = mailed();
+  part("no-card").hidden = !mailed();
+  part("gift-card").hidden = mailed() && !typed("gift_card");
+  part("until").textContent = mailed() ? "The code comes by e-mail as soon as it is paid." : "Until it ships you can cancel online at no cost.";
+  showTyped();
 }
 
 const summary = () => html`${summaryLines(quote.lines, quote.currency)}
@@ -130,6 +143,7 @@ function showQuote(now, { tell = false } = {}) {
   const before = quote?.due_minor;
   quote = now;
   if (!quote.lines.length) return showEmpty();
+  showWhatIsAsked();
   showChoices();
   showCode("coupon", "coupon", quote.coupon && `${quote.coupon} is taken off.`);
   showCode("gift_card", "gift-card", cardWords());
@@ -269,7 +283,7 @@ function showAddressBook(addresses, { shipping_countries: countries }) {
 function showTyped() {
   const saved = savedAddress() !== undefined;
   part("typed").hidden = saved;
-  for (const field of part("typed").querySelectorAll("input, select")) field.disabled = saved;
+  for (const field of part("typed").querySelectorAll("input, select")) field.disabled = saved || (mailed() && part("parcel").contains(field));
 }
 
 function changed({ target: { name } }) {

@@ -34,11 +34,15 @@ const LOOKS = 40;
 
 const awaited = (order) => order.payment.can_resume && comesBack === "returned";
 
+/** Nothing but gift cards: nobody packs or brings them. */
+const mailed = (order) => order.shipping_method === "email";
+
 function heading(order) {
   if (awaited(order)) return "We are waiting for your payment to arrive";
   if (order.payment.can_resume) return "Your order waits for its payment";
   if (order.status === "cancelled") return "This order was cancelled";
   if (order.status === "expired") return "This order has expired";
+  if (order.status === "completed" && mailed(order)) return "Thank you. Your gift card is in your mail.";
   if (order.status === "completed" || order.fulfilment_status === "delivered") return "Delivered. Enjoy it.";
   if (order.fulfilment_status === "shipped") return "It is on its way";
   return isNew(order) ? "Thank you. Your order is placed." : "Your order";
@@ -54,24 +58,26 @@ const head = (order) => html`<header class="order-head">
 const resuming = (order) => html`<div class="alert alert--warning" role="status">${icon("receipt")}<div class="alert__text stack stack--tight">
   <p class="alert__title">${awaited(order) ? "The payment service has not told us yet" : comesBack === "left" ? "Nothing was paid" : "Not paid yet"}</p>
   <p>${awaited(order) ? "That usually takes a few seconds; this page shows it by itself. Should you not have paid, you can go back and do so." : "If your card was declined or you changed your mind, pay again, with another card if you like."}
-    We hold the goods until ${dateTime(order.payment.pay_by)}.</p>
+    We hold ${mailed(order) ? "the order" : "the goods"} until ${dateTime(order.payment.pay_by)}.</p>
   <p><button class="button ${awaited(order) && html`button--quiet`}" type="button" data-pay>Pay ${money(order.due_minor, order.currency)}</button></p></div></div>`;
 
 function whatNext(order) {
-  if (stopped(order)) return html`<p>${order.refunded_minor ? html`What you paid, ${money(order.refunded_minor, order.currency)}, comes back to you the way you paid.` : "Nothing was charged."} The goods are back on the shelf. We have written to <strong>${order.email}</strong>.</p>`;
+  if (stopped(order)) return html`<p>${order.refunded_minor ? html`What you paid, ${money(order.refunded_minor, order.currency)}, comes back to you the way you paid.` : "Nothing was charged."} ${!mailed(order) && "The goods are back on the shelf. "}We have written to <strong>${order.email}</strong>.</p>`;
   const paid = order.payment.status === "paid";
   return html`${isNew(order) && html`<p>We have sent a confirmation to <strong>${order.email}</strong>. This page stays where it is: come back whenever you like.</p>`}
     ${order.payment.can_resume ? resuming(order) : !paid && order.payment.instructions && html`<div class="alert ${order.payment.method === "bank_transfer" ? "alert--warning" : "alert--good"}">${icon(order.payment.method === "bank_transfer" ? "bank" : "cash")}
       <div class="alert__text"><p class="alert__title">${order.payment.name}</p><p>${order.payment.instructions}</p></div></div>`}
-    ${order.fulfilment_status === "unfulfilled" && html`<p>${order.status === "pending" ? "As soon as the money is there, we pack your order" : "We pack your order now"} and send it by ${order.shipping_name.toLowerCase()}. You get a mail when it leaves.</p>`}`;
+    ${mailed(order) && html`<p>${paid ? html`The code went to <strong>${order.email}</strong>. Whoever has it can spend it, so keep that mail like cash.` : order.payment.status === "unpaid" && html`As soon as the money is there, the code goes to <strong>${order.email}</strong>.`}</p>`}
+    ${!mailed(order) && order.fulfilment_status === "unfulfilled" && html`<p>${order.status === "pending" ? "As soon as the money is there, we pack your order" : "We pack your order now"} and send it by ${order.shipping_name.toLowerCase()}. You get a mail when it leaves.</p>`}`;
 }
 
 function timeline(order) {
   const steps = order.events.map(({ kind, at }) => ({ name: sentence(kind), when: dateTime(at), state: STOPPED.includes(kind) ? "stopped" : "done" }));
   const coming = stopped(order) ? [] : [
     ...(order.status === "pending" ? ["Payment received"] : []),
-    ...(["shipped", "delivered"].includes(order.fulfilment_status) ? [] : ["Handed to the carrier"]),
-    ...(order.fulfilment_status === "delivered" || order.status === "completed" ? [] : ["Delivered"]),
+    ...(mailed(order) || ["shipped", "delivered"].includes(order.fulfilment_status) ? [] : ["Handed to the carrier"]),
+    ...(mailed(order) && order.status !== "completed" ? ["Sent by e-mail"] : []),
+    ...(mailed(order) || order.fulfilment_status === "delivered" || order.status === "completed" ? [] : ["Delivered"]),
   ].map((name) => ({ name, state: "coming" }));
   return html`<ol class="timeline">${[...steps, ...coming].map(({ name, when, state }) => html`<li class="timeline__step timeline__step--${state}"><div>
     <p class="timeline__name">${name}${state === "coming" && html`<span class="visually-hidden"> (still to come)</span>`}</p>${when && html`<p class="timeline__when">${when}</p>`}</div></li>`)}</ol>`;
@@ -167,7 +173,7 @@ async function orderAgain({ currentTarget: button }) {
 }
 
 function addressLines({ name, line1, line2, postcode, city, region, country, phone }) {
-  return [name, line1, line2, `${postcode} ${city}`, region, countryName(country), phone].filter(Boolean).join("\n");
+  return [name, line1, line2, `${postcode} ${city}`.trim(), region, countryName(country), phone].filter(Boolean).join("\n");
 }
 
 const offer = html`<section class="offer" aria-labelledby="offer-title">
@@ -190,7 +196,7 @@ const whole = (order, guest) => html`${head(order)}
     ${parcels(order)}${backs(order)}${refunds(order)}${returnForm(order)}
     <section class="order-section" aria-labelledby="where-title"><h2 class="order-section__title" id="where-title">Delivery and payment</h2>
       <dl class="facts">
-        <div><dt>Goes to</dt><dd>${addressLines(order.address)}</dd></div>
+        <div><dt>${mailed(order) ? "For" : "Goes to"}</dt><dd>${addressLines(order.address)}</dd></div>
         <div><dt>Delivery</dt><dd>${order.shipping_name}</dd></div>
         <div><dt>Payment</dt><dd>${paidBy(order)}, ${order.payment.status === "unpaid" ? "not yet paid" : order.payment.status.replaceAll("_", " ")}</dd></div>
         <div><dt>E-mail</dt><dd>${order.email}</dd></div>

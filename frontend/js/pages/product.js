@@ -67,7 +67,7 @@ const whole = () => html`${breadcrumbs()}
       <h1 class="product__title">${product.title}</h1>
       ${product.rating !== null && html`<p class="product__rating">${stars(product.rating)}<a class="lone-link" href="#reviews">${product.rating.toFixed(1)} from ${plural(product.rating_count, "review")}</a></p>`}
       <div class="product__price" data-price></div>
-      <p class="product__tax">Including tax, before delivery.</p>
+      <p class="product__tax">${product.gift_card ? "No tax now: it is in the price of what the card will buy." : "Including tax, before delivery."}</p>
     </header>
     <form class="product__form" method="post" data-buy>
       ${product.options.map(optionChoice)}
@@ -211,12 +211,18 @@ function showSnag(message) {
   note.scrollIntoView({ block: "nearest" });
 }
 
+/** A gift card is nothing that a carrier brings. */
+const byMail = html`<p class="delivery__item">${icon("mail")}<span>By e-mail, as soon as it is paid</span><span class="push-end figures">Free</span></p>
+  <p class="delivery__item">${icon("gift")}<span>Paid in any way, only not with another gift card.</span></p>`;
+
 async function showDelivery() {
+  if (product.gift_card) return render(part("delivery"), byMail);
   const promise = html`<p class="delivery__item">${icon("return")}<span>Cancel online at no cost until it ships.</span></p>`;
   try {
-    const { shipping_methods: ways, currency } = await api.post("/checkout/quote");
+    const { shipping_methods: all, currency } = await api.post("/checkout/quote");
+    const ways = all.filter(({ code }) => code !== "email"); // So go the gift cards that are alone in the cart.
     const asked = part("delivery");
-    render(asked, html`${ways.map((way) => html`<p class="delivery__item">${icon("truck")}<span>${way.name}, ${way.days} working days</span><span class="push-end figures">${way.price_minor ? money(way.price_minor, currency) : "Free"}</span></p>`)}${promise}`);
+    render(asked, html`${ways.map((way) => html`<p class="delivery__item">${icon("truck")}<span>${way.name}${way.days && `, ${way.days} working days`}</span><span class="push-end figures">${way.price_minor ? money(way.price_minor, currency) : "Free"}</span></p>`)}${promise}`);
   } catch (error) {
     if (error.status === undefined) throw error;
     render(part("delivery"), html`<p class="delivery__item">${icon("truck")}<span>Delivery is reckoned in the cart, before you order.</span></p>${promise}`);
