@@ -290,7 +290,7 @@ const data = firstData();
 categories = data?.categories?.items ?? [];
 
 function begin() {
-  if (categories.length) showRail();
+  if (isHome() && categories.length) showRail();
   if (data?.products && !(history.state?.shown > 24)) {
     showList(data.products);
     restorePlace();
