@@ -1,10 +1,10 @@
-// What a search box offers while somebody types, as the combobox pattern of the ARIA Authoring Practices has it.
+// What the shop's search box offers while somebody types.
 import { api } from "../lib/api.js";
 import { money } from "../lib/format.js";
-import { html, icon, render } from "../lib/html.js";
+import { html, icon } from "../lib/html.js";
+import { combobox } from "./combobox.js";
 import { productPicture } from "./product-card.js";
 
-const PAUSE = 90; // milliseconds without a key before the shop is asked
 const MOST_KEPT = 50;
 
 const answers = new Map();
@@ -42,71 +42,7 @@ const popular = ({ items }) => html`${group("Searched for lately", items.map((te
 
 /** Suggestions for one search box. @param {HTMLFormElement} form */
 export function suggest(form) {
-  const input = form.querySelector("input[type=search]");
-  const panel = form.querySelector("[data-suggestions]");
-  let asked;
-  let timer;
-  const options = () => [...panel.querySelectorAll("[role=option]")];
-  const chosen = () => panel.querySelector("[aria-selected=true]");
-
-  function choose(one) {
-    chosen()?.setAttribute("aria-selected", "false");
-    input.removeAttribute("aria-activedescendant");
-    if (!one) return;
-    one.setAttribute("aria-selected", "true");
-    input.setAttribute("aria-activedescendant", one.id);
-    one.scrollIntoView({ block: "nearest" });
-  }
-
-  function open(markup) {
-    render(panel, markup);
-    options().forEach((one, i) => { one.id = `${panel.id}-${i}`; });
-    panel.hidden = options().length === 0;
-    input.setAttribute("aria-expanded", String(!panel.hidden));
-    input.removeAttribute("aria-activedescendant");
-  }
-
-  function close() {
-    clearTimeout(timer);
-    asked?.abort();
-    panel.hidden = true;
-    input.setAttribute("aria-expanded", "false");
-    choose(null);
-  }
-
-  async function look() {
-    asked?.abort();
-    asked = new AbortController();
-    const { signal } = asked;
-    const typed = input.value.trim();
-    try {
-      const markup = typed ? found(await ask("/search/suggestions", { q: typed }, signal), typed) : popular(await ask("/search/trending", undefined, signal));
-      if (!signal.aborted && document.activeElement === input) open(markup);
-    } catch (error) {
-      // Searching works without suggestions, so nobody is told that there are none.
-      if (error.name !== "AbortError" && error.status === undefined) throw error;
-    }
-  }
-
-  function step(by) {
-    const all = options();
-    const at = all.indexOf(chosen());
-    choose(all[at === -1 && by < 0 ? all.length - 1 : at + by]);
-  }
-
-  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(look, PAUSE); });
-  input.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !panel.hidden) { event.preventDefault(); close(); }
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      event.preventDefault();
-      if (panel.hidden) look(); else step(event.key === "ArrowDown" ? 1 : -1);
-    }
-    if (event.key === "Enter" && chosen()) { event.preventDefault(); chosen().click(); }
-  });
-  input.addEventListener("focus", look);
-  form.addEventListener("focusout", ({ relatedTarget }) => { if (!form.contains(relatedTarget)) close(); });
+  const offer = async (typed, signal) => (typed ? found(await ask("/search/suggestions", { q: typed }, signal), typed) : popular(await ask("/search/trending", undefined, signal)));
+  const { close } = combobox(form.querySelector("input[type=search]"), form.querySelector("[data-suggestions]"), offer, { room: form });
   form.addEventListener("submit", close);
-  panel.addEventListener("pointerdown", (event) => event.preventDefault()); // the box keeps the focus while an option is pressed
-  panel.addEventListener("click", close);
-  if (document.activeElement === input) look();
 }

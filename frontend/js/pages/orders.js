@@ -1,13 +1,15 @@
 import { api, session, signInAddress } from "../lib/api.js";
-import { append, html, render } from "../lib/html.js";
-import { number, plural } from "../lib/format.js";
+import { append, html, icon, render } from "../lib/html.js";
+import { date, number, plural } from "../lib/format.js";
 import { orderCard, orderSkeletons } from "../components/order-card.js";
 import { emptyState, failedPart, failedState, loadInto } from "../components/states.js";
+import { toast } from "../components/toast-stack.js";
 
 const PAGE = 12;
 const MOST = 100;
 
 const place = document.querySelector("[data-orders]");
+const offer = document.querySelector("[data-claim]");
 const more = document.querySelector("[data-more]");
 const told = document.querySelector("[data-total]");
 
@@ -34,8 +36,60 @@ function showMore({ next, total }, shown) {
   more.querySelector("button").addEventListener("click", ({ currentTarget }) => loadMore(next, shown, currentTarget));
 }
 
-function show(list) {
-  if (!list) return;
+// ---- what was ordered as a guest, with the address of this account
+
+const LATER = "claims-later";
+
+function between(items) {
+  const [last, first] = [items[0], items.at(-1)].map(({ placed_at: at }) => date(at));
+  return first === last ? `on ${first}` : `between ${first} and ${last}`;
+}
+
+function offerClaim({ items, email }) {
+  const open = items.length > 0 && sessionStorage.getItem(LATER) !== items[0].number;
+  render(offer, html`${open && html`<section class="alert alert--good claim" aria-labelledby="claim-title">${icon("package")}<div class="alert__text stack stack--tight">
+    <h2 class="alert__title" id="claim-title">We found ${plural(items.length, "order")} made with ${email}</h2>
+    <p>${items.length > 1 ? "They were" : "It was"} placed without signing in, ${between(items)}. Add ${items.length > 1 ? "them" : "it"} to your account to follow ${items.length > 1 ? "them" : "it"} here. The ${items.length > 1 ? "links" : "link"} in our mails will go on working.</p>
+    <p class="cluster"><button class="button" type="button" data-add>Add to my account</button><button class="button button--quiet" type="button" data-later>Not now</button></p></div></section>`}`);
+  offer.querySelector("[data-add]")?.addEventListener("click", claim);
+  offer.querySelector("[data-later]")?.addEventListener("click", () => {
+    sessionStorage.setItem(LATER, items[0].number);
+    render(offer, html``);
+    document.querySelector("main").focus();
+  });
+}
+
+async function claim({ currentTarget: button }) {
+  if (button.ariaBusy === "true") return;
+  button.ariaBusy = "true";
+  try {
+    const { claimed } = await api.post("/orders/claims");
+    await load();
+    document.querySelector("main").focus();
+    toast(`${plural(claimed, "order")} added to your account.`);
+  } catch (error) {
+    if (error.status === undefined) throw error;
+    button.ariaBusy = null;
+    toast(error.message);
+  }
+}
+
+/** The list is there without it; an offer that could not be asked for is made another time. */
+async function claimable(email) {
+  try {
+    return { ...await api.get("/orders/claimable"), email };
+  } catch (error) {
+    if (error.status === undefined) throw error;
+    return { items: [] };
+  }
+}
+
+// ---- the list
+
+function show(answer) {
+  if (!answer) return;
+  const [list, found] = answer;
+  offerClaim(found);
   render(place, list.items.length ? html`<ul class="order-cards order-cards--page">${list.items.map((order) => orderCard(order))}</ul>` : nothing);
   showMore(list, list.items.length);
 }
@@ -56,8 +110,9 @@ async function loadMore(after, shown, button) {
 }
 
 async function fetchOrders(options) {
-  if (!await leaveUnlessSignedIn(options)) return null;
-  return api.get("/orders", { params: { limit: Math.min(Math.max(history.state?.shown ?? 0, PAGE), MOST) } });
+  const user = await leaveUnlessSignedIn(options);
+  if (!user) return null;
+  return Promise.all([api.get("/orders", { params: { limit: Math.min(Math.max(history.state?.shown ?? 0, PAGE), MOST) } }), claimable(user.email)]);
 }
 
 function load(options) {
