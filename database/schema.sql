@@ -185,6 +185,10 @@ CREATE TABLE categories (
     name         VARCHAR(120)    NOT NULL COMMENT 'keep',
     description  VARCHAR(1000)   NOT NULL DEFAULT '' COMMENT 'keep',
     image_path   VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep',
+    image_alt    VARCHAR(250)    NOT NULL DEFAULT '' COMMENT 'keep',
+    image_width  INT UNSIGNED    NOT NULL DEFAULT 800 COMMENT 'keep',
+    image_height INT UNSIGNED    NOT NULL DEFAULT 800 COMMENT 'keep',
+    image_widths VARCHAR(40)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'keep',
     position     INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
     demo         BOOLEAN         NOT NULL DEFAULT FALSE COMMENT 'keep',
     version      INT UNSIGNED    NOT NULL DEFAULT 1 COMMENT 'keep',
@@ -916,6 +920,21 @@ CREATE TABLE events (
     KEY ix_events_at (at)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
+-- What the owner's choices were before and after each change; rows are only added, and the unique key lets one of two who saw the same version win.
+CREATE TABLE setting_changes (
+    id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    section       VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    version       INT UNSIGNED    NOT NULL COMMENT 'keep',
+    value_before  TEXT            NOT NULL COMMENT 'keep',
+    value_after   TEXT            NOT NULL COMMENT 'keep',
+    actor_id      BIGINT UNSIGNED NULL COMMENT 'keep',
+    changed_at    DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_setting_changes_section (section, version),
+    KEY ix_setting_changes_actor (actor_id),
+    CONSTRAINT fk_setting_changes_actor FOREIGN KEY (actor_id) REFERENCES users (id) ON DELETE SET NULL
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
 -- What runs when. A runner takes a job by moving its lease; a job whose runner died is taken again when the lease ends.
 CREATE TABLE jobs (
     name          VARCHAR(60)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
@@ -931,4 +950,4 @@ CREATE TABLE jobs (
 
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
-    ('0001_baseline', '37891406e5cc1d4069c12b862e9b9fd760603425979e3660a2a11da73fcc1142', UTC_TIMESTAMP(6));
+    ('0001_baseline', 'f5a03cdd2a070500b966fe31e1e76687cd400855b5d97f3dc9b8ba3e911873d0', UTC_TIMESTAMP(6));

@@ -232,6 +232,32 @@ def test_drawings_that_several_share_stay(desk: ShopClient, shop: Flask) -> None
     assert drawing.exists()
 
 
+# ---------------------------------------------------------------- pictures of categories
+
+
+def test_a_category_has_a_picture_by_the_same_rules(desk: ShopClient, client: ShopClient, folder: Path) -> None:
+    path = f"/api/v1/categories/{factories.category('Kitchen')}/image"
+
+    def put(content: bytes, alt: str = "") -> TestResponse:
+        return desk.put(path, query_string={"alt": alt}, data=content, content_type="image/jpeg")
+
+    def told() -> dict[str, Any] | None:
+        return dict(client.get("/api/v1/categories").json["items"][0])["image"]
+
+    assert (told(), put(SVG).status_code, put(picture() + HTML).status_code, put(picture()[:100]).status_code) == (None, 415, 422, 422)
+    first = put(picture(size=(900, 600))).json["image"]
+    assert (first["alt"], first["width"], first["height"], first["srcset"].count(".webp")) == ("Kitchen", 900, 600, 3) and told() == first
+    second = put(picture(size=(500, 500)), "Pots on a shelf").json
+    assert told() == second["image"] and second["image"]["alt"] == second["image_alt"] == "Pots on a shelf"
+    assert shown(desk, second["image"]["src"]).size == (500, 500)
+    assert len(files(folder)) == 2  # those of the first are gone
+    for file in folder.iterdir():
+        os.utime(file, (0, 0))
+    assert media.delete_orphans(folder.parent) == 0
+    assert [desk.delete(path).status_code for _ in range(2)] == [204, 204]
+    assert (told(), files(folder), desk.put("/api/v1/categories/999/image", data=picture()).status_code) == (None, [], 404)
+
+
 # ---------------------------------------------------------------- files
 
 

@@ -178,6 +178,10 @@ CREATE TABLE categories (
     name         VARCHAR(120)    NOT NULL COMMENT 'keep',
     description  VARCHAR(1000)   NOT NULL DEFAULT '' COMMENT 'keep',
     image_path   VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep',
+    image_alt    VARCHAR(250)    NOT NULL DEFAULT '' COMMENT 'keep',
+    image_width  INT UNSIGNED    NOT NULL DEFAULT 800 COMMENT 'keep',
+    image_height INT UNSIGNED    NOT NULL DEFAULT 800 COMMENT 'keep',
+    image_widths VARCHAR(40)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'keep',
     position     INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
     demo         BOOLEAN         NOT NULL DEFAULT FALSE COMMENT 'keep',
     version      INT UNSIGNED    NOT NULL DEFAULT 1 COMMENT 'keep',
@@ -904,6 +908,21 @@ CREATE TABLE events (
     KEY ix_events_subject (subject_kind, subject_id, id),
     KEY ix_events_kind (kind, id),
     KEY ix_events_at (at)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table setting_changes
+CREATE TABLE setting_changes (
+    id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    section       VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    version       INT UNSIGNED    NOT NULL COMMENT 'keep',
+    value_before  TEXT            NOT NULL COMMENT 'keep',
+    value_after   TEXT            NOT NULL COMMENT 'keep',
+    actor_id      BIGINT UNSIGNED NULL COMMENT 'keep',
+    changed_at    DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_setting_changes_section (section, version),
+    KEY ix_setting_changes_actor (actor_id),
+    CONSTRAINT fk_setting_changes_actor FOREIGN KEY (actor_id) REFERENCES users (id) ON DELETE SET NULL
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- step: table jobs

@@ -1,5 +1,6 @@
 -- part: category
-SELECT c.id, c.parent_id, c.slug, c.name, c.description, c.image_path, c.position, c.version,
+SELECT c.id, c.parent_id, c.slug, c.name, c.description, c.image_path, c.image_alt, c.image_width, c.image_height, c.image_widths,
+       c.position, c.version,
        (SELECT COUNT(*) FROM products p WHERE p.category_id = c.id AND p.archived_at IS NULL) AS product_count
   FROM categories c
 
@@ -26,7 +27,14 @@ SELECT id FROM above LIMIT 10000;
 
 -- name: change -> count
 UPDATE categories
-   SET slug = :slug, name = :name, description = :description, parent_id = :parent_id, position = :position, version = version + 1
+   SET slug = :slug, name = :name, description = :description, parent_id = :parent_id, position = :position, image_alt = :image_alt,
+       version = version + 1
+ WHERE id = :category_id;
+
+-- name: set_picture -> count
+-- Pictures are saved by themselves: whoever is writing about the category meanwhile is not disturbed.
+UPDATE categories
+   SET image_path = :path, image_alt = :alt, image_width = :width, image_height = :height, image_widths = :widths
  WHERE id = :category_id;
 
 -- name: count_below -> value
@@ -52,5 +60,5 @@ DELETE FROM categories WHERE id = :category_id;
 SELECT slug FROM categories WHERE slug IN (:slugs) LIMIT 100;
 
 -- name: add -> id
-INSERT INTO categories (parent_id, slug, name, description, image_path, position, demo)
-VALUES (:parent_id, :slug, :name, :description, :image_path, :position, :demo);
+INSERT INTO categories (parent_id, slug, name, description, image_path, image_alt, position, demo)
+VALUES (:parent_id, :slug, :name, :description, :image_path, :image_alt, :position, :demo);

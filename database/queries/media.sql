@@ -15,5 +15,8 @@ DELETE FROM images WHERE id = :image_id;
 -- name: touch -> count
 UPDATE products SET updated_at = UTC_TIMESTAMP(6) WHERE id = :product_id;
 
+-- name: list_category_paths -> rows
+SELECT image_path AS path FROM categories WHERE image_path IS NOT NULL ORDER BY id LIMIT 10000;
+
 -- name: list_paths -> rows
 SELECT id, path FROM images WHERE id > :after ORDER BY id LIMIT :limit;

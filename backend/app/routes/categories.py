@@ -5,9 +5,9 @@ from pydantic import Field
 
 from .. import http
 from ..http import Body, Line, Params, Prose, staff
-from ..services import categories
+from ..services import categories, media
 from ..services.categories import EditedCategory, EditedCategoryList
-from .products import Id, Slug
+from .products import Id, ImageParams, Slug, uploads
 
 bp = Blueprint("categories", __name__, url_prefix="/api/v1")
 
@@ -18,6 +18,7 @@ class CategoryBody(Body):
     description: Prose = Field("", max_length=1000)
     parent_id: Id | None = None
     position: int = Field(0, ge=0, le=1_000_000)
+    image_alt: Line = Field("", max_length=250)
 
 
 class CategoryPut(CategoryBody):
@@ -55,3 +56,17 @@ def change_category(category_id: int, body: CategoryPut) -> EditedCategory:
 def delete_category(category_id: int, params: RemovalParams) -> None:
     """Delete an empty category, or with `move_up` one whose products and categories then stand where it stood itself."""
     categories.remove(category_id, version=params.version, move_up=params.move_up, actor_id=http.account_id())
+
+
+@bp.put("/categories/<int:category_id>/image")
+@staff(problems=(404, 413, 415))
+def set_category_image(category_id: int, params: ImageParams) -> EditedCategory:
+    """Give a category a picture instead of the one that it has: what products take, as the body itself or as one file of a form."""
+    return categories.set_image(category_id, http.uploaded("image", most=media.MOST_BYTES), params.alt, uploads(), actor_id=http.account_id())
+
+
+@bp.delete("/categories/<int:category_id>/image")
+@staff(status=204, problems=(404,))
+def delete_category_image(category_id: int) -> None:
+    """Take the picture away from a category."""
+    categories.remove_image(category_id, uploads(), actor_id=http.account_id())

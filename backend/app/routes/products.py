@@ -124,7 +124,7 @@ class ImageWords(Body):
     alt: Line = Field(max_length=250)
 
 
-def _uploads() -> Path:
+def uploads() -> Path:
     return Path(current_app.config["SHOP"].var) / "uploads"
 
 
@@ -203,7 +203,7 @@ def archive_variant(variant_id: int) -> None:
 @staff(status=201, problems=(404, 413, 415))
 def add_image(product_id: int, params: ImageParams) -> EditedImage:
     """Add a picture behind the others: a JPEG, PNG or WebP of at most 5 MB and 25 megapixels, as the body itself or as one file of a form."""
-    return media.add(product_id, http.uploaded("image", most=media.MOST_BYTES), params.alt, _uploads(), actor_id=http.account_id())
+    return media.add(product_id, http.uploaded("image", most=media.MOST_BYTES), params.alt, uploads(), actor_id=http.account_id())
 
 
 @bp.put("/products/<int:product_id>/images")
@@ -224,4 +224,4 @@ def describe_image(image_id: int, body: ImageWords) -> EditedImage:
 @staff(status=204, problems=(404,))
 def delete_image(image_id: int) -> None:
     """Take a picture away, from its variants too."""
-    media.remove(image_id, _uploads(), actor_id=http.account_id())
+    media.remove(image_id, uploads(), actor_id=http.account_id())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from typing_extensions import TypedDict
@@ -11,8 +12,8 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, is_duplicate, q
 from ..errors import Conflict, Invalid, NotFound
-from . import discovery, events, products
-from .catalogue import Image, media
+from . import discovery, events, media, products
+from .catalogue import Image, category_image
 
 MOVED_AT_ONCE = 1000  # products in one step when their category goes
 
@@ -26,6 +27,7 @@ class EditedCategory(TypedDict):
     position: int
     product_count: int
     image: Image | None
+    image_alt: str
     version: int
 
 
@@ -40,8 +42,8 @@ def list_all() -> EditedCategoryList:
 
 
 def _category(row: Row) -> EditedCategory:
-    names = ("id", "parent_id", "slug", "name", "description", "position", "product_count", "version")
-    return {**{name: row[name] for name in names}, "image": media(row["image_path"], row["name"], 800, 800)}  # type: ignore[typeddict-item]
+    names = ("id", "parent_id", "slug", "name", "description", "position", "product_count", "image_alt", "version")
+    return {**{name: row[name] for name in names}, "image": category_image(row)}  # type: ignore[typeddict-item]
 
 
 def add(
@@ -52,13 +54,15 @@ def add(
     description: str = "",
     parent_id: int | None = None,
     image_path: str | None = None,
+    image_alt: str = "",
     position: int = 0,
     demo: bool = False,
 ) -> int:
     """Add a category; its slug is made of the name unless one is given. Gives its id. Raises Invalid by field."""
     if parent_id is not None and q.products.hold_category(tx, category_id=parent_id) is None:
         raise Invalid(parent_id="There is no such category.")
-    values = {"parent_id": parent_id, "name": name, "description": description, "image_path": image_path, "position": position, "demo": demo}
+    values = {"parent_id": parent_id, "name": name, "description": description, "position": position, "demo": demo}
+    values |= {"image_path": image_path, "image_alt": image_alt}
     made = products.slug_from(name, otherwise="category")[:100].rstrip("-")
     wanted = [slug] if slug else [made, *(f"{made}-{number}" for number in range(2, 10)), f"{made}-{secrets.token_hex(4)}"]
     taken = {row["slug"] for row in q.categories.list_slugs(tx, slugs=wanted)}
@@ -92,6 +96,35 @@ def change(category_id: int, version: int, fields: dict[str, Any], *, actor_id: 
         return _category(q.categories.get(tx, category_id=category_id))
 
     return _saved(work)
+
+
+def set_image(category_id: int, content: bytes, alt: str, uploads: Path, *, actor_id: int) -> EditedCategory:
+    """Give a category a picture instead of the one that it has. Raises NotFound, and as media.store() does."""
+    with db.reading() as tx:
+        if q.categories.get(tx, category_id=category_id) is None:
+            raise NotFound("There is no such category.")
+    stored = media.store(content, uploads, called="category")
+    try:
+        former, now = db.transaction(_set_image, category_id, stored, alt, actor_id)
+    except BaseException:
+        media.discard(stored.path, stored.widths, uploads)
+        raise
+    media.discard(former["image_path"], former["image_widths"], uploads)
+    return now
+
+
+def remove_image(category_id: int, uploads: Path, *, actor_id: int) -> None:
+    """Take the picture away from a category; one without has none already. Raises NotFound."""
+    former, _ = db.transaction(_set_image, category_id, None, "", actor_id)
+    media.discard(former["image_path"], former["image_widths"], uploads)
+
+
+def _set_image(tx: Tx, category_id: int, stored: media.Stored | None, alt: str, actor_id: int) -> tuple[Row, EditedCategory]:
+    former = _taken(tx, category_id, None)
+    path, width, height, widths = (stored.path, stored.width, stored.height, stored.widths) if stored else (None, 0, 0, "")
+    q.categories.set_picture(tx, category_id=category_id, path=path, alt=alt, width=width, height=height, widths=widths)
+    _record(tx, category_id, actor_id, "picture")
+    return former, _category(q.categories.get(tx, category_id=category_id))
 
 
 def _taken(tx: Tx, category_id: int, version: int | None) -> Row:

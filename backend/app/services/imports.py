@@ -379,7 +379,7 @@ class Drawn:
 
     def throw_away(self) -> None:
         for file in self.files.values():
-            media.discard(file, self.uploads)
+            media.discard(file.path, file.widths, self.uploads)
 
 
 def bring_in(looked: Looked, uploads: Path, tell: Tell, *, actor_id: int | None, import_id: int | None = None, file_name: str = "") -> Import:

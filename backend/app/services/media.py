@@ -84,7 +84,7 @@ def add(product_id: int, content: bytes, alt: str, uploads: Path, *, actor_id: i
     try:
         return db.transaction(_add, product_id, stored, alt, actor_id)
     except BaseException:
-        _delete_files(uploads, stored.path, stored.widths)
+        discard(stored.path, stored.widths, uploads)
         raise
 
 
@@ -139,9 +139,7 @@ def _describe(tx: Tx, image_id: int, alt: str, actor_id: int) -> EditedImage:
 def remove(image_id: int, uploads: Path, *, actor_id: int) -> None:
     """Take a picture away, from its variants too. Raises NotFound."""
     row = db.transaction(_remove, image_id, actor_id)
-    if row["widths"]:
-        # Drawings of the demo belong to others as well.
-        _delete_files(uploads, row["path"], row["widths"])
+    discard(row["path"], row["widths"], uploads)
 
 
 def _remove(tx: Tx, image_id: int, actor_id: int) -> Row:
@@ -189,9 +187,11 @@ def store(content: bytes, uploads: Path, *, called: str = "") -> Stored:
     return Stored(path, *size, widths)
 
 
-def discard(stored: Stored, uploads: Path) -> None:
-    """Remove the files of a picture that was stored and not attached after all."""
-    _delete_files(uploads, stored.path, stored.widths)
+def discard(path: str | None, widths: str, uploads: Path) -> None:
+    """Remove the files of a picture that nobody has any more, or that was stored and not attached after all."""
+    if path and widths:
+        # Drawings of the demo have no widths, and belong to others as well.
+        _delete_files(uploads, path, widths)
 
 
 def write(path: Path, content: bytes) -> None:
@@ -232,9 +232,9 @@ def delete_orphans(uploads: Path) -> int:
 
 
 def _known_names() -> set[str]:
-    names: set[str] = set()
     after = 0
     with db.reading() as tx:
+        names = {Path(row["path"]).stem.rpartition("-")[0] for row in q.media.list_category_paths(tx)}
         while rows := q.media.list_paths(tx, after=after, limit=5000):
             names |= {Path(row["path"]).stem.rpartition("-")[0] for row in rows}
             after = rows[-1]["id"]
