@@ -6,11 +6,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from shop import Shop, running_shop, started_shop
-from shopper import Person, Shopper
+from shopper import PASSWORD, Person, Shopper
+
+ADA = Person("ada", "ada@example.com")
+SELLER = {"name": "Ada Quill", "line1": "3 Corner Street", "city": "York", "postcode": "YO1 7HH", "country": "GB", "email": "shop@example.com"}
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +34,17 @@ def own_shop(shop: Shop) -> Iterator[Shop]:
         yield shop
         return
     with started_shop() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def owned_shop(browser: Browser) -> Iterator[Shop]:
+    """One more, with its demo goods and Ada as its admin, who may change it as she likes."""
+    with started_shop() as started:
+        ada = come_in(browser, started)
+        admin = {"username": ADA.username, "email": ADA.email, "password": PASSWORD}
+        ada.tell("/setup", token=started.setup_token, name="Corner Shop", seller=SELLER, currency="EUR", admin=admin)
+        ada.leave()
         yield started
 
 
@@ -70,9 +85,27 @@ def come_in(browser: Browser, shop: Shop) -> Shopper:
 def alice(browser: Browser, shop: Shop) -> Person:
     """Has an account, for tests that only want to sign in."""
     shopper = come_in(browser, shop)
-    person = shopper.register()
+    person = shopper.join()
     shopper.leave()
     return person
+
+
+@pytest.fixture(scope="session")
+def _member_at_home(browser: Browser, shop: Shop) -> list[Any]:
+    shopper = come_in(browser, shop)
+    shopper.join("mia")
+    cookies = shopper.context.cookies()
+    shopper.leave()
+    return cookies
+
+
+@pytest.fixture(scope="session")
+def _ada_at_home(browser: Browser, owned_shop: Shop) -> list[Any]:
+    shopper = come_in(browser, owned_shop)
+    shopper.come_back(ADA)
+    cookies = shopper.context.cookies()
+    shopper.leave()
+    return cookies
 
 
 @pytest.fixture
@@ -97,3 +130,28 @@ def new_shopper(browser: Browser, shop: Shop) -> Iterator[Callable[..., Shopper]
 @pytest.fixture
 def shopper(new_shopper: Callable[..., Shopper]) -> Shopper:
     return new_shopper()
+
+
+@pytest.fixture
+def member(shopper: Shopper, _member_at_home: list[Any]) -> Shopper:
+    """Somebody signed in since a while, for tests that change nothing of it: to check a password takes the machine a while, on purpose."""
+    shopper.context.add_cookies(_member_at_home)
+    return shopper
+
+
+@pytest.fixture
+def owner(new_shopper: Callable[..., Shopper], owned_shop: Shop, _ada_at_home: list[Any]) -> Shopper:
+    """Ada, signed in since a while."""
+    owner = new_shopper(at=owned_shop)
+    owner.context.add_cookies(_ada_at_home)
+    return owner
+
+
+@pytest.fixture
+def new_owner(new_shopper: Callable[..., Shopper], owned_shop: Shop) -> Iterator[Shopper]:
+    """Ada, who signed in just now and has proved nothing yet."""
+    owner = new_shopper(at=owned_shop)
+    owner.expect_refusal(403)
+    owner.come_back(ADA)
+    yield owner
+    owner.tell("/auth/logout")  # one has few devices, and the oldest would be signed out

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,6 +45,11 @@ def until(happened: Callable[[], bool], page: Page, *, seconds: float = 10) -> N
     while not happened():
         assert time.monotonic() < deadline, f"it did not happen within {seconds} seconds"
         page.wait_for_timeout(50)
+
+
+@cache
+def _read(mail: Path) -> EmailMessage:
+    return message_from_bytes(mail.read_bytes(), _class=EmailMessage, policy=policy.default)
 
 
 class Shopper:
@@ -193,6 +198,11 @@ class Shopper:
         assert answer.ok, f"{answer.status} {path}"
         return answer.json()
 
+    def tell(self, path: str, **data: Any) -> Any:
+        answer = self.context.request.post(f"/api/v1{path}", data=data)
+        assert answer.ok, f"{path}: {answer.text()}"
+        return answer.json() if answer.status != 204 else None
+
     def find_product(self, fits: Callable[[dict[str, Any]], bool], **params: Any) -> dict[str, Any]:
         """The best-stocked product that fits, so that the same tests never buy a running shop empty."""
         found = [product for product in self.all_products(**params) if fits(product)]
@@ -247,8 +257,7 @@ class Shopper:
         """Without the way there: for tests that begin with a filled cart. Of several variants the first that is there."""
         variants = self.api(f"/products/{product['slug']}")["variants"]
         variant = next(one for one in variants if one["stock"] or not one["tracked"])
-        answer = self.context.request.post("/api/v1/cart/items", data={"variant_id": variant["id"], "quantity": quantity})
-        assert answer.status == 201, answer.text()
+        self.tell("/cart/items", variant_id=variant["id"], quantity=quantity)
 
     @property
     def results(self) -> Locator:
@@ -351,12 +360,24 @@ class Shopper:
         self.field("Code from the mail").fill(code)
         self.button("Confirm").click()
 
-    def register(self, name: str = "alice") -> Person:
-        person = somebody(name)
+    def register(self) -> Person:
+        """As people do it."""
+        person = somebody()
         self.begin_to_register(person)
         self.enter_code(self.code_from_mail(person.email))
         self.expect_signed_in(person)
         return person
+
+    def join(self, name: str = "alice") -> Person:
+        """Has an account and is signed in, without the way there: for tests of what comes after."""
+        person = somebody(name)
+        begun = self.tell("/auth/register", username=person.username, email=person.email, password=person.password)
+        self.tell("/auth/verify", challenge=begun["challenge"], otp=self.code_from_mail(person.email))
+        return person
+
+    def come_back(self, person: Person) -> None:
+        """Is signed in, without the form."""
+        self.tell("/auth/login", identifier=person.username, password=person.password)
 
     def is_sent_to_sign_in(self) -> None:
         """By a page that is for one person only."""
@@ -386,8 +407,7 @@ class Shopper:
     def mails_to(self, address: str, about: str = "") -> list[EmailMessage]:
         """Newest first."""
         files = sorted(self.mails.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        mails = [message_from_bytes(path.read_bytes(), _class=EmailMessage, policy=policy.default) for path in files]
-        return [mail for mail in mails if address in str(mail["To"]) and about in str(mail["Subject"])]
+        return [mail for mail in map(_read, files) if address in str(mail["To"]) and about in str(mail["Subject"])]
 
     def mail_to(self, address: str, about: str) -> EmailMessage:
         """The newest mail to this address whose subject holds the words; waits for the job runner to deliver it."""

@@ -4,52 +4,15 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
-import pytest
 from PIL import Image
 from playwright.sync_api import Locator, expect
-from shop import Shop, started_shop
-from shopper import PASSWORD, Person, Shopper
+from shop import Shop
+from shopper import PASSWORD, Shopper
 from test_accessibility import Inspector
-
-OWNER = Person("ada", "ada@example.com")
-SELLER = {"name": "Ada Quill", "line1": "3 Corner Street", "city": "York", "postcode": "YO1 7HH", "country": "GB", "email": "shop@example.com"}
-
-
-@pytest.fixture(scope="module")
-def owned_shop() -> Iterator[Shop]:
-    """With its demo goods, and Ada as its admin."""
-    with started_shop() as started:
-        yield started
-
-
-@pytest.fixture
-def new_owner(new_shopper: Callable[..., Shopper], owned_shop: Shop) -> Callable[[], Shopper]:
-    """Ada, at one more browser."""
-
-    def make() -> Shopper:
-        owner = new_shopper(at=owned_shop)
-        owner.expect_refusal(401)
-        token = (owned_shop.var / "setup_token") if owned_shop.var else None
-        if token and token.exists():
-            admin = {"username": OWNER.username, "email": OWNER.email, "password": PASSWORD}
-            body = {"token": owned_shop.setup_token, "name": "Corner Shop", "seller": SELLER, "currency": "EUR", "admin": admin}
-            answer = owner.context.request.post("/api/v1/setup", data=body)
-            if answer.ok:
-                return owner
-        answer = owner.context.request.post("/api/v1/auth/login", data={"identifier": OWNER.username, "password": PASSWORD})
-        assert answer.ok, answer.text()
-        return owner
-
-    return make
-
-
-@pytest.fixture
-def owner(new_owner: Callable[[], Shopper]) -> Shopper:
-    return new_owner()
 
 
 def rows(owner: Shopper) -> Locator:
@@ -93,7 +56,7 @@ def test_who_does_not_run_the_shop_stays_outside(new_shopper: Callable[..., Shop
     stranger.visit("/admin/inventory?low=true")
     stranger.is_sent_to_sign_in()
     assert stranger.path == "/login?next=%2Fadmin%2Finventory%3Flow%3Dtrue"
-    bob = stranger.register("bob")
+    bob = stranger.join("bob")
     stranger.visit("/admin/products")
     expect(stranger.heading("This part is for the people who run the shop")).to_be_visible()
     stranger.sees(re.compile(f"signed in as {bob.username}"))
@@ -322,8 +285,8 @@ def test_what_is_wrong_is_told_beside_its_field(owner: Shopper) -> None:
     owner.sees("The price must be an amount like 12.50.")
 
 
-def test_of_two_editors_the_second_sees_both_versions_and_chooses(new_owner: Callable[[], Shopper]) -> None:
-    first, second = new_owner(), new_owner()
+def test_of_two_editors_the_second_sees_both_versions_and_chooses(owner: Shopper, new_owner: Shopper) -> None:
+    first, second = owner, new_owner
     second.expect_refusal(409)
     title = f"Lamp {secrets.token_hex(3)}"
     path = saved_product(first, title)
@@ -469,7 +432,7 @@ def test_stock_is_adjusted_in_place_with_a_reason_and_is_on_record(owner: Shoppe
 
 def test_a_review_is_read_approved_and_seen_in_the_shop(new_shopper: Callable[..., Shopper], owned_shop: Shop, owner: Shopper) -> None:
     buyer = new_shopper(at=owned_shop)
-    person = buyer.register("bea")
+    person = buyer.join("bea")
     thing = buyer.something()
     buyer.has_in_cart(thing)
     buyer.visit("/checkout")
@@ -497,8 +460,8 @@ def test_a_review_is_read_approved_and_seen_in_the_shop(new_shopper: Callable[..
     assert buyer.api(f"/products/{thing['id']}/reviews")["items"] == []
 
 
-def test_a_file_shows_what_it_would_change_and_then_changes_it(owner: Shopper) -> None:
-    owner.expect_refusal(403)
+def test_a_file_shows_what_it_would_change_and_then_changes_it(new_owner: Shopper) -> None:
+    owner = new_owner
     handle = f"kettle-{secrets.token_hex(3)}"
     lines = ["Handle,Title,Vendor,Published,Variant SKU,Variant Inventory Qty,Variant Price", f"{handle},Copper Kettle,Quill,TRUE,,4,59.00"]
 
@@ -529,12 +492,15 @@ def test_a_file_shows_what_it_would_change_and_then_changes_it(owner: Shopper) -
 ADMIN_PAGES = ("/admin/products", "/admin/products/new", "/admin/categories", "/admin/inventory", "/admin/reviews", "/admin/imports")
 
 
-@pytest.mark.parametrize("path", ADMIN_PAGES)
-def test_a_page_of_the_admin_area_is_accessible(owner: Shopper, path: str) -> None:
+def test_the_pages_of_the_admin_area_are_accessible_and_no_wider_than_a_small_phone(owner: Shopper) -> None:
     inspector = Inspector(owner)
-    owner.visit(path)
-    expect(owner.page.get_by_role("heading", level=1)).to_be_visible()
-    inspector.look(path)
+    for path in ADMIN_PAGES:
+        owner.resize(320)
+        owner.visit(path)
+        expect(owner.page.get_by_role("heading", level=1)).to_be_visible()
+        owner.settle()
+        assert owner.page.evaluate("document.documentElement.scrollWidth") <= 320, path
+        inspector.look(path)
     assert not inspector.found, "\n".join(inspector.found)
 
 
@@ -555,11 +521,3 @@ def test_the_editor_and_the_dialogs_of_the_admin_area_are_accessible(owner: Shop
     owner.sees_problem("Give the product a title.")
     inspector.look("editor with a problem")
     assert not inspector.found, "\n".join(inspector.found)
-
-
-@pytest.mark.parametrize("path", ADMIN_PAGES)
-def test_nothing_of_the_admin_area_is_wider_than_a_small_phone(owner: Shopper, path: str) -> None:
-    owner.resize(320)
-    owner.visit(path)
-    owner.settle()
-    assert owner.page.evaluate("document.documentElement.scrollWidth") <= 320

@@ -44,7 +44,7 @@ def decide(staff: Shopper, title: str, status: str = "approved") -> None:
 
 def staff_of(new_shopper: NewShopper, shop: Shop) -> Shopper:
     clerk = new_shopper(at=shop)
-    shop.promote(clerk.register("clerk").username)
+    shop.promote(clerk.join("clerk").username)
     return clerk
 
 
@@ -63,7 +63,7 @@ def test_a_buyer_reviews_staff_approve_and_everybody_reads_it(new_shopper: NewSh
     title = f"Every morning, {somebody().username}"
     guest.open_product(thing)
     expect(reviews(guest).get_by_role("link", name="Sign in")).to_be_visible()
-    buyer.register()
+    buyer.join()
     buyer.open_product(thing)
     expect(reviews(buyer)).to_contain_text("Reviews come from those who bought this here.")
 
@@ -92,7 +92,7 @@ def test_a_buyer_reviews_staff_approve_and_everybody_reads_it(new_shopper: NewSh
 def test_a_review_is_changed_and_taken_back(new_shopper: NewShopper, own_shop: Shop) -> None:
     buyer, clerk = new_shopper(at=own_shop), staff_of(new_shopper, own_shop)
     thing = buyer.something()
-    buyer.register()
+    buyer.join()
     has_bought(buyer, thing)
     buyer.open_product(thing)
     title = somebody().username
@@ -189,7 +189,7 @@ def test_reviews_and_wishes_are_accessible(new_shopper: NewShopper, own_shop: Sh
     thing = buyer.something()
     buyer.visit("/wishlist")
     inspector.look("empty wishlist")
-    buyer.register()
+    buyer.join()
     has_bought(buyer, thing)
     buyer.open_product(thing)
     buyer.button("Write a review").click()

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
-from shop import Shop, started_shop
+from shop import Shop
 from shopper import PASSWORD, Shopper
 from test_accessibility import Inspector
-
-SELLER = {"name": "Ada Quill", "line1": "3 Corner Street", "city": "York", "postcode": "YO1 7HH", "country": "GB", "email": "shop@example.com"}
-
-
-@pytest.fixture(scope="module")
-def owned_shop() -> Iterator[Shop]:
-    """With its demo goods, and Ada as its admin."""
-    with started_shop() as started:
-        yield started
-
-
-@pytest.fixture
-def owner(new_shopper: Callable[..., Shopper], owned_shop: Shop) -> Shopper:
-    """Ada, who set the shop up and is asked for her password before money moves."""
-    made = new_shopper(at=owned_shop)
-    made.expect_refusal(401, 403)
-    admin = {"username": "ada", "email": "ada@example.com", "password": PASSWORD}
-    assert owned_shop.var
-    if (owned_shop.var / "setup_token").exists():
-        body = {"token": owned_shop.setup_token, "name": "Corner Shop", "seller": SELLER, "currency": "EUR", "admin": admin}
-        made.context.request.post("/api/v1/setup", data=body)
-    answer = made.context.request.post("/api/v1/auth/login", data={"identifier": "ada", "password": PASSWORD})
-    assert answer.ok, answer.text()
-    return made
 
 
 @pytest.fixture
@@ -111,7 +87,8 @@ def test_the_owner_sends_an_order_and_its_buyer_follows_it_and_sends_it_back(own
     guest.sees("It has reached us")
 
 
-def test_the_owner_notes_the_money_and_gives_it_back(owner: Shopper, guest: Shopper) -> None:
+def test_the_owner_notes_the_money_and_gives_it_back(new_owner: Shopper, guest: Shopper) -> None:
+    owner = new_owner
     number, _ = bought(guest)
     owner.visit(f"/admin/orders/{number}")
     press(owner, "Note payment")
@@ -138,7 +115,8 @@ def test_a_buyer_orders_the_same_things_once_more(guest: Shopper) -> None:
     guest.has_in_cart(thing)
 
 
-def test_an_order_is_cancelled_at_the_desk(owner: Shopper, guest: Shopper) -> None:
+def test_an_order_is_cancelled_at_the_desk(new_owner: Shopper, guest: Shopper) -> None:
+    owner = new_owner
     number, _ = bought(guest)
     owner.visit(f"/admin/orders/{number}")
     press(owner, "Cancel")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import expect
 from shop import ROOT, Shop, started_shop
-from shopper import Shopper, somebody, until
+from shopper import Shopper, somebody
 from test_accessibility import Inspector
 
 sys.path.append(str(ROOT / "backend" / "tests"))
@@ -76,13 +76,14 @@ def test_back_from_the_payment_page_shows_the_order(payer: Shopper) -> None:
     assert payer.path.startswith("/orders/FC-")
 
 
-def test_a_webhook_that_never_comes_keeps_nobody_waiting_for_ever(payer: Shopper, stripe: FakeStripe) -> None:
+def test_a_webhook_that_never_comes_keeps_nobody_waiting_for_ever(payer: Shopper, card_shop: Shop, stripe: FakeStripe) -> None:
     webhook, stripe.webhook = stripe.webhook, ""
     to_the_service(payer)
     payer.page.get_by_role("button", name="Pay now").click()
     expect(payer.heading("We are waiting for your payment to arrive")).to_be_visible()
     stripe.webhook = webhook
-    until(lambda: payer.heading("Thank you. Your order is placed.").is_visible(), payer.page, seconds=45)
+    card_shop.let_payments_wait(60)
+    expect(payer.heading("Thank you. Your order is placed.")).to_be_visible(timeout=20_000)
 
 
 def test_without_the_payment_service_the_order_is_kept(payer: Shopper, stripe: FakeStripe) -> None:

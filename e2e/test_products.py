@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
-import pytest
 from PIL import Image
 from playwright.sync_api import expect
-from shop import Shop, started_shop
-from shopper import PASSWORD, Shopper
+from shop import Shop
+from shopper import Shopper
 
 EVIL = "<img src=x onerror='window.caught=1'><svg onload='window.caught=2'></svg><script>window.caught=3</script>"
 DESCRIPTION = (
@@ -19,29 +18,8 @@ DESCRIPTION = (
 )
 
 
-@pytest.fixture(scope="module")
-def owned_shop() -> Iterator[Shop]:
-    """With its demo goods, and Ada as its admin."""
-    with started_shop() as started:
-        yield started
-
-
-@pytest.fixture
-def owner(new_shopper: Callable[..., Shopper], owned_shop: Shop) -> Shopper:
-    """Ada, the shop's admin; by its API."""
-    owner = new_shopper(at=owned_shop)
-    seller = {"name": "Ada", "line1": "3 St", "city": "York", "postcode": "YO1", "country": "GB", "email": "shop@example.com"}
-    body = {"token": owned_shop.setup_token, "name": "Corner Shop", "seller": seller, "currency": "EUR"}
-    request = owner.context.request
-    if not request.post("/api/v1/setup", data=body | {"admin": {"username": "ada", "email": "ada@example.com", "password": PASSWORD}}).ok:
-        assert request.post("/api/v1/auth/login", data={"identifier": "ada", "password": PASSWORD}).ok
-    return owner
-
-
 def added(owner: Shopper, **more: Any) -> dict[str, Any]:
-    answer = owner.context.request.post("/api/v1/products", data={"title": "Clay mug", "price_minor": 1800, "stock": 3} | more)
-    assert answer.status == 201, answer.text()
-    return dict(answer.json())
+    return dict(owner.tell("/products", **{"title": "Clay mug", "price_minor": 1800, "stock": 3} | more))
 
 
 def photograph() -> bytes:

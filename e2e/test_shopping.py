@@ -495,7 +495,7 @@ def test_a_wrong_password_and_an_unknown_name_get_the_same_words(shopper: Shoppe
 
 def test_who_signs_out_is_out_in_every_tab_and_leaves_nothing_to_see_on_the_way_back(shopper: Shopper) -> None:
     shopper.expect_refusal(401)
-    shopper.register()
+    shopper.join()
     shopper.has_in_cart(shopper.something())
     shopper.visit("/cart")
     shopper.expect_cart_count(1)
@@ -512,7 +512,7 @@ def test_who_signs_out_is_out_in_every_tab_and_leaves_nothing_to_see_on_the_way_
 
 def test_a_forgotten_password_is_replaced_with_the_code_from_the_mail_and_ends_every_session(new_shopper: NewShopper) -> None:
     at_home, elsewhere = new_shopper(), new_shopper()
-    alice = elsewhere.register()
+    alice = elsewhere.join()
     at_home.expect_refusal(401)
 
     at_home.visit("/login")
