@@ -134,6 +134,7 @@ def test_claimed_orders_are_told_and_erased_with_the_account(client: ShopClient,
     assert [one["number"] for one in told["orders"]] == [order["number"]]
     assert order["token"] not in str(told)
     assert client.delete("/api/v1/me", json={"password": PASSWORD}).status_code == 204
+    assert client.get(f"{ORDERS}/{order['number']}?token={order['token']}").status_code == 404
     left = "SELECT COUNT(*) FROM orders WHERE number = %s AND name = 'erased' AND email = '' AND email_key = ''"
     assert (factories.value(left, order["number"]), factories.value(left, others["number"])) == (1, 0)
     assert factories.value("SELECT COUNT(*) FROM idempotency_keys k JOIN orders o ON o.id = k.order_id WHERE o.number = %s", order["number"]) == 0

@@ -75,8 +75,9 @@ SELECT id, number
 -- name: anonymise_orders -> count
 -- Books are kept by law for years: number, dates, amounts, taxes, lines, ways of payment and delivery stay, and the country, which
 -- decides whose tax it was. They do not need who it was: where an invoice is due it is a document of its own and keeps what it says.
+-- And no link that was ever mailed opens them any more.
 UPDATE orders
-   SET email = '', email_key = '', name = 'erased', line1 = 'erased', line2 = '', city = 'erased', region = '', postcode = 'erased', phone = '', note = ''
+   SET email = '', email_key = '', by_guest = FALSE, name = 'erased', line1 = 'erased', line2 = '', city = 'erased', region = '', postcode = 'erased', phone = '', note = ''
  WHERE user_id = :user_id;
 
 -- name: erase_returns -> count

@@ -178,7 +178,7 @@ function addressLines({ name, line1, line2, postcode, city, region, country, pho
 
 const offer = html`<section class="offer" aria-labelledby="offer-title">
   <h2 class="panel__title" id="offer-title">Keep your orders in one place</h2>
-  <p>With an account you see all your orders and check out faster. It takes a name, a password and a code from your mail.</p>
+  <p>With an account for this e-mail address you keep this order and all others in one place, and check out faster. It takes a name, a password and a code from your mail.</p>
   <a class="button button--quiet" href="/register">Create an account</a>
 </section>`;
 
