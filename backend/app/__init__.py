@@ -38,6 +38,7 @@ ROUTES = (
     "promotions",
     "recommendations",
     "reviews",
+    "settings",
     "users",
     "wishlist",
 )

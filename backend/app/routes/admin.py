@@ -22,6 +22,9 @@ def _known(currency: str) -> str:
     return currency
 
 
+Currency = Annotated[str, AfterValidator(_known)]
+
+
 class Seller(Body):
     name: Line = Field(min_length=1, max_length=120)
     line1: Line = Field(min_length=1, max_length=160)
@@ -42,7 +45,7 @@ class Setup(Body):
     token: Line = Field(min_length=1, max_length=64)
     name: Line = Field(min_length=1, max_length=80)
     seller: Seller
-    currency: Annotated[str, AfterValidator(_known)]
+    currency: Currency
     admin: FirstAdmin
     remove_demo: bool = False
 

@@ -261,7 +261,7 @@ def _load(
     rates = [0 if line["gift_card"] else settings.tax_rate(shop, country, line["tax_class"]) for line in sold]
     goods = [_line(line, rate) for line, rate in zip(sold, rates, strict=True)]
     mailed = bool(goods) and all(line.is_gift_card for line in goods)
-    methods = [BY_MAIL] if mailed else _shipping_methods(shop, country, sum(line.quantity * line.weight_g for line in goods))
+    methods = [BY_MAIL] if mailed else ways_of_delivery(shop, country, sum(line.quantity * line.weight_g for line in goods))
     shipping_method = BY_MAIL.code if mailed else shipping_method
     shipping = next((method for method in methods if method.code == shipping_method), methods[0] if shipping_method is None and methods else None)
     customer = _email(tx, buyer, email) if coupon else None
@@ -299,7 +299,7 @@ def _level_discount(tx: Tx, buyer: Buyer, shop: dict[str, Any]) -> list[pricing.
     return [pricing.Discount(f"{level['name']} customer", "percent", level["discount_percent"] * 100)]
 
 
-def _shipping_methods(shop: dict[str, Any], country: str | None, weight_g: int) -> list[pricing.Shipping]:
+def ways_of_delivery(shop: dict[str, Any], country: str | None, weight_g: int) -> list[pricing.Shipping]:
     """The ways by which so much weight gets to the country, the cheapest rule of the owner's list first; pickup is for everybody."""
     rate = settings.tax_rate(shop, country, "standard")
     return [

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import re
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..config import CURRENCIES, Settings
 from ..db import Tx, q
-from ..errors import Conflict, Forbidden, Unavailable
+from ..errors import Conflict, Forbidden, Invalid, Unavailable
+from . import events
 
 COUNTRIES = {
     "AT": "Austria", "BE": "Belgium", "BG": "Bulgaria", "CH": "Switzerland", "CY": "Cyprus", "CZ": "Czechia", "DE": "Germany", "DK": "Denmark",
@@ -164,7 +167,7 @@ def put(tx: Tx, name: str, value: Any) -> None:
     if name not in FIRST_VALUES:
         raise KeyError(name)
     if name == "currency" and value != shop(tx)["currency"] and q.settings.has_orders(tx):
-        raise Conflict("The currency is fixed once there are orders.")
+        raise Invalid(currency="The currency is fixed once there are orders.")
     q.settings.put(tx, name=name, value=_json(value))
 
 
@@ -181,6 +184,157 @@ def setup_token(var: Path) -> str:
 def check_setup_token(var: Path, given: str) -> None:
     if not hmac.compare_digest(setup_token(var).encode(), given.encode()):
         raise Forbidden("This is not the link that the shop printed when it started.")
+
+
+# ---------------------------------------------------------------- the owner's page
+
+# What is saved together, with one version. What is not named here (limits) is for the database's hand alone.
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "shop": ("name", "seller", "tax_number", "invoice_note", "currency"),
+    "taxes": ("prices_include_tax", "tax_rate_bp", "tax_rates"),
+    "delivery": ("shipping_countries", "shipping_methods"),
+    "payments": ("payment_methods", "bank_account", "transfer_days"),
+    "orders": ("low_stock", "return_days", "gift_card_years"),
+    "levels": ("levels",),
+    "staff": ("staff_totp",),
+}
+
+
+class Section(TypedDict):
+    """Choices that are saved together. `version` counts their changes and is sent back with the next one."""
+
+    section: str
+    version: int
+    values: dict[str, Any]
+
+
+class Warned(TypedDict):
+    section: str
+    text: str
+
+
+class OwnersSettings(TypedDict):
+    sections: dict[str, Section]
+    currency_fixed: bool
+    countries: list[Country]
+    warnings: list[Warned]
+
+
+class Change(TypedDict):
+    id: int
+    section: str
+    version: int
+    before: dict[str, Any]
+    after: dict[str, Any]
+    changed_by: str | None
+    changed_at: datetime
+
+
+def owners() -> OwnersSettings:
+    """Everything that the owner may choose, and what does not fit together."""
+    with db.reading() as tx:
+        values, versions = shop(tx), _versions(tx)
+        return {
+            "sections": {name: _section(name, values, versions) for name in SECTIONS},
+            "currency_fixed": bool(q.settings.has_orders(tx)),
+            "countries": [{"code": code, "name": name} for code, name in sorted(COUNTRIES.items(), key=lambda one: one[1])],
+            "warnings": _warnings(values),
+        }
+
+
+def list_changes() -> list[Change]:
+    """The latest changes: who, when, and the choices before and after."""
+    with db.reading() as tx:
+        rows = q.settings.list_changes(tx)
+    return [
+        {
+            "id": row["id"],
+            "section": row["section"],
+            "version": row["version"],
+            "before": orjson.loads(row["value_before"]),
+            "after": orjson.loads(row["value_after"]),
+            "changed_by": row["changed_by"],
+            "changed_at": row["changed_at"],
+        }
+        for row in rows
+    ]
+
+
+def change(section: str, version: int, values: dict[str, Any], *, actor_id: int) -> Section:
+    """Save one section as a whole. It holds at once, since everybody reads the database. Raises Conflict with `current` when it was saved meanwhile."""
+    return db.transaction(_change, section, version, values, actor_id)
+
+
+def _change(tx: Tx, section: str, version: int, values: dict[str, Any], actor_id: int) -> Section:
+    before = _section(section, shop(tx), _versions(tx))
+    after: Section = {"section": section, "version": version + 1, "values": _shown(_kept(values))}
+    if before["version"] == version and before["values"] == after["values"]:
+        return before
+    told = {"value_before": _json(before["values"]), "value_after": _json(after["values"])}
+    if before["version"] != version or not q.settings.note_change(tx, section=section, version=version + 1, actor_id=actor_id, **told):
+        raise Conflict("Somebody else saved these settings since you saw them.", current=_section(section, shop(tx), _versions(tx)))
+    for name, value in _kept(values).items():
+        put(tx, name, value)
+    events.note(tx, "settings_changed", version + 1, subject="setting", actor_id=actor_id, section=section)
+    return after
+
+
+def _versions(tx: Tx) -> dict[str, int]:
+    return {row["section"]: row["version"] for row in q.settings.list_versions(tx)}
+
+
+def _section(section: str, values: dict[str, Any], versions: dict[str, int]) -> Section:
+    return {"section": section, "version": versions.get(section, 0), "values": _shown({name: values[name] for name in SECTIONS[section]})}
+
+
+def _kept(values: dict[str, Any]) -> dict[str, Any]:
+    """Choices as they are stored: tax rates by country and class, and a code for each new row, made of its name."""
+    kept = dict(values)
+    if "tax_rates" in values:
+        kept["tax_rates"] = {row["country"]: {} for row in values["tax_rates"]}
+        for row in values["tax_rates"]:
+            kept["tax_rates"][row["country"]][row["tax_class"]] = row["rate_bp"]
+    for name in ("shipping_methods", "levels"):
+        if name in values:
+            kept[name] = _with_codes(values[name])
+    return kept
+
+
+def _shown(kept: dict[str, Any]) -> dict[str, Any]:
+    """Choices as they are edited: each tax rate a row."""
+    if "tax_rates" not in kept:
+        return kept
+    rows = [{"country": country, "tax_class": name, "rate_bp": rate} for country, rates in kept["tax_rates"].items() for name, rate in rates.items()]
+    return kept | {"tax_rates": rows}
+
+
+def _with_codes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    taken = {row["code"] for row in rows if row["code"]}
+    coded = []
+    for row in rows:
+        code = row["code"]
+        if not code:
+            plain = re.sub(r"[^a-z0-9]+", "-", row["name"].lower()).strip("-")[:20] or "way"
+            code = next(one for one in (plain, *(f"{plain}-{n}" for n in range(2, 99))) if one not in taken)
+            taken.add(code)
+        coded.append(row | {"code": code})
+    return coded
+
+
+def _warnings(values: dict[str, Any]) -> list[Warned]:
+    """What each choice alone allows, and what together leaves a shopper without a way."""
+    ways = [way for way in values["shipping_methods"] if not way.get("pickup")]
+    anywhere = any(not way.get("countries") for way in ways)
+    reached = {country for way in ways for country in way.get("countries") or ()}
+    left_out = [] if anywhere else [COUNTRIES[code] for code in values["shipping_countries"] if code not in reached]
+    warnings: list[Warned] = []
+    if left_out:
+        warnings.append({"section": "delivery", "text": f"No way of delivery reaches {', '.join(left_out)}: who lives there cannot order."})
+    if "bank_transfer" in values["payment_methods"] and not values["bank_account"]:
+        warnings.append({"section": "payments", "text": "Bank transfer is offered, but shoppers are not told an account to pay to."})
+    if not values["seller"]["name"] or not values["seller"]["line1"]:
+        warnings.append({"section": "shop", "text": "Invoices need the seller's name and address."})
+    return warnings
 
 
 def _json(value: Any) -> str:
