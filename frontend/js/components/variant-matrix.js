@@ -1,6 +1,7 @@
 // Options of a product and the table of its variants: one row for each combination, many changed at once.
-import { append, html, icon, render } from "../lib/html.js";
+import { append, html, icon, picture, render } from "../lib/html.js";
 import { digitsOf, plural } from "../lib/format.js";
+import { productPicture } from "./product-card.js";
 
 const MOST_OPTIONS = 3;
 const MOST_VARIANTS = 250;
@@ -16,7 +17,7 @@ const BULK = FIELDS.filter(({ name }) => !["sku", "barcode"].includes(name));
 
 const key = (values) => values.join("\u0000");
 const combinations = (options) => options.reduce((rows, { values }) => rows.flatMap((row) => values.map((value) => [...row, value])), [[]]);
-const blank = () => ({ id: null, values: [], price_minor: "", compare_at_minor: "", stock: "0", sku: "", weight_g: "0", barcode: "", tracked: true, out: false, chosen: false });
+const blank = () => ({ id: null, values: [], price_minor: "", compare_at_minor: "", stock: "0", sku: "", weight_g: "0", barcode: "", tracked: true, image_id: null, out: false, chosen: false });
 
 /** @param {string} text @param {number} digits what the currency has after the point @returns {number | null} NaN when it is no amount */
 export function minorOf(text, digits) {
@@ -38,6 +39,7 @@ export function variantMatrix(place, { currency, changed }) {
   let options = [];
   let rows = [];
   let stockBefore = new Map();
+  let images = [];
   const put = append(place, html`<div class="matrix"><div data-options></div><div data-bulk></div><div data-table></div></div>`);
   const part = (name) => put.querySelector(`[data-${name}]`);
   const used = () => rows.filter(({ out }) => !out);
@@ -118,6 +120,14 @@ export function variantMatrix(place, { currency, changed }) {
 
   const counted = (row, at, named) => html`<input class="choice__input" type="checkbox" id="variant-${at}-tracked" data-field="tracked" ${row.tracked && html`checked`} ${named && html`aria-label="Count the stock of ${named}"`}>`;
 
+  const thumb = ({ image_id: chosen }) => productPicture(images.find(({ id }) => id === chosen) ?? images[0], { alt: "", sizes: "2rem" });
+
+  const choice = (row, at, named) => html`<span class="matrix__picture"><span class="matrix__thumb" data-shown>${thumb(row)}</span>
+      <span class="select"><select class="field__input" name="${`variants.${at}.image_id`}" id="variant-${at}-image" data-field="image_id" autocomplete="off" aria-label="Picture of ${named}">
+        <option value="">The product's</option>
+        ${images.map(({ id, alt }, i) => html`<option value="${id}" ${id === row.image_id && html`selected`}>${i + 1}${alt && `: ${alt.slice(0, 40)}`}</option>`)}
+      </select><svg class="icon select__arrow" aria-hidden="true"><use href="${picture("icons.svg")}#chevron-down"></use></svg></span></span>`;
+
   const single = (row) => html`<div class="matrix__single" data-row="0">${FIELDS.map((field) => html`<div class="field"><label class="field__label" for="variant-0-${field.name}">${field.label}</label>${input(row, 0, field)}</div>`)}
     <label class="choice">${counted(row, 0)}<span class="choice__text">Count the stock</span></label></div>`;
 
@@ -127,6 +137,7 @@ export function variantMatrix(place, { currency, changed }) {
       <td class="grid__check"><label class="grid__box"><input class="choice__input" type="checkbox" data-choose aria-label="Choose ${named}" ${row.chosen && html`checked`}></label></td>
       <th scope="row" class="matrix__name">${named}</th>
       ${FIELDS.map((field) => html`<td>${input(row, at, field, named)}</td>`)}
+      ${images.length > 0 && html`<td>${choice(row, at, named)}</td>`}
       <td class="matrix__counted">${counted(row, at, named)}</td>
       <td><button class="icon-button" type="button" data-leave-out>${icon("close")}<span class="visually-hidden">Leave ${named} out</span></button></td>
     </tr>`;
@@ -135,7 +146,7 @@ export function variantMatrix(place, { currency, changed }) {
   const table = (shown) => html`<div class="matrix__frame" role="region" aria-label="Variants" tabindex="0"><table class="grid__table matrix__table">
     <caption class="visually-hidden">Variants</caption>
     <thead><tr><td class="grid__check"><label class="grid__box"><input class="choice__input" type="checkbox" data-every aria-label="Choose all variants"></label></td><th scope="col">Variant</th>
-      ${FIELDS.map(({ label, whole, money }) => html`<th scope="col" ${(whole || money) && html`class="grid__cell--end"`}>${label}</th>`)}<th scope="col">Counted</th><th scope="col"><span class="visually-hidden">Leave out</span></th></tr></thead>
+      ${FIELDS.map(({ label, whole, money }) => html`<th scope="col" ${(whole || money) && html`class="grid__cell--end"`}>${label}</th>`)}${images.length > 0 && html`<th scope="col">Picture</th>`}<th scope="col">Counted</th><th scope="col"><span class="visually-hidden">Leave out</span></th></tr></thead>
     <tbody>${shown.map(line)}</tbody></table></div>`;
 
   const bulk = () => html`<div class="matrix__bulk">
@@ -167,7 +178,8 @@ export function variantMatrix(place, { currency, changed }) {
     const row = rows[target.closest("[data-row]")?.dataset.row];
     const { field } = target.dataset;
     if (!row || !field) return;
-    row[field] = target.type === "checkbox" ? target.checked : target.value;
+    row[field] = target.type === "checkbox" ? target.checked : field === "image_id" ? Number(target.value) || null : target.value;
+    if (field === "image_id") render(target.closest(".matrix__picture").querySelector("[data-shown]"), thumb(row));
     changed();
   });
 
@@ -210,6 +222,7 @@ export function variantMatrix(place, { currency, changed }) {
     weight_g: String(variant.weight_g),
     barcode: variant.barcode,
     tracked: variant.tracked,
+    image_id: variant.image_id,
   });
 
   return {
@@ -217,11 +230,19 @@ export function variantMatrix(place, { currency, changed }) {
     show(product) {
       options = product.options.map(({ name, values }) => ({ name, values: [...values] }));
       const names = options.map(({ name }) => name);
+      ({ images } = product);
       const known = new Map(product.variants.map((variant) => [key(names.map((name) => variant.options[name])), variant]));
       stockBefore = new Map(product.variants.map(({ id, stock }) => [id, String(stock)]));
       rows = options.length ? combinations(options).slice(0, MOST_VARIANTS * 4).map((values) => (known.has(key(values)) ? read(known.get(key(values)), names) : { ...blank(), values, out: true })) : [];
       if (!options.length) rows = [product.variants[0] ? read(product.variants[0], []) : blank()];
       showOptions();
+      showTable();
+    },
+
+    /** The product has other pictures now; what one of those that went was shown by is shown by the product's. @param {object[]} now */
+    showPictures(now) {
+      images = now;
+      for (const row of rows) if (!images.some(({ id }) => id === row.image_id)) row.image_id = null;
       showTable();
     },
 
@@ -239,6 +260,7 @@ export function variantMatrix(place, { currency, changed }) {
         weight_g: figure(row.weight_g) ?? 0,
         barcode: row.barcode.trim(),
         tracked: row.tracked,
+        ...(asked.length ? { image_id: row.image_id } : {}),
       }));
       return { options: asked.map(({ name, values }) => ({ name, values: values.filter((value) => used().some((row) => row.values.includes(value))) })), variants };
     },

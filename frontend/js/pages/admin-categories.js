@@ -54,7 +54,7 @@ async function refresh(...focus) {
 }
 
 const pictureFields = ({ image = null, image_alt: alt = "" }) => html`<fieldset class="dialog__picture">
-  <legend class="field__label">Picture <span class="field__optional">(stands where the shop shows its categories)</span></legend>
+  <legend><span class="field__label dialog__legend">Picture</span></legend>
   <span class="tree__picture tree__picture--large">${productPicture(image, { alt: image ? image.alt : "None yet", sizes: "6rem", eager: true })}</span>
   <div class="stack stack--tight">
     <div class="field"><label class="field__label" for="picture">${image ? "Another one" : "Choose one"}</label><input class="field__input" id="picture" name="image" type="file" accept="image/jpeg,image/png,image/webp" aria-describedby="picture-hint" data-picture>

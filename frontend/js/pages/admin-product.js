@@ -14,10 +14,11 @@ import { variantMatrix } from "../components/variant-matrix.js";
 const NEW = location.pathname.endsWith("/new");
 const path = `/admin/products/${location.pathname.split("/").pop()}`;
 const BLANK = {
-  id: null, title: "", slug: "", description: "", markdown: "", category: null, brand: "", type: "", tags: [], published: true, archived_at: null,
+  id: null, title: "", slug: "", description: "", markdown: "", category: null, brand: "", type: "", tax_class: "standard", gift_card: false, tags: [], published: true, archived_at: null,
   seo_title: "", seo_description: "", options: [], variants: [], images: [], version: null,
 };
 const SNIPPET = 155;
+const TAX = { standard: "Standard rate", reduced: "Reduced rate", zero: "Zero rate" };
 
 const part = (name) => document.querySelector(`[data-${name}]`);
 const form = part("form");
@@ -38,6 +39,7 @@ const words = (text) => render(document.createElement("div"), prose(text)).textC
 /** The form as the API takes it. */
 function value() {
   const text = elements.description.value;
+  const { options, variants } = matrix.value();
   return {
     title: elements.title.value.trim(),
     ...(elements.slug.value.trim() ? { slug: elements.slug.value.trim() } : {}),
@@ -45,11 +47,14 @@ function value() {
     category_id: Number(elements.category_id.value) || null,
     brand: elements.brand.value.trim(),
     type: elements.type.value.trim(),
+    tax_class: elements.tax_class.value,
+    ...(NEW ? { gift_card: elements.gift_card.checked } : {}),
     tags: [...new Set(elements.tags.value.split(",").map((tag) => tag.trim()).filter(Boolean))],
     published: elements.published.checked,
     seo_title: elements.seo_title.value.trim(),
     seo_description: elements.seo_description.value.trim(),
-    ...matrix.value(),
+    options,
+    variants: elements.gift_card.checked ? variants.map((one) => ({ ...one, tracked: false })) : variants,
   };
 }
 
@@ -91,6 +96,10 @@ function fill(now) {
   for (const name of ["title", "slug", "brand", "type", "seo_title", "seo_description"]) elements[name].value = now[name];
   elements.tags.value = now.tags.join(", ");
   elements.published.checked = now.published;
+  elements.tax_class.value = now.tax_class;
+  elements.gift_card.checked = now.gift_card;
+  elements.gift_card.disabled = !NEW;
+  part("gift-card").hidden = !NEW && !now.gift_card;
   render(elements.category_id, categoryOptions(tree, { chosen: now.category?.id ?? null, none: "No category" }));
   matrix.show(now);
   pictures.show(now.id ? now : null);
@@ -100,10 +109,10 @@ function fill(now) {
   changed();
 }
 
-const TYPED = ["title", "slug", "description", "markdown", "category", "brand", "type", "tags", "published", "archived_at", "seo_title", "seo_description", "options"];
+const TYPED = ["title", "slug", "description", "markdown", "category", "brand", "type", "tax_class", "tags", "published", "archived_at", "seo_title", "seo_description", "options"];
 
 /** What somebody can have typed; stock and pictures change by themselves. */
-const typed = (one) => JSON.stringify([TYPED.map((name) => one[name]), one.variants.map(({ stock: _, image_id: __, ...rest }) => rest)]);
+const typed = (one) => JSON.stringify([TYPED.map((name) => one[name]), one.variants.map(({ stock: _, ...rest }) => rest)]);
 
 /** Pictures are saved by themselves. Their new version is ours too, unless somebody else changed more than them. */
 function tookPictures(now) {
@@ -111,6 +120,9 @@ function tookPictures(now) {
   if (typed(now) === typed(product)) product = { ...product, version: now.version, updated_at: now.updated_at };
   product.images = now.images;
   pictures.show(product);
+  const unsaved = isChanged();
+  matrix.showPictures(now.images);
+  if (!unsaved) saved = JSON.stringify(value());
   showState();
 }
 
@@ -145,7 +157,7 @@ const optionsOf = (options) => options.map(({ name, values }) => `${name}: ${val
 
 function variantsOf(variants) {
   return variants.map((one) => [Object.values(one.options ?? {}).join(" / ") || "Price", money(one.price_minor, currency), one.compare_at_minor && `before ${money(one.compare_at_minor, currency)}`, one.sku && `SKU ${one.sku}`,
-    one.weight_g ? `${one.weight_g} g` : "", one.barcode, one.tracked ? "" : "not counted"].filter(Boolean).join(", ")).join("\n");
+    one.weight_g ? `${one.weight_g} g` : "", one.barcode, one.tracked ? "" : "not counted", one.image_id && `picture ${product.images.findIndex(({ id }) => id === one.image_id) + 1 || "new"}`].filter(Boolean).join(", ")).join("\n");
 }
 
 function differences(mine, theirs) {
@@ -157,6 +169,7 @@ function differences(mine, theirs) {
     ["Category", category(mine.category_id), theirs.category?.name ?? ""],
     ["Brand", mine.brand, theirs.brand],
     ["Type", mine.type, theirs.type],
+    ["Tax", TAX[mine.tax_class], TAX[theirs.tax_class]],
     ["Tags", mine.tags.join(", "), theirs.tags.join(", ")],
     ["Published", mine.published ? "Yes" : "No", theirs.published ? "Yes" : "No"],
     ["Archived", product.archived_at ? "Yes" : "No", theirs.archived_at ? "Yes" : "No"],
