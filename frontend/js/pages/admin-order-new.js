@@ -14,6 +14,8 @@ import "../components/quantity-stepper.js";
 const MOST_OF_ONE = 99;
 const ADDRESS = ["name", "phone", "line1", "line2", "postcode", "city", "country"];
 
+const CODES = ["coupon", "gift_card"];
+
 const form = document.querySelector("[data-form]");
 const part = (name) => document.querySelector(`[data-${name}]`);
 const field = (name) => form.elements[name];
@@ -48,7 +50,7 @@ const line = (one) => html`<li class="desk-goods__line" data-line="${one.variant
   <div><p>${one.title}<span class="soft"> ${optionWords(one.options)}</span></p><p class="soft small">${[one.sku, onTheShelf(one), money(one.price_minor, one.currency)].filter(Boolean).join(" · ")}</p><p class="field__error" data-short hidden></p></div>
   <div class="desk-goods__count"><quantity-stepper class="stepper">
       <button class="stepper__button" type="button" data-step="-1">${icon("minus")}<span class="visually-hidden">One ${named(one)} fewer</span></button>
-      <input class="stepper__value" type="number" inputmode="numeric" min="1" max="${MOST_OF_ONE}" value="${one.quantity}" aria-label="Quantity of ${named(one)}">
+      <input class="stepper__value" type="number" id="quantity-${one.variant_id}" inputmode="numeric" min="1" max="${MOST_OF_ONE}" value="${one.quantity}" aria-label="Quantity of ${named(one)}">
       <button class="stepper__button" type="button" data-step="1">${icon("plus")}<span class="visually-hidden">One ${named(one)} more</span></button>
     </quantity-stepper>
     <button class="icon-button" type="button" data-remove>${icon("close")}<span class="visually-hidden">Remove ${named(one)}</span></button></div>
@@ -170,7 +172,7 @@ function showLines() {
     const short = row.querySelector("[data-short]");
     const missing = one.tracked && one.stock < one.quantity || !one.available;
     short.hidden = !missing;
-    render(short, html`${icon("warning")}<span>${one.available && one.stock ? `Only ${one.stock} in stock` : "Not to be had just now"}</span>`);
+    render(short, html`${icon("warning")}<span>${!one.available ? "No longer on sale" : one.stock ? `Only ${one.stock} in stock` : "Sold out"}</span>`);
   }
 }
 
@@ -221,6 +223,7 @@ function place(values) {
 }
 
 function refused(error) {
+  const wrong = Object.keys(error.fields);
   if (error.status > 0) attempt = undefined;
   if (dealtWith(error)) return true;
   if (error.code === "quote_changed") {
@@ -229,7 +232,11 @@ function refused(error) {
     showProblems(form, [{ message: `The total changed from ${before} to ${money(quote.due_minor, quote.currency)} in the meantime. Please tell the customer, and place the order again.` }]);
   } else if (error.code === "out_of_stock") {
     requote();
-    showProblems(form, error.body.lines.map((one) => ({ name: "goods", message: one.stock ? `${named(one)}: ${one.wanted} wanted, only ${one.stock} in stock.` : `${named(one)} has sold out.` })));
+    showProblems(form, error.body.lines.map((one) => ({ href: `#quantity-${one.variant_id}`, message: one.stock ? `${named(one)}: ${one.wanted} wanted, only ${one.stock} in stock.` : `${named(one)} has sold out.` })));
+  } else if (wrong.length && wrong.every((name) => CODES.includes(name))) {
+    // What is wrong with a code stands below it already.
+    requote();
+    showProblems(form, wrong.map((name) => ({ message: error.fields[name][0], href: `#${name.replace("_", "-")}` })));
   } else return false;
   return true;
 }
