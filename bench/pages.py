@@ -141,6 +141,8 @@ def main() -> int:
     parser.add_argument("--requests", action="store_true", help="list what each page asks for")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
+    if (load := os.getloadavg()[0]) > 1:
+        print(f"The machine is busy already (load {load:.1f}): requests and bytes are exact, but times will be longer than they are.")
     print(f"{'':16}" + "".join(f"{title:>13}" for title in TITLES.values()))
     with own_shop(SHOP_DEMO="1") as port, started_browser() as browser:
         url = f"http://127.0.0.1:{port}"
