@@ -22,9 +22,9 @@ from ..db import Tx, q
 from . import search_index
 from .search_index import NAME_KEYS, OVERLAP, PRICE_STEPS, Reader, Snapshot, faults, folded, schema, words
 
-SAMPLE = 1024  # with at least so many products at hand, the share of some is known well enough
+SAMPLE = 512  # with at least so many products at hand, the share of some is known well enough
 EXACT = 8 * SAMPLE  # so many are looked at one by one
-WINDOW = 4 * EXACT  # so many are put in order as they are
+WINDOW = 8 * EXACT  # so many are put in order as they are
 MOST_WORDS = 8
 COMPLETIONS = 24  # words that the last word of a search may be the beginning of; of many, those that most products have
 STOP_WORDS = frozenset("a an and are as at be by for from in is it of on or that the this to was with".split())
@@ -275,7 +275,7 @@ def _first(index: Snapshot, part: Part, by: By, after: int | None, need: int) ->
     level = _level(part.bound) if part.bound > WINDOW else 0
     if level:
         # The fourth of a sample stands where about four times what each of it stands for were passed: a page and more, but rarely less.
-        level = max(1, level - 2)
+        level = max(1, level - 1)
         reach = 4 + 2 * (need >> level)
         sampled = _sorted(index, _must(_sample(level), part.query, *_past(by, after)), by, reach)
         if len(sampled) == reach:
@@ -384,7 +384,7 @@ def _literal(index: Snapshot, wanted: list[str], sku: Part) -> list[Part]:
             tiers.append(_all(parts, index))
     if sku.bound and len(tiers) > 1:
         tiers.append(Part(_either([sku.query, tiers[-1].query]), sku.bound + tiers[-1].bound))
-    return tiers if tiers and _any(index, tiers[-1]) else []
+    return tiers if tiers and (len(wanted) == 1 or _any(index, tiers[-1])) else []
 
 
 def _any(index: Snapshot, part: Part) -> bool:
@@ -438,7 +438,8 @@ def _mistyped(index: Snapshot, field: str, word: str) -> Part:
 
 FACETS: dict[str, Any] = {
     "category": {"terms": {"field": "category", "size": 10_000}},
-    "brand": {"terms": {"field": "brand", "size": BRANDS + 1}},
+    # Each piece of the index names its first ones only: to look up their names is most of the work.
+    "brand": {"terms": {"field": "brand", "size": BRANDS + 1, "segment_size": 2 * BRANDS}},
     "price": {"terms": {"field": "price_step", "size": len(PRICE_STEPS)}},
     "rating": {"terms": {"field": "stars", "size": 6}},
     "in_stock": {"terms": {"field": "in_stock", "size": 2}},

@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Invalid
-from . import catalogue, discovery, events
+from . import catalogue, discovery, events, settings
 from .catalogue import CategoryName, Image
 
 Action = Literal["publish", "unpublish", "archive", "restore", "set_category", "change_price"]
@@ -30,7 +30,6 @@ SORTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "price": ("price_minor", int),
     "price_desc": ("price_minor", int),
 }
-LOW_STOCK = 5
 STEP = 200  # products in one transaction of a bulk act
 MOST_MINOR = 10**12  # no price is higher
 assert set(get_args(Sort)) == set(SORTS)
@@ -124,7 +123,7 @@ def read_cursor(text: str, sort: str, read: Callable[[Any], Any]) -> tuple[Any, 
 
 
 def list_products(filters: Filters, *, sort: Sort, limit: int, after: str, currency: str) -> ProductRows:
-    """One page in two statements, three with a category, however long it is."""
+    """One page in three statements, four with a category, however long it is."""
     column, read = SORTS[sort]
     value, after_id = read_cursor(after, sort, read)
     with db.reading() as tx:
@@ -148,7 +147,7 @@ def _wanted(tx: Tx, filters: Filters) -> Row:
         "anywhere": containing(text) if text else None,
         "prefix": starting(text),
         "low": filters.low,
-        "low_stock": LOW_STOCK,
+        "low_stock": settings.shop(tx)["low_stock"],
     }
 
 
