@@ -113,6 +113,18 @@ def test_what_is_transparent_stays_so(desk: ShopClient, mug: Thing) -> None:
     assert seen.convert("RGBA").getpixel((9, 9))[3] == 0  # type: ignore[index]
 
 
+def test_a_picture_of_any_colours_comes_out_as_it_looked(desk: ShopClient, mug: Thing) -> None:
+    palette = Image.new("P", (50, 50), 1)
+    palette.putpalette([255, 0, 0, 0, 0, 255])
+    content = io.BytesIO()
+    palette.save(content, "PNG", transparency=1)
+    assert shown(desk, sent(desk, mug, content.getvalue())["src"]).convert("RGBA").getpixel((9, 9))[3] == 0  # type: ignore[index]
+    grey = shown(desk, sent(desk, mug, picture(mode="I;16", colour=0x8000))["src"]).convert("L").getpixel((9, 9))
+    assert 120 <= grey <= 136  # type: ignore[operator]
+    ink = shown(desk, sent(desk, mug, picture("JPEG", mode="CMYK", colour=(0, 255, 255, 0)))["src"]).convert("RGB").getpixel((9, 9))
+    assert ink[0] > 180 and max(ink[1:]) < 90  # type: ignore[index, arg-type]
+
+
 def test_a_form_with_one_file_will_do(desk: ShopClient, mug: Thing, folder: Path) -> None:
     path = f"/api/v1/products/{mug.id}/images"
     form = {"image": (io.BytesIO(picture()), "../../evil.php")}

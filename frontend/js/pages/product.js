@@ -118,7 +118,8 @@ function showVariant() {
   if (!buyable(variant)) offerMail(part("request"), variant.id);
   showOptions();
   showDetails();
-  if (variant.image) showPicture(product.images.findIndex((image) => image.src === variant.image.src));
+  // One without a picture of its own must not go on showing another's.
+  if (product.variants.some(({ image }) => image)) showPicture(variant.image ? product.images.findIndex((image) => image.src === variant.image.src) : 0);
 }
 
 function showOptions() {
