@@ -27,7 +27,7 @@ class Address(Body):
     phone: Line = Field("", max_length=32)
 
 
-class OrderAddress(Address):
+class GivenAddress(Address):
     """What goes by e-mail needs no more than a name and a country; `line1`, `city` and `postcode` are for what is sent in a parcel."""
 
     line1: Line = Field("", max_length=160)
@@ -62,7 +62,7 @@ class AnyOrder(Body):
 
 
 class OrderRequest(AnyOrder):
-    address: OrderAddress | None = None
+    address: GivenAddress | None = None
     address_id: int | None = Field(None, ge=1, le=MOST_ID)
     cart_version: int | None = Field(None, ge=0, le=2**32)
 
