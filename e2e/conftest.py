@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from shop import Shop, running_shop, started_shop
 from shopper import PASSWORD, Person, Shopper
+
+# On a machine that is busy with other things, all comes later, and is right all the same.
+expect.set_options(timeout=10_000)
 
 ADA = Person("ada", "ada@example.com")
 SELLER = {"name": "Ada Quill", "line1": "3 Corner Street", "city": "York", "postcode": "YO1 7HH", "country": "GB", "email": "shop@example.com"}
