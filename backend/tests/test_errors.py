@@ -164,10 +164,10 @@ def test_numbers_that_are_not_whole_are_refused(client: ShopClient, number: str)
 
 
 def test_every_broken_field_is_named_at_once_and_inner_ones_by_their_path(client: ShopClient) -> None:
-    address = factories.ADDRESS | {"city": "", "country": "Belgium", "colour": "red"}
+    address = factories.ADDRESS | {"name": "", "country": "Belgium", "colour": "red"}
     problem = shaped(client.order(address=address, payment_method=7), 422, "invalid")
     assert problem["errors"] == {
-        "address.city": ["This is needed."],
+        "address.name": ["This is needed."],
         "address.country": ["Use the two-letter code of a country, such as BE."],
         "address.colour": ["There is no such field."],
         "payment_method": ["Must be text."],
