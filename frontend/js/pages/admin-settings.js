@@ -85,7 +85,7 @@ const SECTIONS = {
       key: "shipping_methods", noun: "a way", none: "Without a way nobody can order.", blank: { code: "", name: "", price_minor: 0, free_from_minor: null, days: "", countries: [] },
       draw: (row, at) => html`<input type="hidden" name="${at}.code" value="${row.code}">
         <div class="choices__pair">${input(`${at}.name`, "Name", row.name, { needed: true, more: html`maxlength="80"` })}${input(`${at}.days`, "Days", row.days, { more: html`maxlength="20" placeholder="2–4"` })}</div>
-        <div class="choices__pair">${input(`${at}.price_minor`, `Price, ${currency}`, typedAmount(row.price_minor), { needed: true, more: AMOUNT })}${input(`${at}.free_from_minor`, "Free from", typedAmount(row.free_from_minor), { more: AMOUNT })}${input(`${at}.most_weight_g`, "At most, grams", row.most_weight_g, { more: WHOLE })}</div>
+        <div class="choices__pair">${input(`${at}.price_minor`, `Price, ${currency}`, typedAmount(row.price_minor), { needed: true, more: AMOUNT })}${input(`${at}.free_from_minor`, "Free from", typedAmount(row.free_from_minor), { more: AMOUNT })}${input(`${at}.most_weight_g`, "Up to, g", row.most_weight_g, { more: WHOLE })}</div>
         <div class="choices__pair">${input(`${at}.by_weight`, "Lower prices by weight", typedSteps(row.by_weight), { more: STEPS, hint: "Up to so many grams = price: 1000 = 4.90; 5000 = 7.90. What is heavier costs the price above." })}${input(`${at}.countries`, "Only for", (row.countries ?? []).join(", "), { more: LIST, hint: "Codes such as DE, FR. Empty: for all." })}</div>
         ${box(`${at}.pickup`, "Picked up at the shop", row.pickup, { note: "Offered to everybody. Say where in the name." })}`,
       read: (field) => ({
