@@ -1,4 +1,4 @@
-"""What ./shop calls: run, migrate, seed, import, export, doctor, create-admin, worker, bench."""
+"""What ./shop calls: run, migrate, seed, import, export, doctor, create-admin, worker, bench, drill."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PATIENCE = 60.0  # seconds for a shop that is just starting, or for another command to end
 
 BENCHES = ROOT / "bench"
+DRILLS = BENCHES / "drills"
 
 Command = Callable[[Settings, argparse.Namespace], int]
 
@@ -78,10 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     admin.add_argument("--username", required=True)
     admin.add_argument("--email", required=True)
     admin.set_defaults(command=_create_admin)
-    bench = commands.add_parser("bench", help="measure a shop of its own; more words go to the bench")
-    bench.add_argument("name", choices=sorted(path.stem for path in BENCHES.glob("*.py")))
-    bench.add_argument("words", nargs=argparse.REMAINDER)
-    bench.set_defaults(command=_bench)
+    for name, folder, help_ in (("bench", BENCHES, "measure a shop of its own"), ("drill", DRILLS, "try faults and chance on a shop of its own")):
+        script = commands.add_parser(name, help=f"{help_}; more words go to the {name}")
+        script.add_argument("name", choices=sorted(path.stem for path in folder.glob("*.py")))
+        script.add_argument("words", nargs=argparse.REMAINDER)
+        script.set_defaults(command=_script, folder=folder)
     return parser
 
 
@@ -222,8 +224,8 @@ def _worker(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _bench(settings: Settings, options: argparse.Namespace) -> int:
-    return subprocess.run([sys.executable, str(BENCHES / f"{options.name}.py"), *options.words], check=False).returncode
+def _script(settings: Settings, options: argparse.Namespace) -> int:
+    return subprocess.run([sys.executable, str(options.folder / f"{options.name}.py"), *options.words], check=False).returncode
 
 
 def _bring_up_to_date(settings: Settings) -> None:
