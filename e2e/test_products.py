@@ -63,3 +63,26 @@ def test_an_address_that_a_product_once_had_leads_to_it(owner: Shopper, new_shop
     reader.visit("/products/former-mug")
     assert reader.path == "/products/present-mug"
     expect(reader.heading("Clay mug")).to_be_visible()
+
+
+def test_the_gallery_shows_the_variant_that_is_chosen_and_so_does_the_cart(owner: Shopper, new_shopper: Callable[..., Shopper], owned_shop: Shop) -> None:
+    colours = ("Plain", "Sand", "Sea")
+    variants = [{"options": {"Colour": colour}, "price_minor": 4900, "stock": 9} for colour in colours]
+    made = owner.tell("/products", title="Linen shirt", slug="linen-shirt", options=[{"name": "Colour"}], variants=variants)
+    for colour in colours:
+        sent = owner.context.request.post(f"/api/v1/products/{made['id']}/images?alt={colour}", data=photograph(), headers={"Content-Type": "image/jpeg"})
+        assert sent.status == 201, sent.text()
+    owner.visit(f"/admin/products/{made['id']}")
+    for place, colour in enumerate(colours[1:], 2):
+        owner.page.get_by_label(f"Picture of {colour}").select_option(f"{place}: {colour}", timeout=5000)
+    owner.page.get_by_role("button", name="Save", exact=True).click()
+    expect(owner.page.get_by_text("Saved. Shoppers see it at once.")).to_be_visible()
+
+    reader = new_shopper(at=owned_shop)
+    reader.visit(f"/products/linen-shirt?variant={made['variants'][2]['id']}")
+    shown = reader.page.get_by_role("group", name="Pictures")
+    for colour in ("Sea", "Plain", "Sand"):
+        reader.page.get_by_text(colour, exact=True).first.click()
+        expect(shown.get_by_role("img", name=colour)).to_be_in_viewport(ratio=0.9)
+    assert reader.context.request.post("/api/v1/cart/items", data={"variant_id": made["variants"][1]["id"], "quantity": 1}).ok
+    assert reader.api("/cart")["items"][0]["image"]["alt"] == "Sand"
