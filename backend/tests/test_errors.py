@@ -99,10 +99,15 @@ def test_an_address_that_names_nothing_is_404_for_every_method(client: ShopClien
         shaped(client.open("/api/nothing", method=method), 404, "not_found")
 
 
+def _pattern(rule: str) -> str:
+    return re.sub(r"<(\w+:)?\w+>", lambda found: {"int:": r"\d+", "path:": ".+"}.get(found[1], "[^/]+"), re.escape(rule))
+
+
 def test_every_address_answers_the_wrong_method_with_405_and_the_right_ones(client: ShopClient, shop: Flask) -> None:
-    allowed: dict[str, set[str]] = {}
-    for rule, _, path in calls(shop):
-        allowed.setdefault(path, set()).update(rule.methods or set())
+    rules = list(calls(shop))
+    patterns = {(_pattern(rule.rule), frozenset(rule.methods or ())) for rule, _, _ in rules}
+    # A word of ours may stand where elsewhere an order's number does: such an address answers to both.
+    allowed = {path: set().union(*(methods for pattern, methods in patterns if re.fullmatch(pattern, path))) for _, _, path in rules}
     assert len(allowed) > 15
     for path, methods in allowed.items():
         for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - methods:
