@@ -61,7 +61,7 @@ def start_logging(settings: Settings) -> None:
     """Everything goes to var/logs/shop.jsonl, events to events.jsonl beside it; warnings and worse are also said on standard error."""
     # Nobody reads from which line, thread or process of the shop a line came, and to find that out takes most of the time of a ready answer.
     logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     folder = settings.var / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     to_file = logging.FileHandler(folder / "shop.jsonl", encoding="utf-8")
