@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from .. import db, money, security
 from ..db import Row, Tx, q
-from ..errors import Conflict, Invalid, NotFound
+from ..errors import Conflict, Invalid, NotFound, SignInRequired
 from . import gift_cards, mail, promotions, settings, stock
 from .catalogue import Image, media
 from .pricing import Step
@@ -353,6 +353,9 @@ def forget_old_keys() -> int:
 
 def email_of(tx: Tx, user_id: int | None) -> str:
     account = q.sessions.get_account(tx, user_id=user_id)
+    if account is None:
+        # Erased since the request looked who is signed in.
+        raise SignInRequired()
     return str(account["email"])
 
 
