@@ -334,9 +334,9 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]  # Fla
             return blank
         return super().open_session(app, request)
 
-    def save_session(self, app: Flask, session: ServerSideSession, response: Response) -> None:
-        # A script has no cookie: what its requests write into the session is nobody's.
-        if not g.get("bearer"):
+    def save_session(self, app: Flask, session: ServerSideSession | None, response: Response) -> None:
+        # A script has no cookie: what its requests write into the session is nobody's. With the database away there is no session at all.
+        if session is not None and not g.get("bearer"):
             super().save_session(app, session, response)
 
     def _open_token(self, bearer: str, request: Request) -> None:
@@ -392,7 +392,23 @@ class PdfFile(Response):
         super().__init__(content, mimetype="application/pdf", headers={"Content-Disposition": f'inline; filename="{file_name}"'})
 
 
-FILES: dict[Any, str] = {CsvFile: "text/csv", PdfFile: "application/pdf"}
+class MailPage(Response):
+    """An answer that is a mail, to be shown in a frame. It brings its own styles, and nothing else: no script, no picture from elsewhere.
+
+    Its links open the shop, not the frame.
+    """
+
+    CSP = (
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self';"
+        " sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"
+    )
+
+    def __init__(self, content: str) -> None:
+        framed = content.replace("<head>", '<head><base target="_top">', 1)
+        super().__init__(framed, mimetype="text/html", headers={"Content-Security-Policy": self.CSP})
+
+
+FILES: dict[Any, str] = {CsvFile: "text/csv", PdfFile: "application/pdf", MailPage: "text/html"}
 
 
 def send_header(name: str, value: str) -> None:

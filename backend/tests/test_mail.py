@@ -23,57 +23,11 @@ from flask import Flask
 
 from app import db, errors
 from app.config import Settings
-from app.services import mail, orders
+from app.services import mail, orders, outbox
 from app.services import settings as choices
 
-ORDER = {
-    "number": "FC-ABCD2345",
-    "name": "Alice Liddell",
-    "path": "/orders/FC-ABCD2345?token=secret",
-    "items": [
-        {"title": "Stoneware mug", "options": "", "quantity": 2, "line": "€36.00"},
-        {"title": "Linen shirt", "options": "Size: M, Colour: Moss", "quantity": 1, "line": "€54.00"},
-    ],
-    "totals": [{"label": "Goods", "amount": "€90.00", "strong": False}, {"label": "Total", "amount": "€90.00", "strong": True}],
-    "address": ["Alice Liddell", "Kerkstraat 5", "9000 Gent", "Belgium"],
-    "payment_note": "Please have €90.00 ready when the parcel arrives.",
-}
-CODE = {"code": "123456", "minutes": 15}
-NAME = {"username": "alice"}
-PIECES = [{"title": "Stoneware mug", "options": "Colour: Sand", "quantity": 2}]
-DATA: dict[str, dict[str, Any]] = {
-    "register_code": CODE,
-    "register_known": NAME,
-    "email_change_code": CODE,
-    "email_change_known": NAME,
-    "email_changed": NAME,
-    "erased": NAME | {"cancelled": ["FC-2345ABCD"]},
-    "reset_code": {"code": "12345678", "minutes": 15},
-    "password_changed": NAME,
-    "back_in_stock": {"title": "Mug", "options": "Blue", "path": "/products/mug"},
-    "welcome": NAME,
-    "new_device": NAME | {"device": "Firefox on Windows", "ip": "203.0.113.5"},
-    "account_blocked": NAME | {"until": "24 November 2026, 10:00 UTC", "reason": "Parcels were refused"},
-    "totp_changed": NAME | {"on": True},
-    "order_placed": ORDER,
-    "order_cancelled": ORDER | {"what_now": "Nothing will be sent, and there is nothing to pay."},
-    "order_shipped": ORDER
-    | {"parcel": PIECES, "carrier": "Swift Post", "tracking_number": "SP-1", "tracking_url": "https://post.example/SP-1", "more_to_come": True},
-    "order_delivered": ORDER,
-    "order_paid": ORDER | {"amount": "EUR 90.00"},
-    "payment_returned": ORDER | {"amount": "EUR 90.00"},
-    "order_refunded": ORDER | {"amount": "EUR 18.00", "whole": False, "reason": "One was chipped"},
-    "return_requested": ORDER | {"wanted": PIECES},
-    "return_approved": ORDER | {"wanted": PIECES, "answer": "Sorry for that."},
-    "return_rejected": ORDER | {"wanted": PIECES, "answer": "They were used."},
-    "return_received": ORDER,
-    "order_expired": ORDER,
-    "owner_new_order": {"number": "FC-ABCD2345"},
-    "test": {},
-    "invoice": {"name": "Alice", "number": "FC-ABCDEFGH", "document": "INV-00001", "path": "/orders/FC-ABCDEFGH"},
-    "credit_note": {"name": "Alice", "number": "FC-ABCDEFGH", "document": "CN-00001", "path": "/orders/FC-ABCDEFGH"},
-    "gift_card": {"number": "FC-ABCDEFGH", "cards": [{"code": "ABCD-EFGH-JKMN-PQRS-TUVW", "amount": "EUR 50.00"}], "until": "21 November 2029"},
-}
+DATA = outbox.EXAMPLES
+ORDER, NAME = DATA["order_placed"], DATA["welcome"]
 SHOP = {"name": "Wren & Daughters", "url": "https://shop.example", "seller": {"name": "", "line1": "", "postcode": "", "city": "", "email": ""}}
 
 
@@ -505,3 +459,89 @@ def test_the_mailbox_is_for_this_machine_only(client: ShopClient, letter: str, h
 def test_the_mailbox_opens_nothing_but_its_mails(client: ShopClient, letter: str, name: str) -> None:
     assert client.get(f"/dev/mail/{name}").status_code == 404
     assert client.get(f"/dev/mail/{name}/html").status_code == 404
+
+
+# ---------------------------------------------------------------- the outbox, as staff see it
+
+DESK = "/api/v1/admin/mails"
+
+
+@pytest.fixture
+def desk(new_client: Callable[[], ShopClient]) -> ShopClient:
+    return new_client().as_(factories.user("stella", role="staff"))
+
+
+def test_staff_find_a_mail_and_see_what_became_of_it_and_never_what_it_says(
+    client: ShopClient, desk: ShopClient, outside: Settings, catcher: Catcher, mug: Thing, statements: Callable[[], int]
+) -> None:
+    def ids(**query: Any) -> list[int]:
+        return [row["id"] for row in desk.get(DESK, query_string=query).json["items"]]
+
+    client.add(mug.variant)
+    number = client.order(email="guest@example.com").json["number"]
+    mail.deliver_due(outside)
+    put("reset_code", to="refused@example.com")
+    mail.deliver_due(outside)
+    put("gift_card", to="reader@example.com")
+    waiting, delayed, sent = desk.get(DESK).json["items"]
+    assert [row["status"] for row in (waiting, delayed, sent)] == ["waiting", "delayed", "sent"]
+    assert (sent["order_number"], sent["recipient"], delayed["attempts"]) == (number, "guest@example.com", 1)
+    assert "nobody of this name" in delayed["last_error"]
+    shown = desk.get(DESK).text
+    assert DATA["reset_code"]["code"] not in shown and DATA["gift_card"]["cards"][0]["code"] not in shown
+
+    for query, wanted in (
+        ({"q": "guest@"}, sent),
+        ({"q": number[:6].lower()}, sent),
+        ({"template": "gift_card"}, waiting),
+        ({"status": "waiting"}, waiting),
+        ({"status": "delayed"}, delayed),
+        ({"status": "sent"}, sent),
+    ):
+        assert ids(**query) == [wanted["id"]], query
+    assert [ids(**query) for query in ({"status": "failed"}, {"q": "100%"}, {"template": "none"}, {"q": "FC-Ä"})] == [[], [], [], []]
+    first = desk.get(f"{DESK}?limit=2&sort=created_asc").json
+    assert [row["id"] for row in first["items"]] + ids(limit=2, sort="created_asc", after=first["next"]) == [sent["id"], delayed["id"], waiting["id"]]
+    before = statements()
+    ids(limit=1)
+    few = statements() - before
+    ids(limit=100)
+    assert statements() - before == 2 * few
+
+
+def test_a_mail_that_failed_is_tried_again_and_a_sent_one_never(desk: ShopClient, outside: Settings, catcher: Catcher) -> None:
+    for template in ("welcome", "test", "reset_code"):
+        put(template)
+    catcher.answer = "451 come back later"
+    mail.deliver_due(outside)
+    change("UPDATE mails SET status = 'failed' WHERE template = 'test'")
+    change("UPDATE mails SET created_at = created_at - INTERVAL 16 MINUTE WHERE template = 'reset_code'")
+    put("welcome", to="new@example.com")
+    catcher.answer = ""
+    welcome, test, code, new = (one for (one,) in rows("SELECT id FROM mails ORDER BY id"))
+
+    assert desk.post(f"{DESK}/retries", json={"ids": [new, code, test, welcome, 10**9]}).json == {"retried": [welcome, test]}
+    assert mail.deliver_due(outside) == 3
+    assert desk.post(f"{DESK}/retries", json={"ids": [welcome, test, new]}).json == {"retried": []}
+    assert mail.deliver_due(outside) == 0
+    assert sorted(catcher.recipients) == ["alice@example.com", "alice@example.com", "new@example.com"]
+    assert rows("SELECT subject_id FROM events WHERE kind = 'mail_retried' ORDER BY id") == [(welcome,), (test,)]
+
+
+def test_staff_look_at_an_example_of_each_mail_and_send_it_to_themselves(desk: ShopClient, outside: Settings, catcher: Catcher) -> None:
+    listed = desk.get(f"{DESK}/templates").json["items"]
+    assert {one["name"] for one in listed} == mail.TEMPLATES
+    assert "FC-ABCD2345" in desk.get(f"{DESK}/templates/order_placed").json["text"]
+    page = desk.get(f"{DESK}/templates/order_placed/html")
+    assert "Stoneware mug" in page.text
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"] and "script-src" not in page.headers["Content-Security-Policy"]
+    assert [desk.get(f"{DESK}/templates/{name}").status_code for name in ("layout", "code", "..%2flayout", "an order")] == [404] * 4
+
+    assert desk.post(f"{DESK}/tests", json={}).json == {"to": "stella@example.com"}
+    assert desk.post(f"{DESK}/tests", json={"template": "order_shipped"}).status_code == 202
+    assert desk.post(f"{DESK}/tests", json={"template": "layout"}).status_code == 404
+    assert mail.deliver_due(outside) == 2
+    assert [(message["To"], message["Subject"]) for message in catcher.caught] == [
+        ("stella@example.com", "Test mail from FlaskCart"),
+        ("stella@example.com", mail.render("order_shipped", DATA["order_shipped"], SHOP).subject),
+    ]

@@ -888,6 +888,7 @@ CREATE TABLE mails (
     KEY ix_mails_user (user_id),
     KEY ix_mails_invoice (invoice_id),
     KEY ix_mails_recipient (recipient),
+    KEY ix_mails_template (template, id),
     CONSTRAINT fk_mails_order FOREIGN KEY (order_id) REFERENCES orders (id),
     CONSTRAINT fk_mails_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT fk_mails_invoice FOREIGN KEY (invoice_id) REFERENCES invoices (id),
@@ -907,6 +908,8 @@ CREATE TABLE events (
     PRIMARY KEY (id),
     KEY ix_events_subject (subject_kind, subject_id, id),
     KEY ix_events_kind (kind, id),
+    KEY ix_events_actor (actor_id, id),
+    KEY ix_events_request (request_id),
     KEY ix_events_at (at)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
@@ -935,5 +938,19 @@ CREATE TABLE jobs (
     finished_at   DATETIME(6)       NULL COMMENT 'keep',
     failures      SMALLINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
     last_result   VARCHAR(500)      NOT NULL DEFAULT '' COMMENT 'keep',
+    asked         BOOLEAN           NOT NULL DEFAULT FALSE COMMENT 'keep',
     PRIMARY KEY (name)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table job_runs
+CREATE TABLE job_runs (
+    id            BIGINT UNSIGNED   NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    job           VARCHAR(60)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    runner        VARCHAR(80)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    started_at    DATETIME(6)       NOT NULL COMMENT 'keep',
+    finished_at   DATETIME(6)       NOT NULL COMMENT 'keep',
+    failed        BOOLEAN           NOT NULL COMMENT 'keep',
+    result        VARCHAR(500)      NOT NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    KEY ix_job_runs_job (job, failed, id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;

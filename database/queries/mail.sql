@@ -36,3 +36,40 @@ UPDATE mails
    SET recipient = IF(:status = 'failed' AND template = 'erased', '', recipient), data = IF(:status = 'failed' AND template = 'erased', '', data),
        last_error = IF(:status = 'failed' AND template = 'erased', '', :error), status = :status, leased_until = NULL, due_at = UTC_TIMESTAMP(6) + INTERVAL :seconds SECOND
  WHERE id = :id AND status = 'queued';
+
+-- part: row
+SELECT m.id, m.template, m.recipient, IF(m.status = 'queued', IF(m.last_error = '', 'waiting', 'delayed'), m.status) AS status, m.attempts, m.last_error,
+       m.created_at, m.due_at, m.sent_at, o.number AS order_number
+
+-- part: wanted
+ WHERE (:status IS NULL OR m.status = :status)
+   AND (:delayed IS NULL OR (m.last_error <> '') = :delayed)
+   AND (:template IS NULL OR m.template = :template)
+   AND (:recipient IS NULL OR m.recipient LIKE :recipient ESCAPE '!')
+   AND (:number IS NULL OR m.order_id IN (SELECT o.id FROM orders o WHERE o.number LIKE :number ESCAPE '!'))
+
+-- name: list_all -> rows
+-- What a mail says is never among it. The page is cut first; only its rows are then dressed.
+-- sort created: m.id DESC AFTER m.id < :after_id
+-- sort created_asc: m.id AFTER m.id > :after_id
+{row}
+  FROM (SELECT m.id
+          FROM mails m
+         {wanted}
+           AND (:after_id IS NULL OR {after})
+         ORDER BY {sort}
+         LIMIT :limit) page
+  JOIN mails m ON m.id = page.id
+  LEFT JOIN orders o ON o.id = m.order_id
+ ORDER BY {sort};
+
+-- name: count_all -> value
+SELECT COUNT(*) FROM (SELECT 1 FROM mails m {wanted} LIMIT :most) found;
+
+-- name: retry -> count
+-- Zero rows: it is sent, being sent, was not tried yet, was erased, or its code is no longer good.
+UPDATE mails
+   SET status = 'queued', due_at = UTC_TIMESTAMP(6)
+ WHERE id = :id AND data <> '' AND (status = 'failed' OR status = 'queued' AND last_error <> '')
+   AND (leased_until IS NULL OR leased_until <= UTC_TIMESTAMP(6))
+   AND (template NOT IN (:codes) OR created_at > UTC_TIMESTAMP(6) - INTERVAL :minutes MINUTE);

@@ -7,17 +7,12 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, current_app, render_template, request
 
 from ..errors import NotFound
-from ..http import anyone
+from ..http import MailPage, anyone
 from ..services import mail
 
 bp = Blueprint("mailbox", __name__, url_prefix="/dev/mail", template_folder="../mails")
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-# A mail brings its own styles, and nothing else: no script, no picture from elsewhere. Its links open the shop, not the frame.
-MAIL_CSP = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self';"
-    " sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"
-)
 
 
 @bp.before_request
@@ -44,9 +39,6 @@ def show_mail(name: str) -> Response:
 
 @bp.get("/<name>/html")
 @anyone
-def show_html(name: str) -> Response:
+def show_html(name: str) -> MailPage:
     """The HTML part alone."""
-    content = mail.read_written(current_app.config["SHOP"].var, name)["html"].replace("<head>", '<head><base target="_top">', 1)
-    response = Response(content)
-    response.headers["Content-Security-Policy"] = MAIL_CSP
-    return response
+    return MailPage(mail.read_written(current_app.config["SHOP"].var, name)["html"])
