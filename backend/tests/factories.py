@@ -10,7 +10,8 @@ from typing import Any
 
 from app import db, security
 from app.db import Tx
-from app.services import categories, orders, payments, products, sessions, shipments
+from app.services import cart, categories, orders, payments, products, sessions, shipments
+from app.services.cart import Buyer
 from app.services.products import ProductInput, VariantInput
 
 PASSWORD = "walnut-harbour-19"
@@ -60,6 +61,19 @@ def cookie_of(account: User) -> str:
     sid = secrets.token_urlsafe(32)
     sessions.save(sid, {"user_id": account.id}, ip="127.0.0.1", user_agent="pytest")
     return sid
+
+
+def cookie_of_guest(*variant_ids: int) -> str:
+    """The cookie of a guest's browser whose cart holds these things, in this order."""
+    sid, token = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
+    sessions.save(sid, {"cart": token}, ip="127.0.0.1", user_agent="pytest")
+    fill(Buyer(guest_token=token), *variant_ids)
+    return sid
+
+
+def fill(buyer: Buyer, *variant_ids: int) -> None:
+    """One of each into the cart, in this order."""
+    db.transaction(cart.fill, buyer, [{"variant_id": one, "quantity": 1, "title": ""} for one in variant_ids])
 
 
 def category(name: str) -> int:

@@ -147,6 +147,25 @@ def test_the_last_euros_of_a_card_go_to_one_of_many_orders(new_client: Callable[
     assert balances() == [1000]
 
 
+def test_five_orders_at_once_never_take_more_from_a_card_than_it_held(new_client: Callable[[], ShopClient], give: Give) -> None:
+    code, lamp = give(5000), factories.product("Lamp", stock=50, price_minor=3510)
+    browsers = [new_client() for _ in range(5)]
+    for browser in browsers:
+        browser.set_cookie("session", factories.cookie_of_guest(lamp.variant))
+
+    def insist(number: int) -> tuple[int, int]:
+        """What the card was used for elsewhere a moment ago is ordered by the new quote, or without the card."""
+        card = code
+        while (answer := order(browsers[number], f"guest{number}@example.com", gift_card=card)).status_code != 201:
+            assert answer.status_code == 422 or answer.json["code"] == "quote_changed", answer.json
+            card = card if answer.status_code == 409 and answer.json["quote"]["gift_card"] else ""
+        return answer.json["gift_card_minor"], answer.json["due_minor"]
+
+    assert sorted(at_once(5, insist)) == [(0, 4000), (0, 4000), (0, 4000), (1000, 3000), (4000, 0)]
+    assert sorted(ledger()) == [("issued", 5000), ("spent", -4000), ("spent", -1000)]
+    assert balances() == [0]
+
+
 def test_who_lost_the_race_for_a_card_orders_by_the_new_quote(new_client: Callable[[], ShopClient], give: Give, monkeypatch: pytest.MonkeyPatch) -> None:
     code = give(5000)
     thing = factories.product("Lamp", stock=50, price_minor=3510)
