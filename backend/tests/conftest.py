@@ -14,6 +14,7 @@ import pytest
 from factories import Thing, User
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings as effort
 from pydantic import TypeAdapter
 from werkzeug.test import TestResponse
 
@@ -31,6 +32,10 @@ Make = Callable[..., Flask]
 STRONG = {"PASSWORD_METHOD": security.PASSWORD_METHOD, "NOBODY": security.NOBODY}
 security.PASSWORD_METHOD = "scrypt:1024:8:1"
 security.NOBODY = security.NOBODY.replace(STRONG["PASSWORD_METHOD"], security.PASSWORD_METHOD)
+
+# How fast something is says nothing on a machine that does other things too.
+effort.register_profile("patient", deadline=None)
+effort.load_profile("patient")
 
 adapter = functools.cache(TypeAdapter)
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "errors", "request_id"}

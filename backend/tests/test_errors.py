@@ -224,7 +224,7 @@ def test_no_text_in_an_address_makes_the_shop_fail(client: ShopClient, shop: Fla
                 assert answer.status_code < 500, (method, path)
 
 
-@effort(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         st.sampled_from(["q", "category", "price_min", "price_max", "in_stock", "sort", "limit", "after"]),
