@@ -59,6 +59,7 @@ PLAIN_PAGES = {
     "admin/inventory": "admin/inventory",
     "admin/reviews": "admin/reviews",
     "admin/imports": "admin/imports",
+    "admin/mails": "admin/mails",
     "admin/settings": "admin/settings",
 }
 

@@ -76,6 +76,9 @@ class DataGrid extends HTMLElement {
 
   get total() { return this.#answer?.total ?? 0; }
 
+  /** Where very many match, the API stops counting. */
+  get #counted() { return number(this.total) + (this.#answer.at_least ? "+" : ""); }
+
   /** The rows before the reader, by id. */
   get rows() { return this.#rows; }
 
@@ -291,13 +294,13 @@ class DataGrid extends HTMLElement {
   get #trail() { return history.state?.trail ?? []; }
 
   #showPages() {
-    const { next, total } = this.#answer;
+    const { next } = this.#answer;
     const after = this.#query.get("after");
     const trail = this.#trail;
     const known = !after || trail.length > 0;
     const from = trail.length * this.#how.limit + 1;
     const shown = this.#rows.size;
-    this.#part("place").textContent = known && shown ? `${number(from)}–${number(from + shown - 1)} of ${number(total)}` : shown ? `${number(shown)} of ${number(total)}` : "";
+    this.#part("place").textContent = known && shown ? `${number(from)}–${number(from + shown - 1)} of ${this.#counted}` : shown ? `${number(shown)} of ${this.#counted}` : "";
     const links = { first: after && (!trail.length || trail.length > 1) && { after: "" }, before: trail.length > 0 && { after: trail.at(-1) }, next: next && { after: next } };
     for (const [name, changes] of Object.entries(links)) {
       const link = this.#part(name);
@@ -352,12 +355,12 @@ class DataGrid extends HTMLElement {
     const box = this.#part("page");
     if (box) { box.checked = whole; box.indeterminate = !whole && count > 0; }
     const words = this.getAttribute("noun");
-    const said = count ? `${number(count)} chosen` : plural(total, words, this.getAttribute("nouns") ?? undefined);
+    const said = count ? `${this.#all ? this.#counted : number(count)} chosen` : plural(total, words, this.getAttribute("nouns") ?? undefined).replace(number(total), this.#counted);
     if (this.#part("count").textContent !== said) this.#part("count").textContent = said;
     this.#part("acts").hidden = !count || this.#busy;
     for (const button of this.querySelectorAll("[data-run]")) button.hidden = this.#how.actions[button.dataset.run].when?.(this.filters) === false;
     this.#part("all").hidden = !whole || this.#all || total <= count;
-    this.#part("all").textContent = `Select all ${number(total)} matching`;
+    this.#part("all").textContent = `Select all ${this.#counted} matching`;
   }
 
   async #act({ run }, button) {
