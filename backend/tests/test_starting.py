@@ -19,11 +19,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import factories
+import fake_stripe
 import pytest
 
 from app import db
@@ -322,6 +324,44 @@ def test_every_acknowledged_order_is_there_once_after_the_shop_and_its_database_
     assert len(set(acknowledged.values())) == len(acknowledged)
     doctor = shop.command("doctor")
     assert doctor.returncode == 0, doctor.stdout
+
+
+def test_a_shop_killed_while_it_asks_for_a_page_to_pay_on_takes_the_money_of_that_order_once(new_shop: Any) -> None:
+    with fake_stripe.FakeStripe().running() as stripe, ThreadPoolExecutor(1) as threads:
+        keys = {"STRIPE_SECRET_KEY": fake_stripe.KEY, "STRIPE_WEBHOOK_SECRET": fake_stripe.SECRET, "STRIPE_API_BASE": stripe.url}
+        shop = new_shop(**keys)
+        stripe.webhook, stripe.slow = f"{shop.url}/api/v1/payments/stripe/webhook", 1
+        buyer, browser = Buyer(shop, [], threading.Event()), urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        connection = db.connect(PrivateDatabase(shop.var).address())
+        cursor = connection.cursor()
+        cursor.execute("SELECT id FROM variants WHERE stock > 5 LIMIT 1")
+        assert buyer.send(browser, "/api/v1/cart/items", {"variant_id": cursor.fetchone()[0], "quantity": 1})[0] == 201
+        connection.close()
+
+        body = factories.order_body(email="guest@example.com", payment_method="stripe")
+        ordering = threads.submit(buyer.send, browser, "/api/v1/orders", body, "one key")
+        until(lambda: stripe.requests)
+        for pid in [shop.process.pid, *shop.workers()]:
+            os.kill(pid, signal.SIGKILL)
+        shop.process.wait()
+        assert not ordering.done()
+        stripe.slow = 0
+        shop.start()
+
+        status, order = ordering.result()
+        assert (status, order["payment_status"], len(stripe.pages)) == (201, "unpaid", 1)
+        browser.open(order["payment"]["redirect_url"], b"act=pay").close()
+        connection = db.connect(PrivateDatabase(shop.var).address())
+        cursor = connection.cursor()
+
+        def payments() -> list[tuple[Any, ...]]:
+            cursor.execute("SELECT o.number, o.payment_status, p.status, p.captured_minor FROM orders o JOIN payments p ON p.order_id = o.id")
+            return list(cursor.fetchall())
+
+        until(lambda: payments()[0][2] == "paid")
+        assert payments() == [(order["number"], "paid", "paid", order["due_minor"])]
+        assert [page["amount_total"] for page in stripe.pages.values() if page["payment_status"] == "paid"] == [order["due_minor"]]
+        connection.close()
 
 
 def test_sigterm_finishes_the_request_in_flight_and_leaves_nothing_behind(new_shop: Any) -> None:
