@@ -29,6 +29,7 @@ ROUTES = (
     "gift_cards",
     "imports",
     "inventory",
+    "jobs",
     "mails",
     "me",
     "operations",

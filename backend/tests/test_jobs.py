@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from conftest import ShopClient
+from factories import User
 from flask import Flask
 
 from app import db
@@ -251,3 +253,84 @@ def test_every_job_of_the_shop_runs_and_says_what_it_did(shop_settings: Settings
     assert states.keys() == jobs.registry.keys()
     assert all(states[name][0] == 0 and states[name][1] for name in restless()), states
     assert states["mail.deliver"] == (0, "1 sent")
+
+
+# ---------------------------------------------------------------- as the owner sees them
+
+DESK = "/api/v1/admin/jobs"
+
+
+@pytest.fixture
+def desk(new_client: Callable[[], ShopClient], ada: User) -> ShopClient:
+    return new_client().as_(ada)
+
+
+def test_the_owner_sees_what_each_job_is_for_and_has_it_run_at_once_whether_or_not_there_is_work(
+    desk: ShopClient, ada: User, shop_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "TICK", 30)
+    listed = desk.get(DESK).json
+    assert {row["name"] for row in listed["items"]} == jobs.registry.keys() and listed["total"] == len(jobs.registry)
+    assert all(row["about"].endswith(".") and row["due_at"] is None for row in listed["items"]), "every job says what it is for"
+    first = desk.get(f"{DESK}?limit=5").json
+    assert [row["name"] for row in desk.get(f"{DESK}?limit=100&after={first['next']}").json["items"]] == sorted(jobs.registry)[5:]
+    assert [row["name"] for row in desk.get(f"{DESK}?q=FIT NO").json["items"]] == []
+    assert [row["name"] for row in desk.get(f"{DESK}?q=mails that WAIT").json["items"]] == ["mail.deliver"]
+
+    deliver = jobs.registry["mail.deliver"]
+    looked: list[bool] = []
+    with running(shop_settings, {deliver.name: Job(deliver.name, 60, deliver.run, lambda: bool(looked.append(True)))}):
+        assert eventually(lambda: looked)
+        asked = desk.post(f"{DESK}/mail.deliver/runs").json
+        assert (asked["name"], asked["waits"]) == ("mail.deliver", True)
+        assert eventually(lambda: desk.get(f"{DESK}/mail.deliver").json["last_result"] == "0 sent", seconds=5)
+    now = desk.get(f"{DESK}/mail.deliver").json
+    assert (now["asked"], now["running"], now["failures"]) == (False, False, 0)
+    assert [run["result"] for run in desk.get(f"{DESK}/mail.deliver/runs").json["items"]] == ["0 sent"]
+    assert rows("SELECT actor_id, detail FROM events WHERE kind = 'job_asked'") == [(ada.id, '{"job":"mail_deliver"}')]
+    assert [desk.get(f"{DESK}/{path}").status_code for path in ("no.job", "no.job/runs")] == [404, 404]
+
+
+def test_a_job_that_is_asked_for_while_it_runs_runs_again(desk: ShopClient, shop_settings: Settings) -> None:
+    go, began = threading.Event(), []
+
+    def slow(settings: Settings) -> None:
+        began.append(1)
+        go.wait(10)
+
+    runner = Runner(shop_settings, {"mail.deliver": Job("mail.deliver", 3600, slow, always)})
+    runner.look()
+    assert desk.post(f"{DESK}/mail.deliver/runs").json["running"]
+    assert [row["name"] for row in desk.get(f"{DESK}?state=running").json["items"]] == ["mail.deliver"]
+    go.set()
+    for _ in range(2):
+        runner.finish()
+        runner.look()
+    runner.finish()
+    assert len(began) == 2
+
+
+def test_the_log_of_runs_keeps_the_latest_and_the_latest_that_failed(desk: ShopClient, shop_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "KEPT_RUNS", 2)
+    results = iter(["0", "boom", "2", "boom", "boom", "5", "6"])
+
+    def mixed(settings: Settings) -> str:
+        result = next(results)
+        if result == "boom":
+            raise ValueError(result)
+        return result
+
+    runner = Runner(shop_settings, {"mail.deliver": Job("mail.deliver", 60, mixed, always)})
+    for _ in range(7):
+        runner.look()
+        runner.finish()
+        everything_is_due()
+        if (failing := rows("SELECT failures FROM jobs")[0][0]) == 2:
+            assert [row["failures"] for row in desk.get(f"{DESK}?state=failing").json["items"]] == [failing]
+    log = f"{DESK}/mail.deliver/runs"
+    assert jobs.forget_runs() == 3
+    assert [run["result"] for run in desk.get(log).json["items"]] == ["6", "5", "ValueError: boom", "ValueError: boom"]
+    assert [run["failed"] for run in desk.get(f"{log}?failed=true").json["items"]] == [True, True]
+    first = desk.get(f"{log}?limit=3").json
+    assert [run["result"] for run in desk.get(f"{log}?after={first['next']}").json["items"]] == ["ValueError: boom"]
+    assert rows("SELECT COUNT(*) FROM events WHERE kind = 'fault' AND subject_kind = 'job'") == [(3,)]

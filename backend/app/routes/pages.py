@@ -60,6 +60,7 @@ PLAIN_PAGES = {
     "admin/reviews": "admin/reviews",
     "admin/imports": "admin/imports",
     "admin/mails": "admin/mails",
+    "admin/jobs": "admin/jobs",
     "admin/settings": "admin/settings",
 }
 

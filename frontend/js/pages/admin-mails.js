@@ -113,7 +113,7 @@ grid?.start({
     status: ({ status }) => html`<span class="badge badge--${STATES[status][1]}">${STATES[status][0]}</span>`,
     order_number: ({ order_number: order }) => order && html`<a class="figures" href="/admin/orders/${order}">${order}</a>`,
     due_at: tried,
-    last_error: ({ last_error: error }) => html`<span class="mail-error" title="${error}">${error}</span>`,
+    last_error: ({ last_error: error }) => html`<span class="grid__words" title="${error}">${error}</span>`,
     acts: (row) => stuck(row) && html`<span class="grid__acts-cell"><button class="button button--quiet button--small" type="button" data-retry-one>Try again<span class="visually-hidden"> to send ${words(row.template)} to ${row.recipient}</span></button></span>`,
   },
   texts: { template: ({ template }) => words(template), status: ({ status }) => STATES[status][0], acts: () => "" },
