@@ -26,6 +26,7 @@ ROUTES = (
     "checkout",
     "devices",
     "discovery",
+    "events",
     "gift_cards",
     "imports",
     "inventory",

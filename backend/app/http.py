@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -25,10 +25,12 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from . import errors
 from .config import Settings
 from .fields import Body, CountryCode, Email, Line, M, Moment, Params, Prose, Secret, Username, Words, WordsLine, validated
+from .files import FILES, CsvFile, MailPage, PdfFile
 from .services import events, limits, sessions, settings, tokens
 from .services.sessions import Account, Visitor
 
 __all__ = ["Body", "CountryCode", "Email", "Line", "Moment", "Params", "Prose", "Secret", "Username", "Words", "WordsLine"]
+__all__ += ["FILES", "CsvFile", "MailPage", "PdfFile"]
 
 log = logging.getLogger("shop.http")
 
@@ -378,39 +380,6 @@ def as_json(value: Any) -> bytes:
     return orjson.dumps(value, default=_plain, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS)
 
 
-class CsvFile(Response):
-    """An answer that is a file of comma-separated values, sent while it is made."""
-
-    def __init__(self, content: Iterable[bytes], *, file_name: str) -> None:
-        super().__init__(content, mimetype="text/csv", headers={"Content-Disposition": f'attachment; filename="{file_name}"'})
-
-
-class PdfFile(Response):
-    """An answer that is a document, to be shown or kept under its name."""
-
-    def __init__(self, content: bytes, *, file_name: str) -> None:
-        super().__init__(content, mimetype="application/pdf", headers={"Content-Disposition": f'inline; filename="{file_name}"'})
-
-
-class MailPage(Response):
-    """An answer that is a mail, to be shown in a frame. It brings its own styles, and nothing else: no script, no picture from elsewhere.
-
-    Its links open the shop, not the frame.
-    """
-
-    CSP = (
-        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self';"
-        " sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"
-    )
-
-    def __init__(self, content: str) -> None:
-        framed = content.replace("<head>", '<head><base target="_top">', 1)
-        super().__init__(framed, mimetype="text/html", headers={"Content-Security-Policy": self.CSP})
-
-
-FILES: dict[Any, str] = {CsvFile: "text/csv", PdfFile: "application/pdf", MailPage: "text/html"}
-
-
 def send_header(name: str, value: str) -> None:
     """Add a header to the answer that the view is about to give."""
     g.setdefault("headers", {})[name] = value
@@ -475,6 +444,8 @@ def _from_werkzeug(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     log.error("unexpected fault", exc_info=error, extra={"request_id": request_id()})
+    events.begin_request(request_id())
+    events.record_fault(error, request.endpoint or "", actor_id=user_id())
     return _refused(errors.ShopError(f"Something went wrong on our side. Please quote {request_id()} if you tell us about it."))
 
 

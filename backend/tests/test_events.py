@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from conftest import ShopClient
-from factories import PASSWORD, User
+from factories import PASSWORD, Thing, User
 from flask import Flask
+from flask.testing import FlaskClient
 from test_accounts import auth, code, forgotten, rows, signed_up
+from test_settings import saved
 from test_totp import switch_on
 from test_users import BLOCK, USERS, act_as
 
@@ -130,3 +132,85 @@ def test_the_app_can_add_to_the_record_and_change_nothing(client: ShopClient, al
         tx.execute(statement)
     assert db.error_number(refusal.value) == 1142
     assert kinds() == ["sign_in_refused"]
+
+
+# ---------------------------------------------------------------- as the owner reads them
+
+DESK = "/api/v1/admin/events"
+
+
+@pytest.fixture
+def desk(new_client: Callable[[], ShopClient], ada: User) -> ShopClient:
+    return act_as(new_client(), ada)
+
+
+def test_the_owner_finds_what_happened_by_whom_to_whom_when_and_in_which_request(
+    client: ShopClient, desk: ShopClient, alice: User, bob: User, ada: User, mug: Thing, statements: Callable[[], int]
+) -> None:
+    def ids(**query: Any) -> list[int]:
+        return [row["id"] for row in desk.get(DESK, query_string=query).json["items"]]
+
+    refused = auth(client, "login", identifier="alice", password="wrong")
+    client.add(mug.variant)
+    number = client.order(email="guest@example.com").json["number"]
+    ((order_id,),) = rows("SELECT id FROM orders")
+    db.transaction(lambda tx: events.note(tx, "order_changed", order_id, subject="order", action="cancelled"))
+    assert desk.patch(f"{USERS}/{bob.id}", json={"role": "staff"}).status_code == 200
+    everything = {row["kind"]: row for row in desk.get(f"{DESK}?limit=100").json["items"]}
+    role, order, sign_in = everything["role_changed"], everything["order_changed"], everything["sign_in_refused"]
+    assert (role["actor"], role["subject"], role["detail"]) == ("ada", "bob", {"former": "customer", "role": "staff"})
+    assert (order["subject"], sign_in["subject"], sign_in["actor"]) == (number, "alice", None)
+
+    for query, wanted in (
+        ({"q": refused.headers["X-Request-Id"]}, sign_in),
+        ({"q": number.lower()}, order),
+        ({"q": "Alice"}, sign_in),
+        ({"kind": "role_changed"}, role),
+        ({"actor": "ada", "q": "bob", "kind": "role_changed"}, role),
+        ({"actor": f"#{ada.id}", "subject": "user", "subject_id": bob.id}, role),
+        ({"since": order["at"], "until": "2099-01-01", "kind": "order_changed"}, order),
+    ):
+        assert ids(**query) == [wanted["id"]], query
+    nothing = ({"q": "nobody"}, {"actor": "nobody"}, {"q": "FC-ABCD2345"}, {"q": "FC-Ä"}, {"kind": "Ä"}, {"since": "2099-01-01"}, {"until": "2000-01-01"})
+    assert [ids(**query) for query in nothing] == [[]] * len(nothing)
+    seen = desk.get(f"{DESK}/{role['id']}").json
+    assert (seen["before"], seen["after"]) == ({"role": "customer"}, {"role": "staff"})
+    assert desk.get(f"{DESK}/{10**12}").status_code == 404
+    assert set(desk.get(f"{DESK}/kinds").json["items"]) == events.KINDS
+
+    every = ids(limit=100)
+    first = desk.get(f"{DESK}?limit=2&sort=oldest").json
+    assert [row["id"] for row in first["items"]] + ids(limit=100, sort="oldest", after=first["next"]) == sorted(every)
+    before = statements()
+    ids(limit=1)
+    few = statements() - before
+    ids(limit=100)
+    assert statements() - before == 2 * few
+
+
+def test_a_change_of_the_settings_is_told_with_what_stood_there_before(desk: ShopClient) -> None:
+    rates = desk.get("/api/v1/admin/settings").json["sections"]["taxes"]["values"]["tax_rates"]
+    wanted = [{"country": "DE", "tax_class": "standard", "rate_bp": 1950}]
+    assert saved(desk, "taxes", tax_rates=wanted).status_code == 200
+    [row] = desk.get(f"{DESK}?kind=settings_changed").json["items"]
+    seen = desk.get(f"{DESK}/{row['id']}").json
+    assert (seen["before"]["tax_rates"], seen["after"]["tax_rates"]) == (rates, wanted)
+
+
+def test_a_fault_is_on_record_once_with_its_request_and_many_do_not_fill_the_record(
+    shop: Flask, monkeypatch: pytest.MonkeyPatch, new_client: Callable[[], ShopClient]
+) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise RuntimeError("SELECT secret FROM vault")
+
+    events._faults.clear()
+    monkeypatch.setattr("app.services.settings.public", breaks)
+    browser = FlaskClient(shop, shop.response_class)
+    ids = [browser.get("/api/v1/shop").headers["X-Request-Id"] for _ in range(events.FAULTS_A_MINUTE + 3)]
+    noted = rows("SELECT request_id, detail FROM events WHERE kind = 'fault' ORDER BY id")
+    assert [one for one, _ in noted] == ids[: events.FAULTS_A_MINUTE]
+    assert json.loads(noted[0][1]) == {"error": "runtimeerror", "where": "catalogue_get_shop"}
+    monkeypatch.setattr(events.time, "monotonic", lambda: 10**9)
+    browser.get("/api/v1/shop")
+    assert json.loads(rows("SELECT detail FROM events WHERE kind = 'fault' ORDER BY id DESC LIMIT 1")[0][0])["unnoted"] == 3
+    events._faults.clear()

@@ -61,6 +61,7 @@ PLAIN_PAGES = {
     "admin/imports": "admin/imports",
     "admin/mails": "admin/mails",
     "admin/jobs": "admin/jobs",
+    "admin/events": "admin/events",
     "admin/settings": "admin/settings",
 }
 

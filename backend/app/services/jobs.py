@@ -188,13 +188,8 @@ def _finish(tx: Tx, job: Job, runner: str, result: str) -> bool:
 def _fail(tx: Tx, job: Job, runner: str, result: str) -> bool:
     if not q.jobs.fail(tx, name=job.name, runner=runner, result=result, seconds=job.every):
         return False
-    events.note(tx, "fault", None, subject="job", job=_word(job.name))
+    events.note(tx, "fault", None, subject="job", job=events.as_word(job.name))
     return bool(q.jobs.add_run(tx, name=job.name, runner=runner, failed=True))
-
-
-def _word(name: str) -> str:
-    """The name as an event may hold it."""
-    return name.replace(".", "_")[:32]
 
 
 # ---------------------------------------------------------------- as the owner sees them
@@ -275,7 +270,7 @@ def ask(name: str, *, actor_id: int) -> JobRow:
 def _ask(tx: Tx, job: Job, actor_id: int) -> None:
     q.jobs.add(tx, name=job.name)
     q.jobs.ask(tx, name=job.name)
-    events.note(tx, "job_asked", None, subject="job", actor_id=actor_id, job=_word(job.name))
+    events.note(tx, "job_asked", None, subject="job", actor_id=actor_id, job=events.as_word(job.name))
     bell.ring(tx)
 
 

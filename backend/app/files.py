@@ -1,0 +1,41 @@
+"""Answers that are files or pages and no JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Response
+
+
+class CsvFile(Response):
+    """An answer that is a file of comma-separated values, sent while it is made."""
+
+    def __init__(self, content: Iterable[bytes], *, file_name: str) -> None:
+        super().__init__(content, mimetype="text/csv", headers={"Content-Disposition": f'attachment; filename="{file_name}"'})
+
+
+class PdfFile(Response):
+    """An answer that is a document, to be shown or kept under its name."""
+
+    def __init__(self, content: bytes, *, file_name: str) -> None:
+        super().__init__(content, mimetype="application/pdf", headers={"Content-Disposition": f'inline; filename="{file_name}"'})
+
+
+class MailPage(Response):
+    """An answer that is a mail, to be shown in a frame. It brings its own styles, and nothing else: no script, no picture from elsewhere.
+
+    Its links open the shop, not the frame.
+    """
+
+    CSP = (
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self';"
+        " sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"
+    )
+
+    def __init__(self, content: str) -> None:
+        framed = content.replace("<head>", '<head><base target="_top">', 1)
+        super().__init__(framed, mimetype="text/html", headers={"Content-Security-Policy": self.CSP})
+
+
+FILES: dict[Any, str] = {CsvFile: "text/csv", PdfFile: "application/pdf", MailPage: "text/html"}
