@@ -215,5 +215,5 @@ def test_a_thing_put_into_the_cart_of_an_account_that_goes_just_then_is_no_fault
         return looked_up(tx, variant_id)
 
     monkeypatch.setattr(cart, "_variant", late)
-    assert client.post("/api/v1/cart/items", json={"variant_id": mug.variant}).status_code == 503
+    assert client.post("/api/v1/cart/items", json={"variant_id": mug.variant}).status_code == 401
     assert who(client) is None

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import factories
 import pytest
 from conftest import empty
-from factories import User
+from factories import Thing, User
 from hypothesis import HealthCheck, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
 from app.config import ROOT, Settings
 from app.errors import SignInRequired
-from app.services import checkout, invoice_drawing
+from app.services import cart, checkout, invoice_drawing
 from app.services.cart import Buyer
 
 sys.path.insert(0, str(ROOT / "bench" / "drills"))
@@ -43,8 +44,12 @@ def test_no_history_of_shopping_breaks_an_invariant(street: histories.Shop, owne
     assert not fault, fault
 
 
-def test_whoever_is_erased_while_they_order_is_asked_to_sign_in(alice: User) -> None:
-    buyer = Buyer(alice.id)
+@pytest.mark.parametrize(
+    "act",
+    [lambda buyer, mug: checkout.quote(buyer, coupon="TEN"), lambda buyer, mug: cart.add(buyer, variant_id=mug.variant, product_id=None, quantity=1)],
+    ids=["orders", "fills the cart"],
+)
+def test_whoever_is_erased_meanwhile_is_asked_to_sign_in(alice: User, mug: Thing, act: Callable[[Buyer, Thing], Any]) -> None:
     factories.write("DELETE FROM users WHERE id = %s", alice.id)
     with pytest.raises(SignInRequired):
-        checkout.quote(buyer, coupon="TEN")
+        act(Buyer(alice.id), mug)

@@ -64,6 +64,20 @@ def test_a_return_is_asked_for_approved_received_and_refunded(client: ShopClient
     assert templates >= {"return_requested", "return_approved", "return_received", "order_refunded"}
 
 
+def test_what_a_refund_put_on_the_shelf_is_not_put_there_again_when_it_comes_back(
+    client: ShopClient, desk: ShopClient, order: dict[str, Any], mug: Thing
+) -> None:
+    ask(client, order, piece(order, 0, 2))
+    act(desk, "decision", status="approved")
+    desk.post("/api/v1/auth/step-up", json={"password": factories.PASSWORD})
+    assert refund(desk, order, items=[piece(order, 0, 2) | {"restock": True}]).status_code == 201
+
+    refused = act(desk, "receipt", restocked=[piece(order, 0, 2)])
+    assert (refused.status_code, refused.json["errors"]) == (422, {"restocked.0.quantity": ["All but 1 of these were put on the shelf by a refund already."]})
+    assert act(desk, "receipt", restocked=[piece(order, 0, 1)]).status_code == 200
+    assert factories.stock_of(mug.variant) == 5
+
+
 def test_no_more_is_sent_back_than_was_sent(client: ShopClient, order: dict[str, Any]) -> None:
     assert ask(client, order, piece(order, 0, 2)).status_code == 201
     answer = ask(client, order, piece(order, 0, 2))

@@ -235,8 +235,8 @@ class History:
             STEPS[name](self, number)
             self.shop.done[name] += 1
         except ShopError as refusal:
-            # Whoever is erased while they order may be asked to come again, and so may anybody on a machine too busy to wait for; a deadlock is a fault.
-            if isinstance(refusal, Unavailable) and db.error_number(refusal.__cause__ or refusal) not in (db.PARENT_GONE, db.LOCK_WAIT):
+            # On a machine too busy to wait for anybody may be asked to come again; a deadlock is a fault.
+            if isinstance(refusal, Unavailable) and db.error_number(refusal.__cause__ or refusal) != db.LOCK_WAIT:
                 raise
             self.shop.refused[name] += 1
 

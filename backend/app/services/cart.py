@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from .. import db, money
 from ..db import Row, Tx, q
-from ..errors import Conflict, Invalid, NotFound, OutOfStock
+from ..errors import Conflict, Invalid, NotFound, OutOfStock, SignInRequired
 from ..security import hash_token
 from . import settings
 from .catalogue import Image, media
@@ -264,6 +264,9 @@ def _only_variant(tx: Tx, product_id: int | None) -> int:
 def _take_cart(tx: Tx, buyer: Buyer) -> int:
     """The cart's id, with its row taken: whatever follows in this transaction is alone with the cart."""
     cart = q.cart.get(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
+    if cart is None and buyer.user_id is not None and q.sessions.get_account(tx, user_id=buyer.user_id) is None:
+        # Erased since the request looked who is signed in.
+        raise SignInRequired()
     cart_id: int = cart["id"] if cart else q.cart.add(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
     q.cart.touch(tx, cart_id=cart_id)
     return cart_id

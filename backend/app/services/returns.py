@@ -95,11 +95,15 @@ def _receive(tx: Tx, return_id: int, restocked: list[Pieces], actor_id: int) -> 
     if not q.returns.receive(tx, return_id=return_id):
         raise Conflict(f"A return that is {q.returns.get_status(tx, return_id=return_id, order_id=order['id'])} cannot be received.")
     items = {row["item_id"]: row for row in q.returns.list_items(tx, return_id=return_id)}
+    lines = {line["id"]: line for line in q.orders.list_lines(tx, order_id=order["id"])}
     shelf = []
     for i, one in enumerate(restocked):
         row = items.pop(one["item_id"], None)
         if row is None or one["quantity"] > row["quantity"]:
             raise Invalid(fields={f"restocked.{i}.quantity": ["No more than was sent back."]})
+        # A refund may have put them on the shelf, too, while they were on their way.
+        if one["quantity"] > (left := lines[one["item_id"]]["quantity"] - lines[one["item_id"]]["restocked"]):
+            raise Invalid(fields={f"restocked.{i}.quantity": [f"All but {left} of these were put on the shelf by a refund already."]})
         q.returns.note_restocked(tx, return_id=return_id, item_id=one["item_id"], restocked=one["quantity"])
         shelf.append((row["variant_id"], one["quantity"]))
     _note(tx, order, return_id, "received", actor_id)
