@@ -17,8 +17,9 @@ from flask import Flask
 from test_users import act_as
 from werkzeug.test import TestResponse
 
+from app import db
 from app.config import BadSetting, Settings
-from app.services import orders, payments, refunds, stripe_gateway
+from app.services import orders, payments, refunds, settings, stripe_gateway
 from app.services.refunds import Piece, Refunding
 
 WEBHOOK = "/api/v1/payments/stripe/webhook"
@@ -135,6 +136,20 @@ def test_an_order_waits_for_its_card_and_a_webhook_pays_it(
     assert hear(stripe.pay(page_of(order))).status_code == 204
     assert now(order) == ("placed", "paid")
     assert [event["kind"] for event in orders.get(order["number"], trusted=True)["events"]] == ["placed", "paid"]
+
+
+def test_yen_have_no_hundredth_part(stripe: FakeStripe, ordered: Callable[..., dict[str, Any]], hear: Callable[..., TestResponse], ada: User) -> None:
+    db.transaction(lambda tx: settings.put(tx, "currency", "JPY"))
+    order = ordered()
+    page = stripe.pages[page_of(order)]
+    assert (order["due_minor"], page["amount_total"], page["currency"]) == (DUE, DUE, "jpy")
+    assert hear(stripe.pay(page_of(order))).status_code == 204
+    assert (now(order), refusals()) == (("placed", "paid"), [])
+    told = json.loads(factories.value("SELECT data FROM mails WHERE template = 'order_placed'"))
+    assert [one["amount"] for one in told["totals"] if one["strong"]] == [f"JPY {DUE}"]
+    refunds.refund(order["number"], Refunding((Piece(order["items"][0]["id"], 1),)), key="back", actor_id=ada.id)
+    refunds.carry_out_due(payments.refund_at_gateway)
+    assert [one["amount"] for one in stripe.refunds.values()] == [1800]
 
 
 def test_a_repeated_order_has_the_same_page(stripe: FakeStripe, client: ShopClient, mug: Thing) -> None:
