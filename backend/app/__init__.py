@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import importlib
 import logging
-import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import orjson
+from .logs import start_logging
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -45,41 +43,6 @@ ROUTES = (
     "users",
     "wishlist",
 )
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line; line breaks within are escaped, so no input can forge a line."""
-
-    STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {"at": datetime.fromtimestamp(record.created, UTC), "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
-        line |= {name: value for name, value in vars(record).items() if name not in self.STANDARD}
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z).decode()
-
-
-def start_logging(settings: Settings) -> None:
-    """Everything goes to var/logs/shop.jsonl, events to events.jsonl beside it; warnings and worse are also said on standard error."""
-    # Nobody reads from which line, thread or process of the shop a line came, and to find that out takes most of the time of a ready answer.
-    logging._srcfile = None
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    folder = settings.var / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    to_file = logging.FileHandler(folder / "shop.jsonl", encoding="utf-8")
-    to_file.setFormatter(JsonLines())
-    to_screen = logging.StreamHandler(sys.stderr)
-    to_screen.setLevel(logging.WARNING)
-    logger = logging.getLogger("shop")
-    logger.handlers[:] = [to_file, to_screen]
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    happened = logging.FileHandler(folder / "events.jsonl", encoding="utf-8")
-    happened.setFormatter(JsonLines())
-    events = logging.getLogger("shop.events")
-    events.handlers[:] = [happened]
-    events.propagate = False
 
 
 def create_app(settings: Settings, address: Address) -> Flask:

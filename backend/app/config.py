@@ -102,6 +102,7 @@ class Settings:
     threads: int = _setting("THREADS", 4, _whole(1, 64))
     var: Path = _setting("SHOP_VAR", ROOT / "var", _folder)
     secret_key: str = _setting("SECRET_KEY", "", _secret)
+    log_days: int = _setting("LOG_DAYS", 30, _whole(1, 3650))
     limits: bool = _setting("LIMITS", True, _choice(on=True, off=False))
     demo: bool | None = _setting("SHOP_DEMO", None, _choice(**{"1": True, "0": False}))
     name: str = _setting("SHOP_NAME", "FlaskCart")

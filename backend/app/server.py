@@ -230,7 +230,8 @@ def _job_worker(new_code: bool, ready: Connection) -> None:
 
 def work() -> None:
     """Do background jobs until SIGTERM or Ctrl-C; what is under way is finished."""
-    from . import security, start_logging
+    from . import security
+    from .logs import start_logging
     from .services import bell, discovery, jobs, payments, search_index, trends
 
     settings = read_settings()

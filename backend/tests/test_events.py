@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
+import multiprocessing
+import os
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +21,7 @@ from test_settings import saved
 from test_totp import switch_on
 from test_users import BLOCK, USERS, act_as
 
-from app import db, errors
+from app import db, errors, logs
 from app.services import events
 
 
@@ -214,3 +219,42 @@ def test_a_fault_is_on_record_once_with_its_request_and_many_do_not_fill_the_rec
     browser.get("/api/v1/shop")
     assert json.loads(rows("SELECT detail FROM events WHERE kind = 'fault' ORDER BY id DESC LIMIT 1")[0][0])["unnoted"] == 3
     events._faults.clear()
+
+
+# ---------------------------------------------------------------- the files
+
+
+def _write_lines(path: Path, writer: int, count: int) -> None:
+    logs.MOST_BYTES, logs.LOOK_EVERY = 4000, 0.0
+    file = logs.LogFile(path, 30)
+    for number in range(count):
+        file.handle(logging.makeLogRecord({"name": "shop", "msg": f"{writer}-{number}"}))
+
+
+def test_a_log_that_several_processes_write_is_put_aside_when_it_is_large_and_loses_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "shop.jsonl"
+    writers = [multiprocessing.get_context("fork").Process(target=_write_lines, args=(path, writer, 300)) for writer in range(3)]
+    for process in writers:
+        process.start()
+    for process in writers:
+        process.join(30)
+    files = list(tmp_path.iterdir())
+    said = [json.loads(line)["message"] for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    assert sorted(said) == sorted(f"{writer}-{number}" for writer in range(3) for number in range(300))
+    assert len(files) > 10
+
+
+def test_a_log_is_put_aside_each_day_and_deleted_when_its_days_are_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "LOOK_EVERY", 0.0)
+    path, now = tmp_path / "shop.jsonl", time.time()
+    for age in (1, 40):
+        path.with_name(f"shop-{age}.jsonl").write_text("{}\n")
+        os.utime(path.with_name(f"shop-{age}.jsonl"), (now - age * logs.DAY,) * 2)
+    path.write_text("{}\n")
+    os.utime(path, (now - logs.DAY,) * 2)
+    file = logs.LogFile(path, 30)
+    assert {one.name for one in tmp_path.iterdir()} == {"shop.jsonl", "shop-1.jsonl"}
+    for word in ("first", "second"):
+        file.handle(logging.makeLogRecord({"name": "shop", "msg": word}))
+    assert [json.loads(line)["message"] for line in path.read_text(encoding="utf-8").splitlines()] == ["first", "second"]
+    assert len(list(tmp_path.iterdir())) == 3
