@@ -58,6 +58,14 @@ class Shop:
         with db.reading() as tx:
             tx.execute("UPDATE payments SET created_at = created_at - INTERVAL %s SECOND", (seconds,))
 
+    def let_mail_fail(self, template: str) -> None:
+        """As if the mail server had refused the last mail of this kind for days."""
+        assert self.var
+        db.open(PrivateDatabase(self.var).address(), size=1)
+        with db.reading() as tx:
+            refused = "UPDATE mails SET status = 'failed', data = '{}', sent_at = NULL, last_error = '550 nobody of this name' WHERE template = %s"
+            tx.execute(refused + " ORDER BY id DESC LIMIT 1", (template,))
+
     def promote(self, username: str, role: str = "staff") -> None:
         """Make an account one of the staff, or an admin."""
         assert self.var

@@ -1,5 +1,5 @@
 import { api } from "../lib/api.js";
-import { html, render } from "../lib/html.js";
+import { html, icon, render } from "../lib/html.js";
 import { dateTime } from "../lib/format.js";
 import { showDetail } from "../components/detail-dialog.js";
 import { staff } from "../components/staff.js";
@@ -49,6 +49,14 @@ const facts = ({ event, before, after }) => html`<dl class="facts">
 const look = ({ id, kind }) => showDetail({ title: words(kind), failed: "The event could not be loaded", load: () => api.get(`/admin/events/${id}`), show: facts });
 
 grid?.addEventListener("click", ({ target }) => { if (target.closest("[data-look]")) look(grid.rowOf(target)); });
+
+// What a link asked for and no field shows is said beside the title, and how to be rid of it.
+grid?.addEventListener("grid:shown", () => {
+  const only = document.querySelector("[data-only]");
+  const { subject, subject_id: id } = grid.filters;
+  only.hidden = !subject;
+  if (subject) render(only, html`${icon("close")}Only ${words(subject).toLowerCase()} ${id}`);
+});
 
 grid?.start({
   path: "/admin/events",
