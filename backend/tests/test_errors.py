@@ -263,6 +263,7 @@ GOOD: dict[str, Any] = factories.ADDRESS | {
     "alt": "A mug",
     "price_minor": 1000,
     "order": [],
+    "ids": [1],
     "kind": "percent",
     "version": 1,
     "items": [{"item_id": 1, "quantity": 1, "reason": "other"}],
