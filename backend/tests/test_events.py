@@ -178,6 +178,7 @@ def test_the_owner_finds_what_happened_by_whom_to_whom_when_and_in_which_request
         assert ids(**query) == [wanted["id"]], query
     nothing = ({"q": "nobody"}, {"actor": "nobody"}, {"q": "FC-ABCD2345"}, {"q": "FC-Ä"}, {"kind": "Ä"}, {"since": "2099-01-01"}, {"until": "2000-01-01"})
     assert [ids(**query) for query in nothing] == [[]] * len(nothing)
+    assert [desk.get(f"{DESK}?{half}").status_code for half in ("subject=user", "subject_id=1")] == [422, 422]
     seen = desk.get(f"{DESK}/{role['id']}").json
     assert (seen["before"], seen["after"]) == ({"role": "customer"}, {"role": "staff"})
     assert desk.get(f"{DESK}/{10**12}").status_code == 404

@@ -13,7 +13,10 @@ bp = Blueprint("events", __name__, url_prefix="/api/v1/admin/events")
 
 
 class EventParams(Params):
-    """`q` is a request's id, an order's number or the name of an account that it happened to; `actor` the name or id of who did it."""
+    """`q` is a request's id, an order's number or the name of an account that it happened to; `actor` the name or id of who did it.
+
+    `subject`, such as `order`, and `subject_id` go together.
+    """
 
     q: Line = Field("", max_length=120)
     kind: Line = Field("", max_length=32)

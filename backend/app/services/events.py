@@ -21,7 +21,7 @@ from typing_extensions import TypedDict
 
 from .. import db
 from ..db import DRIVER_ERRORS, Row, Tx, q
-from ..errors import NotFound, ShopError
+from ..errors import Invalid, NotFound, ShopError
 
 log = logging.getLogger("shop.events")
 
@@ -137,7 +137,12 @@ class Filters:
 
 
 def list_all(filters: Filters, *, sort: Sort, limit: int, after: int | None) -> EventRows:
-    """One page in two statements, and one more for each name or time that is asked for, however many events there are."""
+    """One page in two statements, and one more for each name or time that is asked for, however many events there are.
+
+    Raises Invalid for a subject without its id, or the other way round: that alone no index finds.
+    """
+    if bool(filters.subject) != (filters.subject_id is not None):
+        raise Invalid(subject_id="Give the kind of the subject and its id together.")
     with db.reading() as tx:
         wanted = _wanted(tx, filters)
         if wanted is None:
