@@ -73,6 +73,17 @@ def test_every_statement_is_called_somewhere() -> None:
     assert {query.name.split("[")[0] for query in q} - called == set()
 
 
+def test_what_writes_is_tried_again_when_the_database_chose_it_as_a_victim() -> None:
+    """Only db.transaction() does that: a statement that changes something has no place under db.reading()."""
+    writes = {query.name.split("[")[0] for query in q if query.sql.split()[0].upper() in ("INSERT", "UPDATE", "DELETE", "REPLACE")}
+    assert len(writes) > 100
+    for path in APP.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.With) and "db.reading()" in {ast.unparse(item.context_expr) for item in node.items}:
+                named = {ast.unparse(one).removeprefix("q.") for one in ast.walk(node) if isinstance(one, ast.Attribute)}
+                assert named & writes == set(), f"{path.name}:{node.lineno}"
+
+
 def test_no_statement_selects_everything() -> None:
     assert [query.name for query in q if "SELECT *" in query.sql.upper()] == []
 

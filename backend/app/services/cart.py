@@ -226,8 +226,7 @@ def fill(tx: Tx, buyer: Buyer, wanted: list[Row]) -> list[str]:
 
 def forget_stale() -> int:
     """A guest's cart lives as long as the guest's cookie. Gives the number of carts dropped."""
-    with db.reading() as tx:
-        return int(q.cart.delete_stale(tx))
+    return db.transaction(lambda tx: int(q.cart.delete_stale(tx)))
 
 
 def _check_quantity(variant: Row, quantity: int) -> None:

@@ -138,8 +138,7 @@ def mark_demo(tx: Tx) -> None:
 
 def forget_changes() -> int:
     """Drop notes that every machine's keeper has read, or has missed for so long that it will make its index anew."""
-    with db.reading() as tx:
-        return int(q.discovery.forget_changes(tx))
+    return db.transaction(lambda tx: int(q.discovery.forget_changes(tx)))
 
 
 # ---------------------------------------------------------------- finding

@@ -60,13 +60,11 @@ def take(kind: str, who: str, limit: Limit) -> None:
 
 def give_back(kind: str, who: str) -> None:
     """Forget the uses, as after a sign-in that succeeded."""
-    with db.reading() as tx:
-        q.limits.give_back(tx, name=_name(kind, who))
+    db.transaction(lambda tx: q.limits.give_back(tx, name=_name(kind, who)))
 
 
 def forget_unused() -> int:
-    with db.reading() as tx:
-        return int(q.limits.delete_unused(tx))
+    return db.transaction(lambda tx: int(q.limits.delete_unused(tx)))
 
 
 def _take(tx: Tx, name: str, limit: Limit) -> None:

@@ -347,8 +347,7 @@ def _expire(tx: Tx, order_id: int) -> int:
 
 def forget_old_keys() -> int:
     """Idempotency keys are promised for 30 days."""
-    with db.reading() as tx:
-        return int(q.orders.delete_old_keys(tx))
+    return db.transaction(lambda tx: int(q.orders.delete_old_keys(tx)))
 
 
 def email_of(tx: Tx, user_id: int | None) -> str:

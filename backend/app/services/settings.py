@@ -158,9 +158,12 @@ def staff_need_totp() -> bool:
 
 def take_first_values(environment: Settings) -> None:
     """At the very first start the environment's name and currency become the shop's; later they are the database's to say."""
-    with db.reading() as tx:
-        q.settings.put_first(tx, name="name", value=_json(environment.name))
-        q.settings.put_first(tx, name="currency", value=_json(environment.currency))
+    db.transaction(_take_first_values, environment)
+
+
+def _take_first_values(tx: Tx, environment: Settings) -> None:
+    q.settings.put_first(tx, name="name", value=_json(environment.name))
+    q.settings.put_first(tx, name="currency", value=_json(environment.currency))
 
 
 def put(tx: Tx, name: str, value: Any) -> None:

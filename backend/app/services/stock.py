@@ -181,8 +181,8 @@ def _ask(tx: Tx, variant_id: int, email: str, user_id: int | None) -> None:
 
 def tell_who_waits() -> int:
     """Mail those whose wish is on the shelf again, once each; gives their number. What nobody could buy for a year is forgotten."""
+    db.transaction(lambda tx: q.stock.forget_requests(tx, days=KEEP_DAYS))
     with db.reading() as tx:
-        q.stock.forget_requests(tx, days=KEEP_DAYS)
         due = q.stock.list_due_requests(tx, most=BATCH)
     return sum(db.transaction(_tell, row) for row in due)
 

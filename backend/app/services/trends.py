@@ -161,8 +161,7 @@ def _rank(tx: Tx, terms: str) -> int:
 
 
 def forget_old() -> int:
-    with db.reading() as tx:
-        return int(q.trends.delete_visits(tx))
+    return db.transaction(lambda tx: int(q.trends.delete_visits(tx)))
 
 
 # ---------------------------------------------------------------- what sells

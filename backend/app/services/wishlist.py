@@ -92,8 +92,7 @@ def _add(tx: Tx, buyer: Buyer, product_id: int) -> None:
 
 def remove(buyer: Buyer, product_id: int) -> None:
     """Forget a product, if it is there."""
-    with db.reading() as tx:
-        q.wishlist.remove(tx, user_id=buyer.user_id, token_hash=buyer.token_hash, product_id=product_id)
+    db.transaction(lambda tx: q.wishlist.remove(tx, user_id=buyer.user_id, token_hash=buyer.token_hash, product_id=product_id))
 
 
 def merge_guest(guest_token: str | None, user_id: int) -> None:
@@ -112,5 +111,4 @@ def _merge_guest(tx: Tx, token_hash: str | None, user_id: int) -> None:
 
 def forget_stale() -> int:
     """Drop what guests wished long ago. Gives how many wishes went."""
-    with db.reading() as tx:
-        return int(q.wishlist.delete_stale(tx))
+    return db.transaction(lambda tx: int(q.wishlist.delete_stale(tx)))
