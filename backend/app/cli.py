@@ -1,4 +1,4 @@
-"""What ./shop calls: run, migrate, seed, import, export, doctor, create-admin, worker, bench, drill."""
+"""What ./shop calls: run, migrate, seed, import, export, backup, backups, restore, doctor, create-admin, worker, bench, drill."""
 
 from __future__ import annotations
 
@@ -72,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     take.add_argument("file", type=_path)
     take.add_argument("--format", choices=["shopify", "simple"], default="shopify")
     take.set_defaults(command=_export)
+    copy = commands.add_parser("backup", help="copy the shop into one file, while it runs or not, and prove the copy")
+    copy.add_argument("--to", type=_path, metavar="FOLDER", help="SHOP_VAR/backups unless given")
+    copy.set_defaults(command=_backup)
+    commands.add_parser("backups", help="the backups in SHOP_VAR").set_defaults(command=_backups)
+    back = commands.add_parser("restore", help="put a backup in the place of the shop, which must not run meanwhile")
+    back.add_argument("backup", help="the name of a backup in SHOP_VAR, or a file")
+    back.set_defaults(command=_restore)
     commands.add_parser("search-rebuild", help="make the search index anew").set_defaults(command=_search_rebuild)
     commands.add_parser("doctor", help="examine the data").set_defaults(command=_doctor)
     commands.add_parser("worker", help="run the background jobs").set_defaults(command=_worker)
@@ -184,6 +191,47 @@ def _export(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def _backup(settings: Settings, options: argparse.Namespace) -> int:
+    from .services import backups
+
+    with _database(settings, "./shop backup"):
+        _bring_up_to_date(settings)
+        owner = address_of(settings, owner=True)
+        path = backups.make(owner, settings.var / "uploads", options.to or settings.var / "backups", _bar)
+        say(f"The shop is in {path}. Restoring it beside the shop, to prove it")
+        backups.prove(owner, path, _bar)
+    say("Proven: the copy is whole and every invariant is held in it. It holds no SECRET_KEY; keep that apart.")
+    return 0
+
+
+def _backups(settings: Settings, options: argparse.Namespace) -> int:
+    from .services import backups
+
+    for one in backups.listed(settings.var / "backups"):
+        say(f"{one.name}  {one.size:>14,} bytes  {f'proven {one.proven_at}' if one.proven_at else 'not proven'}")
+    return 0
+
+
+def _restore(settings: Settings, options: argparse.Namespace) -> int:
+    from .services import backups
+
+    path = _path(options.backup)
+    path = path if path.is_file() else backups.find(settings.var / "backups", options.backup)
+    if settings.db_host:
+        say(f"Everything in {settings.db_name} on {settings.db_host} is replaced, and DB_USER must be allowed to make databases named {settings.db_name}_….")
+        say("Stop every server and worker of the shop first.")
+    else:
+        say(f"Everything in the shop is replaced by {path.name}.")
+    if (input("To go on, type restore: ") if sys.stdin.isatty() else sys.stdin.readline().strip()) != "restore":
+        say("Nothing was touched.")
+        return 1
+    with _database(settings, "./shop restore", alone=True):
+        _bring_up_to_date(settings)
+        backups.restore(address_of(settings, owner=True), path, settings.var, _bar)
+    say("The shop is as it was then. Everybody signs in anew; mails that were unsent then are not sent.")
+    return 0
+
+
 def _search_rebuild(settings: Settings, options: argparse.Namespace) -> int:
     from .services import search_index
 
@@ -243,13 +291,15 @@ def _services(settings: Settings, command: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _database(settings: Settings, command: str) -> Iterator[None]:
-    """The database of a shop that runs, or one started for this command and stopped after it."""
+def _database(settings: Settings, command: str, *, alone: bool = False) -> Iterator[None]:
+    """The database of a shop that runs, or one started for this command and stopped after it; with `alone`, no shop may run."""
     if settings.db_host:
         prepare_server(settings)
         yield
         return
     held = _hold(settings, command)
+    if held is None and alone:
+        raise StartProblem("The shop is running. Stop it first; nothing was touched.")
     if held is None:
         yield
         return
