@@ -141,6 +141,16 @@ def new_shop(seed: Path, tmp_path: Path) -> Iterator[Callable[..., Shop]]:
             shop.stop()
 
 
+@pytest.fixture(scope="module")
+def open_shop(seed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A shop that is open already, for tests that neither stop it nor break anything in it."""
+    var = tmp_path_factory.mktemp("open") / "var"
+    shutil.copytree(seed, var)
+    shop = Shop(var, WORKERS="1").start()
+    yield shop
+    shop.stop()
+
+
 def test_a_first_start_says_what_there_is_and_serves_the_catalogue(seed: Path, tmp_path: Path) -> None:
     shop = Shop(tmp_path / "var").start()
     try:
@@ -167,22 +177,20 @@ def test_a_second_start_finds_all_as_it_was(new_shop: Any) -> None:
     assert shop.get("/") == 200
 
 
-def test_a_second_run_on_the_same_folder_is_told_who_has_it(new_shop: Any) -> None:
-    shop = new_shop()
-
-    second = shop.command("run")
+def test_a_second_run_on_the_same_folder_is_told_who_has_it(open_shop: Shop) -> None:
+    second = open_shop.command("run")
 
     assert second.returncode == 1
-    assert f"process {shop.process.pid}, at {shop.url}" in second.stderr
-    assert shop.get("/") == 200
+    assert f"process {open_shop.process.pid}, at {open_shop.url}" in second.stderr
+    assert open_shop.get("/") == 200
 
 
-def test_two_shops_run_side_by_side(new_shop: Any) -> None:
-    first, second = new_shop(), new_shop(name="other")
+def test_two_shops_run_side_by_side(open_shop: Shop, new_shop: Any) -> None:
+    other = new_shop()
 
-    assert (first.get("/"), second.get("/")) == (200, 200)
-    assert first.stop() == 0
-    assert second.get("/readyz") == 200
+    assert (open_shop.get("/"), other.get("/")) == (200, 200)
+    assert other.stop() == 0
+    assert open_shop.get("/readyz") == 200
 
 
 def test_a_taken_port_is_told_in_one_sentence(seed: Path, tmp_path: Path) -> None:
@@ -383,10 +391,9 @@ def test_sigterm_finishes_the_request_in_flight_and_leaves_nothing_behind(new_sh
     assert not (shop.var / "mysql" / "pid").exists()
 
 
-def test_answers_on_a_kept_connection_come_at_once(new_shop: Any) -> None:
+def test_answers_on_a_kept_connection_come_at_once(open_shop: Shop) -> None:
     """The end of an answer that waits for its beginning to be acknowledged takes 40 ms, each time."""
-    shop = new_shop()
-    line = http.client.HTTPConnection("127.0.0.1", int(shop.environment["PORT"]), timeout=PATIENCE)
+    line = http.client.HTTPConnection("127.0.0.1", int(open_shop.environment["PORT"]), timeout=PATIENCE)
     times = []
     for _ in range(40):
         began = time.perf_counter()
@@ -419,19 +426,17 @@ def test_sighup_replaces_every_worker_and_loses_no_request(new_shop: Any) -> Non
     assert len(answers) > 10
 
 
-def test_commands_join_a_running_shop(new_shop: Any) -> None:
-    shop = new_shop()
-
-    admin = shop.command("create-admin", "--username", "ada", "--email", "ada@example.com", given="a long and private sentence\n")
-    again = shop.command("create-admin", "--username", "ada", "--email", "ada@example.com", given="a long and private sentence\n")
-    weak = shop.command("create-admin", "--username", "eve", "--email", "eve@example.com", given="password\n")
-    doctor = shop.command("doctor")
+def test_commands_join_a_running_shop(open_shop: Shop) -> None:
+    admin = open_shop.command("create-admin", "--username", "ada", "--email", "ada@example.com", given="a long and private sentence\n")
+    again = open_shop.command("create-admin", "--username", "ada", "--email", "ada@example.com", given="a long and private sentence\n")
+    weak = open_shop.command("create-admin", "--username", "eve", "--email", "eve@example.com", given="password\n")
+    doctor = open_shop.command("doctor")
 
     assert (admin.returncode, again.returncode, weak.returncode) == (0, 1, 1), (admin, again, weak)
     assert "Traceback" not in again.stderr + weak.stderr
     assert doctor.returncode == 0, doctor
     assert "All invariants are held." in doctor.stdout
-    assert shop.get("/") == 200
+    assert open_shop.get("/") == 200
 
 
 def test_commands_without_a_shop_start_a_database_and_stop_it(new_shop: Any) -> None:
@@ -445,13 +450,14 @@ def test_commands_without_a_shop_start_a_database_and_stop_it(new_shop: Any) -> 
     Lock(shop.var).take("a test")
 
 
-def test_a_broken_invariant_is_named_and_the_exit_code_says_so(new_shop: Any) -> None:
-    shop = new_shop()
-    connection = db.connect(PrivateDatabase(shop.var).address())
-    connection.cursor().execute("UPDATE variants SET stock = stock + 1 LIMIT 1")
-    connection.close()
+def test_a_broken_invariant_is_named_and_the_exit_code_says_so(open_shop: Shop) -> None:
+    connection = db.connect(PrivateDatabase(open_shop.var).address())
+    connection.cursor().execute("UPDATE variants SET stock = stock + 1 ORDER BY id LIMIT 1")
 
-    answer = shop.command("doctor")
+    answer = open_shop.command("doctor")
+
+    connection.cursor().execute("UPDATE variants SET stock = stock - 1 ORDER BY id LIMIT 1")
+    connection.close()
 
     assert answer.returncode == 1
     assert re.search(r"^broken +\w*stock", answer.stdout, re.MULTILINE), answer.stdout
