@@ -40,6 +40,7 @@ ROUTES = (
     "recommendations",
     "reviews",
     "settings",
+    "support",
     "users",
     "wishlist",
 )

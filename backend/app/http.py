@@ -159,7 +159,16 @@ def _buyer() -> str:
 
 
 # Whose the allowances are that routes name.
-COUNTED_BY = {"codes": _address, "sign_in_address": _address, "proof": _account, "reviews": _account, "orders": _buyer, "gift_cards": _address}
+COUNTED_BY = {
+    "codes": _address,
+    "sign_in_address": _address,
+    "proof": _account,
+    "reviews": _account,
+    "orders": _buyer,
+    "gift_cards": _address,
+    "contact": _address,
+    "tickets": _account,
+}
 
 
 def count(limit: str) -> None:

@@ -265,6 +265,8 @@ GOOD: dict[str, Any] = factories.ADDRESS | {
     "order": [],
     "ids": [1],
     "kind": "percent",
+    "subject": "A crack",
+    "message": "The mug came with a crack.",
     "version": 1,
     "items": [{"item_id": 1, "quantity": 1, "reason": "other"}],
     "rating": 4,

@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 
 from app import db
 from app.config import Settings
-from app.services import gift_cards, mail, orders, privacy, refunds, returns, reviews, shipments
+from app.services import gift_cards, mail, orders, privacy, refunds, returns, reviews, shipments, support
 
 ME = "/api/v1/me"
 NEW_PASSWORD = "cobalt-meadow-72"
@@ -160,7 +160,19 @@ def leave_opinions(client: ShopClient, user: User, word: str, number: str, thing
         "INSERT INTO stock_requests (variant_id, user_id, email, email_key, created_at) VALUES (%s, %s, %s, %s, UTC_TIMESTAMP(6))",
         *(thing.variant, user.id, f"{word}@waits.example", f"{word}@waits.example"),
     )
+    write_to_the_shop(client, user, word, number)
     change("INSERT INTO recommendations (user_id, product_id, score) VALUES (%s, %s, 0.5)", user.id, thing.id)
+
+
+def write_to_the_shop(client: ShopClient, user: User, word: str, number: str) -> None:
+    """A message by the contact form, and a ticket in which staff answer, note something and give a coupon."""
+    message = {"name": f"{word}-sender", "email": f"{word}@writes.example", "subject": f"{word}-subject", "message": f"{word}-message"}
+    assert client.post("/api/v1/contact", json=message).status_code == 204
+    question = {"subject": f"{word}-question", "message": f"{word}-worry", "order_number": number}
+    ticket = client.post("/api/v1/tickets", json=question).json["ticket"]["number"]
+    for internal in (True, False):
+        support.answer(ticket, f"{word}-said-{internal}", internal=internal, actor_id=user.id)
+    support.give_coupon(ticket, kind="percent", value=1000, days=30, message=f"{word}-sorry", key=f"{word}-coupon-key", actor_id=user.id)
 
 
 @pytest.fixture

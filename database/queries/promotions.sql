@@ -71,6 +71,9 @@ UPDATE promotions
        active = :active, version = version + 1
  WHERE id = :promotion_id AND version = :version AND (:most_uses IS NULL OR used_count <= :most_uses);
 
+-- name: get_end -> value
+SELECT UTC_TIMESTAMP(6) + INTERVAL :days DAY;
+
 -- name: delete -> count
 -- What was used stays, switched off, for the books.
 DELETE FROM promotions WHERE id = :promotion_id AND NOT EXISTS (SELECT 1 FROM promotion_uses u WHERE u.promotion_id = promotions.id);

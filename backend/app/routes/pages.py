@@ -45,6 +45,9 @@ PLAIN_PAGES = {
     "account/security": "account-security",
     "account/privacy": "account-privacy",
     "gift-cards": "gift-cards",
+    "contact": "contact",
+    "tickets": "tickets",
+    "tickets/<number>": "ticket",
     "setup": "setup",
     "api/docs": "api-docs",
     "admin/orders": "admin/orders",
@@ -58,6 +61,8 @@ PLAIN_PAGES = {
     "admin/categories": "admin/categories",
     "admin/inventory": "admin/inventory",
     "admin/reviews": "admin/reviews",
+    "admin/tickets": "admin/tickets",
+    "admin/tickets/<number>": "admin/ticket",
     "admin/imports": "admin/imports",
     "admin/mails": "admin/mails",
     "admin/jobs": "admin/jobs",
@@ -248,7 +253,7 @@ def favicon() -> Response:
 @anyone
 def robots() -> Response:
     """Search engines may read the catalogue."""
-    hidden = [f"Disallow: /{path}" for path in ("cart", "checkout", "orders", "account", "wishlist", "admin", "api/")]
+    hidden = [f"Disallow: /{path}" for path in ("cart", "checkout", "orders", "account", "tickets", "wishlist", "admin", "api/")]
     return Response("\n".join(["User-agent: *", *hidden, "", f"Sitemap: {shop_settings().url}/sitemap.xml", ""]), mimetype="text/plain")
 
 

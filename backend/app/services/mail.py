@@ -163,7 +163,8 @@ def one_line(text: str) -> str:
 
 def compose(row: Row, settings: Settings, shop: dict[str, Any]) -> EmailMessage:
     """The mail as it goes out. Links lead to SHOP_URL, never to what a request called the shop."""
-    rendered = render(row["template"], orjson.loads(row["data"]), {"name": shop["name"], "url": settings.url, "seller": shop["seller"]})
+    data = orjson.loads(row["data"])
+    rendered = render(row["template"], data, {"name": shop["name"], "url": settings.url, "seller": shop["seller"]})
     domain = _domain(settings)
     name, sender = parseaddr(settings.mail_from)
     message = EmailMessage(policy=policy.SMTP)
@@ -171,7 +172,9 @@ def compose(row: Row, settings: Settings, shop: dict[str, Any]) -> EmailMessage:
     message["Date"] = format_datetime(row["created_at"].replace(tzinfo=UTC))
     message["From"] = _mailbox(name or shop["name"], sender or f"no-reply@{domain}")
     message["To"] = _mailbox("", row["recipient"])
-    if shop["seller"]["email"]:
+    if data.get("reply_to"):
+        message["Reply-To"] = _mailbox("", data["reply_to"])
+    elif shop["seller"]["email"]:
         message["Reply-To"] = _mailbox(shop["name"], shop["seller"]["email"])
     message["Subject"] = rendered.subject
     message["Auto-Submitted"] = "auto-generated"

@@ -14,12 +14,13 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Conflict, SignInRequired
-from . import addresses, cart, events, gift_cards, mail, media, orders, profile, promotions, recommendations, reviews, stock, wishlist
+from . import addresses, cart, events, gift_cards, mail, media, orders, profile, promotions, recommendations, reviews, stock, support, wishlist
 from .addresses import SavedAddress
 from .cart import Buyer, Cart
 from .orders import Order
 from .profile import Profile
 from .reviews import ToldReview
+from .support import ToldContact, ToldTicket
 from .wishlist import ToldWish
 
 
@@ -82,6 +83,8 @@ class Export(TypedDict):
     wishlist: list[ToldWish]
     recommended_product_ids: list[int]
     stock_requests: list[StockRequest]
+    tickets: list[ToldTicket]
+    contact_messages: list[ToldContact]
     devices: list[Device]
     codes: list[AskedCode]
     mails: list[SentMail]
@@ -108,6 +111,8 @@ def export(user_id: int) -> Export:
         "wishlist": wishlist.all_of(user_id),
         "recommended_product_ids": recommendations.told_to(user_id),
         "stock_requests": stock_requests,
+        "tickets": support.all_of(user_id),
+        "contact_messages": support.contacts_of(user_id),
         "devices": devices,
         "codes": codes,
         "mails": [_told(row) for row in mails],
@@ -162,6 +167,7 @@ def _erase(tx: Tx, user_id: int) -> tuple[str | None, set[int]]:
     q.privacy.anonymise_orders(tx, user_id=user_id)
     reviews.erase_all_of(tx, user_id)
     q.privacy.delete_stock_requests(tx, user_id=user_id, email_key=account["email_key"])
+    support.erase_all_of(tx, user_id, account["email_key"])
     q.privacy.delete_challenges(tx, user_id=user_id, email_key=account["email_key"])
     q.privacy.delete_keys(tx, scope=Buyer(user_id).scope)
     if not q.privacy.delete_account(tx, user_id=user_id):

@@ -15,6 +15,7 @@ from ..errors import Conflict, Invalid, NotFound
 from . import events
 from .pricing import Discount
 
+Kind = Literal["percent", "fixed", "free_shipping"]
 UNKNOWN = "This code is not valid, or not any more."
 USED_UP = "This code has been used up."
 USED_BY_YOU = "You have used this code as often as it can be used."
@@ -26,7 +27,7 @@ class Promotion(TypedDict):
     id: int
     code: str | None
     name: str
-    kind: Literal["percent", "fixed", "free_shipping"]
+    kind: Kind
     value: int
     minimum_minor: int
     category_id: int | None
@@ -184,6 +185,13 @@ def _add(tx: Tx, fields: Row, actor_id: int) -> Promotion:
     promotion_id: int = q.promotions.add(tx, **fields)
     events.note(tx, "promotion_changed", promotion_id, subject="promotion", actor_id=actor_id, action="added")
     return _get(tx, promotion_id)
+
+
+def give(tx: Tx, *, kind: Kind, value: int, days: int, actor_id: int) -> Promotion:
+    """Make a coupon with a code of its own that is good for one order within so many days. Raises Invalid."""
+    nowhere = {"category_id": None, "product_id": None, "starts_at": None}
+    once = {"most_uses": 1, "most_by_customer": 1, "minimum_minor": 0, "ends_at": q.promotions.get_end(tx, days=days), "active": True}
+    return _add(tx, _checked({"code": security.readable(10), "name": "With our thanks", "kind": kind, "value": value} | nowhere | once), actor_id)
 
 
 def change(promotion_id: int, version: int, fields: dict[str, Any], *, actor_id: int) -> Promotion:

@@ -69,6 +69,8 @@ FIRST_VALUES: dict[str, Any] = {
         "orders": {"uses": 30, "seconds": 600},  # by buyer
         "reviews": {"uses": 30, "seconds": 3600},  # by account
         "gift_cards": {"uses": 10, "seconds": 900},  # by address: questions for a balance, and wrong codes at the checkout
+        "contact": {"uses": 5, "seconds": 3600},  # by address, and by the e-mail address that is typed
+        "tickets": {"uses": 30, "seconds": 3600},  # by account
     },
     # With how many pieces or fewer a variant is said to run out, to the staff.
     "low_stock": 5,

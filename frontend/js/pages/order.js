@@ -215,6 +215,7 @@ const whole = (order, guest) => html`${head(order)}
       <a class="button" href="/?sort=newest">Continue shopping</a>
       <button class="button button--quiet" type="button" data-again>Order again</button>
       ${!guest && html`<a class="button button--quiet" href="/orders">All your orders</a>`}
+      ${!guest && !token && html`<a class="button button--quiet" href="/tickets?order=${order.number}#ask">Ask about this order</a>`}
       ${order.can_cancel && html`<button class="button button--danger-quiet" type="button" data-cancel>Cancel order</button>`}
     </div>
   </aside>
