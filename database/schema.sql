@@ -242,6 +242,7 @@ CREATE TABLE products (
     KEY ix_products_archived_updated (archived_at, updated_at, id),
     KEY ix_products_archived_title (archived_at, title, id),
     KEY ix_products_archived_price (archived_at, price_minor, id),
+    KEY ix_products_archived_sold (archived_at, sold_count, id),
     CONSTRAINT fk_products_category FOREIGN KEY (category_id) REFERENCES categories (id),
     CONSTRAINT ck_products_price CHECK (price_minor >= 0 AND price_max_minor >= price_minor)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
@@ -872,6 +873,18 @@ CREATE TABLE idempotency_keys (
     CONSTRAINT fk_idempotency_keys_order FOREIGN KEY (order_id) REFERENCES orders (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
+-- What was ordered on each day and not given up, as a job reckons it from the orders of days that something happened to: event_id is the last
+-- of order_events that it had seen settled. carts_left is the number of carts last touched on that day that still held something at its end.
+CREATE TABLE daily_sales (
+    day          DATE            NOT NULL COMMENT 'keep',
+    orders       INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    sales_minor  BIGINT          NOT NULL DEFAULT 0 COMMENT 'keep',
+    carts_left   INT UNSIGNED    NULL COMMENT 'keep',
+    event_id     BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    PRIMARY KEY (day),
+    KEY ix_daily_sales_event (event_id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
 -- What somebody wrote by the contact form, a guest as likely as not; it is answered by mail.
 CREATE TABLE contact_messages (
     id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
@@ -969,6 +982,66 @@ CREATE TABLE mails (
     CONSTRAINT ck_mails_status CHECK (status IN ('queued', 'sent', 'failed'))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
+-- Who gets the newsletter, by address. users.newsletter repeats it of an account's address, so that lists of customers filter by it; each change writes both.
+CREATE TABLE subscribers (
+    id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    email         VARCHAR(254)    NOT NULL COMMENT 'erase',
+    email_key     VARCHAR(254)    CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'erase untold',
+    status        VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    source        VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    asked_at      DATETIME(6)     NOT NULL COMMENT 'export',
+    confirmed_at  DATETIME(6)     NULL COMMENT 'export',
+    ended_at      DATETIME(6)     NULL COMMENT 'export',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_subscribers_email (email_key),
+    KEY ix_subscribers_status (status, id),
+    KEY ix_subscribers_asked (status, asked_at),
+    CONSTRAINT ck_subscribers_status CHECK (status IN ('pending', 'subscribed', 'unsubscribed')),
+    CONSTRAINT ck_subscribers_source CHECK (source IN ('form', 'account', 'staff'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- What subscribers are written. after_id is the last subscriber whose mail is written, up_to_id the last there was when the sending began;
+-- the counts repeat newsletter_mails, but outlive whoever is erased.
+CREATE TABLE newsletters (
+    id                  BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    subject             VARCHAR(160)    NOT NULL COMMENT 'keep',
+    markdown            MEDIUMTEXT      NOT NULL COMMENT 'keep',
+    recommend           BOOLEAN         NOT NULL DEFAULT TRUE COMMENT 'keep',
+    status              VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'draft' COMMENT 'keep',
+    version             INT UNSIGNED    NOT NULL DEFAULT 1 COMMENT 'keep',
+    after_id            BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    up_to_id            BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    reader_count        INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    written_count       INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    sent_count          INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    failed_count        INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    unsubscribed_count  INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    created_at          DATETIME(6)     NOT NULL COMMENT 'keep',
+    updated_at          DATETIME(6)     NOT NULL COMMENT 'keep',
+    started_at          DATETIME(6)     NULL COMMENT 'keep',
+    finished_at         DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    KEY ix_newsletters_status (status, id),
+    CONSTRAINT ck_newsletters_status CHECK (status IN ('draft', 'sending', 'paused', 'sent'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- Each reader once for each newsletter. A mail that was not sent when its reader unsubscribed is withdrawn.
+CREATE TABLE newsletter_mails (
+    newsletter_id    BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    subscriber_id    BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    mail_id          BIGINT UNSIGNED NULL COMMENT 'keep',
+    status           VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'queued' COMMENT 'keep',
+    unsubscribed_at  DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (newsletter_id, subscriber_id),
+    KEY ix_newsletter_mails_subscriber (subscriber_id, status),
+    KEY ix_newsletter_mails_mail (mail_id),
+    KEY ix_newsletter_mails_status (status, newsletter_id, subscriber_id),
+    CONSTRAINT fk_newsletter_mails_newsletter FOREIGN KEY (newsletter_id) REFERENCES newsletters (id) ON DELETE CASCADE,
+    CONSTRAINT fk_newsletter_mails_subscriber FOREIGN KEY (subscriber_id) REFERENCES subscribers (id) ON DELETE CASCADE,
+    CONSTRAINT fk_newsletter_mails_mail FOREIGN KEY (mail_id) REFERENCES mails (id) ON DELETE SET NULL,
+    CONSTRAINT ck_newsletter_mails_status CHECK (status IN ('queued', 'sent', 'failed', 'withdrawn'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
 -- What happened, for good: the app's account may add rows and change none. Ids only, never a name, an address or a value; so nothing
 -- refers to another table, and nothing here changes when somebody is erased.
 CREATE TABLE events (
@@ -1033,4 +1106,4 @@ CREATE TABLE job_runs (
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
     ('0001_baseline', 'e9568245f2dfb96cd9affabdc3e913eba467575781e468816ac6d4c4d66e3739', UTC_TIMESTAMP(6)),
-    ('0002_running_the_shop', '55b0286c11142d3055a4345710eb80c1633a34649cf38ecb243893b490917269', UTC_TIMESTAMP(6));
+    ('0002_running_the_shop', '37f9b9b2033b087e8033d8826bd7a32f4ab6c9a7ab66874a553fd02c57213a9c', UTC_TIMESTAMP(6));

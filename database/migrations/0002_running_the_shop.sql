@@ -64,3 +64,83 @@ CREATE TABLE canned_replies (
     PRIMARY KEY (id),
     UNIQUE KEY uq_canned_replies_title (title)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table daily_sales
+CREATE TABLE daily_sales (
+    day          DATE            NOT NULL COMMENT 'keep',
+    orders       INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    sales_minor  BIGINT          NOT NULL DEFAULT 0 COMMENT 'keep',
+    carts_left   INT UNSIGNED    NULL COMMENT 'keep',
+    event_id     BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    PRIMARY KEY (day),
+    KEY ix_daily_sales_event (event_id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: index products.ix_products_archived_sold
+ALTER TABLE products ADD KEY ix_products_archived_sold (archived_at, sold_count, id);
+
+-- step: table subscribers
+CREATE TABLE subscribers (
+    id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    email         VARCHAR(254)    NOT NULL COMMENT 'erase',
+    email_key     VARCHAR(254)    CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'erase untold',
+    status        VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    source        VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export',
+    asked_at      DATETIME(6)     NOT NULL COMMENT 'export',
+    confirmed_at  DATETIME(6)     NULL COMMENT 'export',
+    ended_at      DATETIME(6)     NULL COMMENT 'export',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_subscribers_email (email_key),
+    KEY ix_subscribers_status (status, id),
+    KEY ix_subscribers_asked (status, asked_at),
+    CONSTRAINT ck_subscribers_status CHECK (status IN ('pending', 'subscribed', 'unsubscribed')),
+    CONSTRAINT ck_subscribers_source CHECK (source IN ('form', 'account', 'staff'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table newsletters
+CREATE TABLE newsletters (
+    id                  BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    subject             VARCHAR(160)    NOT NULL COMMENT 'keep',
+    markdown            MEDIUMTEXT      NOT NULL COMMENT 'keep',
+    recommend           BOOLEAN         NOT NULL DEFAULT TRUE COMMENT 'keep',
+    status              VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'draft' COMMENT 'keep',
+    version             INT UNSIGNED    NOT NULL DEFAULT 1 COMMENT 'keep',
+    after_id            BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    up_to_id            BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    reader_count        INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    written_count       INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    sent_count          INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    failed_count        INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    unsubscribed_count  INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    created_at          DATETIME(6)     NOT NULL COMMENT 'keep',
+    updated_at          DATETIME(6)     NOT NULL COMMENT 'keep',
+    started_at          DATETIME(6)     NULL COMMENT 'keep',
+    finished_at         DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    KEY ix_newsletters_status (status, id),
+    CONSTRAINT ck_newsletters_status CHECK (status IN ('draft', 'sending', 'paused', 'sent'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table newsletter_mails
+CREATE TABLE newsletter_mails (
+    newsletter_id    BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    subscriber_id    BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    mail_id          BIGINT UNSIGNED NULL COMMENT 'keep',
+    status           VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'queued' COMMENT 'keep',
+    unsubscribed_at  DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (newsletter_id, subscriber_id),
+    KEY ix_newsletter_mails_subscriber (subscriber_id, status),
+    KEY ix_newsletter_mails_mail (mail_id),
+    KEY ix_newsletter_mails_status (status, newsletter_id, subscriber_id),
+    CONSTRAINT fk_newsletter_mails_newsletter FOREIGN KEY (newsletter_id) REFERENCES newsletters (id) ON DELETE CASCADE,
+    CONSTRAINT fk_newsletter_mails_subscriber FOREIGN KEY (subscriber_id) REFERENCES subscribers (id) ON DELETE CASCADE,
+    CONSTRAINT fk_newsletter_mails_mail FOREIGN KEY (mail_id) REFERENCES mails (id) ON DELETE SET NULL,
+    CONSTRAINT ck_newsletter_mails_status CHECK (status IN ('queued', 'sent', 'failed', 'withdrawn'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: data
+-- Whoever wanted the newsletter in an account with a proven address is a subscriber.
+INSERT INTO subscribers (email, email_key, status, source, asked_at, confirmed_at)
+SELECT u.email, u.email_key, 'subscribed', 'account', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
+  FROM users u
+ WHERE u.newsletter AND NOT EXISTS (SELECT 1 FROM subscribers s WHERE s.email_key = u.email_key);
