@@ -1,7 +1,8 @@
 -- part: wanted
- WHERE (:status IS NULL OR o.status = :status)
+ WHERE (:any_status OR o.status IN (:statuses))
    AND (:payment_status IS NULL OR o.payment_status = :payment_status)
    AND (:fulfilment_status IS NULL OR o.fulfilment_status = :fulfilment_status)
+   AND (:returns IS NULL OR o.id IN (SELECT r.order_id FROM returns r WHERE r.status = :returns))
    AND (:since IS NULL OR o.placed_at >= :since)
    AND (:before IS NULL OR o.placed_at < :before)
    AND (:anywhere IS NULL OR o.number LIKE :number ESCAPE '!' OR o.email LIKE :anywhere ESCAPE '!' OR o.name LIKE :anywhere ESCAPE '!')

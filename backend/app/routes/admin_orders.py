@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from .. import http
 from ..http import Body, Email, Line, Params, Words, WordsLine, send_header, staff
 from ..services import admin_orders, cancellations, cart, checkout, manual_orders, payments, refunds, returns, settings, shipments
-from ..services.admin_orders import AdminOrder, Filters, FulfilmentStatus, OrderRows, PaymentStatus, Sort, Status
+from ..services.admin_orders import AdminOrder, Filters, FulfilmentStatus, OrderRows, PaymentStatus, Returns, Sort, Status
 from ..services.checkout import Quote
 from ..services.manual_orders import CustomerList, GoodsList
 from ..services.orders import Order, Pieces
@@ -25,6 +25,7 @@ class OrderParams(Params):
     status: Status = ""
     payment_status: PaymentStatus = ""
     fulfilment_status: FulfilmentStatus = ""
+    returns: Returns = ""
     # Named as a reader of the address would; `from` is a word of the language.
     since: date | None = Field(None, alias="from")
     until: date | None = Field(None, alias="to")
@@ -132,7 +133,7 @@ class NewRefund(Body):
 @staff(problems=(422,))
 def list_orders(params: OrderParams) -> OrderRows:
     """All orders; `q` is a part of a name or e-mail address, or the beginning of a number. `from` and `to` are days."""
-    filters = Filters(params.q, params.status, params.payment_status, params.fulfilment_status, params.since, params.until)
+    filters = Filters(params.q, params.status, params.payment_status, params.fulfilment_status, params.returns, params.since, params.until)
     return admin_orders.list_all(filters, sort=params.sort, limit=params.limit, after=params.after, currency=settings.currency())
 
 

@@ -22,9 +22,11 @@ SORTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "total": ("total_minor", int),
     "total_desc": ("total_minor", int),
 }
-Status = Literal["", "pending", "placed", "completed", "cancelled", "expired"]
+Status = Literal["", "sold", "pending", "placed", "completed", "cancelled", "expired"]
+SOLD = ("placed", "completed")
 PaymentStatus = Literal["", "unpaid", "paid", "partly_refunded", "refunded"]
 FulfilmentStatus = Literal["", "unfulfilled", "partly_shipped", "shipped", "delivered"]
+Returns = Literal["", "requested", "approved"]
 assert set(get_args(Sort)) == set(SORTS)
 
 
@@ -54,12 +56,13 @@ class OrderRows(TypedDict):
 
 @dataclass(frozen=True)
 class Filters:
-    """Which orders: '' is any; the last two are days, both within."""
+    """Which orders: '' is any, `sold` those that were placed and not given up; the last two are days, both within."""
 
     q: str = ""
     status: Status = ""
     payment_status: PaymentStatus = ""
     fulfilment_status: FulfilmentStatus = ""
+    returns: Returns = ""
     since: date | None = None
     until: date | None = None
 
@@ -83,9 +86,11 @@ def _wanted(filters: Filters) -> Row:
         "anywhere": grid.containing(text) if text else None,
         # Numbers are ASCII; to compare them with anything else is an error to the database, not a no.
         "number": grid.starting(text.upper()) if text.isascii() else "",
-        "status": filters.status or None,
+        "any_status": not filters.status,
+        "statuses": SOLD if filters.status == "sold" else (filters.status,),
         "payment_status": filters.payment_status or None,
         "fulfilment_status": filters.fulfilment_status or None,
+        "returns": filters.returns or None,
         "since": filters.since,
         "before": filters.until + timedelta(days=1) if filters.until else None,
     }
