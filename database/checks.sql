@@ -330,3 +330,10 @@ SELECT id AS order_id FROM orders WHERE status = 'completed' AND payment_status 
 -- check: finished_import_did_it_all
 -- An import that is done did each of its steps, and says when.
 SELECT id AS import_id FROM imports WHERE status = 'done' AND (done <> total OR finished_at IS NULL);
+
+-- check: newsletter_choice_is_the_subscription
+-- An account is said to get the newsletter when its address does, and only then.
+SELECT u.id AS user_id
+  FROM users u
+  LEFT JOIN subscribers s ON s.email_key = u.email_key AND s.status = 'subscribed'
+ WHERE u.newsletter <> (s.id IS NOT NULL);

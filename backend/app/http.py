@@ -167,6 +167,7 @@ COUNTED_BY = {
     "orders": _buyer,
     "gift_cards": _address,
     "contact": _address,
+    "newsletter": _address,
     "tickets": _account,
 }
 
@@ -533,6 +534,12 @@ def _trust_proxies(networks: tuple[str, ...]) -> Callable[[], None]:
     return look
 
 
+def _logged_path() -> str:
+    """The path without what must not stand in a log."""
+    token = (request.view_args or {}).get("token", "")
+    return request.path.replace(token, "…") if token else request.path
+
+
 def _finish(response: Response) -> Response:
     headers = response.headers
     headers["X-Request-Id"] = request_id()
@@ -556,7 +563,7 @@ def _finish(response: Response) -> Response:
         extra={
             "request_id": request_id(),
             "method": request.method,
-            "path": request.path,
+            "path": _logged_path(),
             "status": response.status_code,
             "ms": round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
         },

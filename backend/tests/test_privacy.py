@@ -132,6 +132,7 @@ def live(shop: Flask, client: ShopClient, user: User, word: str) -> list[str]:
     change("REPLACE INTO known_devices (user_id, device_hash, seen_at) VALUES (%s, SHA2(%s, 256), UTC_TIMESTAMP(6))", user.id, word)
     change("REPLACE INTO totps (user_id, salt, created_at) VALUES (%s, MD5(%s), UTC_TIMESTAMP(6))", user.id, word)
     change("INSERT INTO recovery_codes (user_id, code_hash) VALUES (%s, SHA2(%s, 256))", user.id, f"code of {word}")
+    client.patch(ME, json={"newsletter": False})
     return [finished, open_one, unpaid]
 
 

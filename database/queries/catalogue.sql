@@ -51,7 +51,7 @@ SELECT p.id, p.slug, p.title, p.description, p.brand, p.tags, p.price_minor, p.p
   FROM products p
 {card_joins}
  WHERE p.id IN (:ids) AND p.listed
- LIMIT 100;
+ LIMIT 1000;
 
 -- name: count_products -> value
 -- To count all there are is to read all there are.

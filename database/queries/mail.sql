@@ -2,6 +2,15 @@
 INSERT INTO mails (message_id, template, recipient, data, order_id, user_id, invoice_id, created_at, due_at)
 VALUES (:message_id, :template, :recipient, :data, :order_id, :user_id, :invoice_id, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6));
 
+-- name: add_all -> count
+INSERT INTO mails (message_id, template, recipient, data, user_id, created_at, due_at)
+SELECT made.message_id, :template, made.recipient, made.data, NULLIF(made.user_id, 0), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
+  FROM JSON_TABLE(:mails, '$[*]' COLUMNS (message_id VARCHAR(120) PATH '$[0]', recipient VARCHAR(254) PATH '$[1]', data MEDIUMTEXT PATH '$[2]',
+                                          user_id BIGINT UNSIGNED PATH '$[3]')) made;
+
+-- name: list_added -> rows
+SELECT id, message_id FROM mails WHERE message_id IN (:message_ids) LIMIT 1000;
+
 -- name: list_due -> rows
 SELECT id
   FROM mails

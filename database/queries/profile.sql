@@ -17,7 +17,7 @@ SELECT id, username, email, password_hash
 -- What is not given stays as it is.
 UPDATE users
    SET first_name = COALESCE(:first_name, first_name), last_name = COALESCE(:last_name, last_name), phone = COALESCE(:phone, phone),
-       newsletter = COALESCE(:newsletter, newsletter), updated_at = UTC_TIMESTAMP(6)
+       updated_at = UTC_TIMESTAMP(6)
  WHERE id = :user_id;
 
 -- name: change_password -> count

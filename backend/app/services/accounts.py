@@ -402,15 +402,24 @@ def add_first_admin(tx: Tx, username: str, email: str, password_hash: str) -> in
     except db.DRIVER_ERRORS as error:
         raise _duplicate(error, _taken) from error
     user_id = int(q.accounts.get_by_username(tx, username_key=names["username_key"])["id"])
+    _look_for_subscription(tx, user_id, email)
     events.note(tx, "registered", user_id, role="admin")
     return user_id
 
 
 def _add_user(tx: Tx, username: str, email: str, password_hash: str, role: str, taken: Any) -> int:
     try:
-        return int(q.accounts.add(tx, password_hash=password_hash, role=role, **_names(username, email)))
+        user_id = int(q.accounts.add(tx, password_hash=password_hash, role=role, **_names(username, email)))
     except db.DRIVER_ERRORS as error:
         raise _duplicate(error, taken) from error
+    _look_for_subscription(tx, user_id, email)
+    return user_id
+
+
+def _look_for_subscription(tx: Tx, user_id: int, email: str) -> None:
+    """The address may get the newsletter already. Its row is held, so that a confirmation at this moment is seen here or sees the account."""
+    q.subscribers.lock(tx, email_key=email_key(email))
+    q.subscribers.tell_account_of(tx, user_id=user_id)
 
 
 def _names(username: str, email: str) -> dict[str, str]:

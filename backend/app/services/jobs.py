@@ -2,19 +2,7 @@
 
 A job is a function of the settings that gives a short result for the owner to read:
 
-    @job("newsletters.send", every=1, when=newsletters.any_to_do)
-def send_newsletters(settings: Settings) -> str:
-    """Writes newsletters to their readers, a few at a time, so that other mails need not wait."""
-    return f"{newsletters.send_due(settings)} written"
-
-
-@job("newsletters.forget_unconfirmed", every=3600)
-def forget_unconfirmed_subscribers(settings: Settings) -> str:
-    """Forgets addresses that were typed for the newsletter and never confirmed."""
-    return f"{subscribers.forget_unconfirmed()} forgotten"
-
-
-@job("orders.expire_unpaid", every=30)
+    @job("orders.expire_unpaid", every=30)
     def expire_unpaid(settings: Settings) -> str: ...
 
 Jobs must bear being cut off anywhere and run again: a runner that dies leaves its lease to end.
@@ -326,6 +314,18 @@ def deliver_mail(settings: Settings) -> str:
 def reckon_daily_sales(settings: Settings) -> str:
     """Sums up what was sold on each day, for the first page of the owner's side."""
     return f"{dashboard.reckon()} days summed up"
+
+
+@job("newsletters.send", every=1, when=newsletters.any_to_do)
+def send_newsletters(settings: Settings) -> str:
+    """Writes newsletters to their readers, a few at a time, so that other mails need not wait."""
+    return f"{newsletters.send_due(settings)} written"
+
+
+@job("newsletters.forget_unconfirmed", every=3600)
+def forget_unconfirmed_subscribers(settings: Settings) -> str:
+    """Forgets addresses that were typed for the newsletter and never confirmed."""
+    return f"{subscribers.forget_unconfirmed()} forgotten"
 
 
 @job("orders.expire_unpaid", every=30)

@@ -111,6 +111,7 @@ def retry(ids: list[int], *, actor_id: int) -> Retried:
 def _retry(tx: Tx, ids: list[int], actor_id: int) -> list[int]:
     retried = [one for one in ids if q.mail.retry(tx, id=one, codes=sorted(CODES), minutes=accounts.CODE_MINUTES)]
     for one in retried:
+        q.newsletters.note_retried(tx, mail_id=one)
         events.note(tx, "mail_retried", one, subject="mail", actor_id=actor_id)
     bell.ring(tx)
     return retried

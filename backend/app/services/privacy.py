@@ -14,12 +14,13 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Conflict, SignInRequired
-from . import addresses, cart, events, gift_cards, mail, media, orders, profile, promotions, recommendations, reviews, stock, support, wishlist
+from . import addresses, cart, events, gift_cards, mail, media, orders, profile, promotions, recommendations, reviews, stock, subscribers, support, wishlist
 from .addresses import SavedAddress
 from .cart import Buyer, Cart
 from .orders import Order
 from .profile import Profile
 from .reviews import ToldReview
+from .subscribers import ToldSubscription
 from .support import ToldContact, ToldTicket
 from .wishlist import ToldWish
 
@@ -83,6 +84,7 @@ class Export(TypedDict):
     wishlist: list[ToldWish]
     recommended_product_ids: list[int]
     stock_requests: list[StockRequest]
+    newsletter: ToldSubscription | None
     tickets: list[ToldTicket]
     contact_messages: list[ToldContact]
     devices: list[Device]
@@ -111,6 +113,7 @@ def export(user_id: int) -> Export:
         "wishlist": wishlist.all_of(user_id),
         "recommended_product_ids": recommendations.told_to(user_id),
         "stock_requests": stock_requests,
+        "newsletter": subscribers.told_to(user_id),
         "tickets": support.all_of(user_id),
         "contact_messages": support.contacts_of(user_id),
         "devices": devices,
@@ -168,6 +171,7 @@ def _erase(tx: Tx, user_id: int) -> tuple[str | None, set[int]]:
     reviews.erase_all_of(tx, user_id)
     q.privacy.delete_stock_requests(tx, user_id=user_id, email_key=account["email_key"])
     support.erase_all_of(tx, user_id, account["email_key"])
+    q.subscribers.delete_of(tx, email_key=account["email_key"])
     q.privacy.delete_challenges(tx, user_id=user_id, email_key=account["email_key"])
     q.privacy.delete_keys(tx, scope=Buyer(user_id).scope)
     if not q.privacy.delete_account(tx, user_id=user_id):

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, SignInRequired
-from . import accounts, events, limits, mail, settings
+from . import accounts, events, limits, mail, settings, subscribers
 from .accounts import Challenge
 from .catalogue import Image, media
 from .limits import Limit
@@ -73,8 +73,10 @@ def change(user_id: int, changes: dict[str, Any]) -> Profile:
 
 
 def _change(tx: Tx, user_id: int, changes: dict[str, Any]) -> None:
-    given = {name: changes.get(name) for name in ("first_name", "last_name", "phone", "newsletter")}
+    given = {name: changes.get(name) for name in ("first_name", "last_name", "phone")}
     q.profile.change(tx, user_id=user_id, **given)
+    if changes.get("newsletter") is not None:
+        subscribers.choose(tx, user_id, changes["newsletter"])
 
 
 def confirm(user_id: int, password: str, *, field: str, limited: bool) -> Row:
@@ -183,5 +185,6 @@ def _change_email(tx: Tx, user_id: int, token: str, code: str) -> None:
         raise
     q.profile.end_challenges(tx, user_id=user_id)
     q.profile.claim_mails(tx, user_id=user_id, email=former["email"])
+    subscribers.move(tx, user_id, former["email"], row["email"])
     events.note(tx, "email_changed", user_id, actor_id=user_id)
     mail.enqueue(tx, "email_changed", former["email"], {"username": former["username"]}, user_id=user_id)

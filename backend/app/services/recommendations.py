@@ -126,6 +126,22 @@ def for_cart(buyer: Buyer, limit: int) -> Recommendations:
     return _best_sellers(category, known, limit, currency)
 
 
+def for_readers(user_ids: list[int], limit: int) -> tuple[dict[int, list[Product]], list[Product]]:
+    """What each of these accounts may like, where enough is known of it, and what everybody else is shown; as many statements as for one."""
+    with db.reading() as tx:
+        currency = settings.shop(tx)["currency"]
+        known = _scores([row | {"score": 1.0} for row in q.recommendations.list_seeds(tx, user_ids=user_ids, days=DAYS)], "user_id", "product_id")
+        scores = _scores(q.recommendations.list_recommendations(tx, user_ids=user_ids), "user_id", "product_id")
+        best = {one: _nearest_first(scores[one], known.get(one, {}))[: 2 * limit] for one in scores}
+        cards = {card["id"]: card for card in catalogue.list_by_ids(tx, sorted(set().union(*best.values()))) if card["in_stock"]}
+    picked = {one: [cards[product_id] for product_id in ids if product_id in cards][:limit] for one, ids in best.items()}
+    return {one: items for one, items in picked.items() if len(items) >= LEAST}, _best_sellers(None, set(), limit, currency)["items"]
+
+
+def _nearest_first(scores: dict[int, float], without: Iterable[int]) -> list[int]:
+    return sorted(scores.keys() - set(without), key=lambda product_id: (-scores[product_id], product_id))
+
+
 def _best_sellers(category: str | None, without: set[int], limit: int, currency: str) -> Recommendations:
     """Of the category, then of all; where nothing was sold yet the newest, as the list orders them."""
     found: dict[int, Product] = {}

@@ -70,10 +70,15 @@ FIRST_VALUES: dict[str, Any] = {
         "reviews": {"uses": 30, "seconds": 3600},  # by account
         "gift_cards": {"uses": 10, "seconds": 900},  # by address: questions for a balance, and wrong codes at the checkout
         "contact": {"uses": 5, "seconds": 3600},  # by address, and by the e-mail address that is typed
+        "newsletter": {"uses": 5, "seconds": 3600},  # by address, and by the e-mail address that is typed
         "tickets": {"uses": 30, "seconds": 3600},  # by account
     },
     # With how many pieces or fewer a variant is said to run out, to the staff.
     "low_stock": 5,
+    # Each night at this hour (UTC) a backup, kept for so many days.
+    "backup_nightly": True,
+    "backup_hour": 3,
+    "backup_days": 14,
     "setup_done": False,
 }
 
@@ -202,6 +207,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "orders": ("low_stock", "return_days", "gift_card_years"),
     "levels": ("levels",),
     "staff": ("staff_totp",),
+    "backups": ("backup_nightly", "backup_hour", "backup_days"),
 }
 
 
