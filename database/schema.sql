@@ -43,6 +43,7 @@ CREATE TABLE users (
     phone          VARCHAR(32)     NOT NULL DEFAULT '' COMMENT 'erase',
     avatar_path    VARCHAR(190)    CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'erase',
     newsletter     BOOLEAN         NOT NULL DEFAULT FALSE COMMENT 'export',
+    cart_reminders BOOLEAN         NOT NULL DEFAULT FALSE COMMENT 'export',
     role           VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'customer' COMMENT 'export',
     status         VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'active' COMMENT 'export',
     blocked_until  DATETIME(6)     NULL COMMENT 'export',
@@ -317,6 +318,7 @@ CREATE TABLE carts (
     token_hash  CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep, names a guest''s browser; a cart of an account has none',
     version     INT UNSIGNED    NOT NULL DEFAULT 1 COMMENT 'keep',
     updated_at  DATETIME(6)     NOT NULL COMMENT 'keep',
+    reminded_at DATETIME(6)     NULL COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_carts_user (user_id),
     UNIQUE KEY uq_carts_token (token_hash),
@@ -374,6 +376,7 @@ CREATE TABLE orders (
     country             CHAR(2)         CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'export, and stays: it decides whose tax it was',
     phone               VARCHAR(32)     NOT NULL COMMENT 'erase',
     note                VARCHAR(1000)   NOT NULL COMMENT 'erase',
+    terms_version       INT UNSIGNED    NULL COMMENT 'export',
     placed_at           DATETIME(6)     NOT NULL COMMENT 'export',
     pay_by              DATETIME(6)     NULL COMMENT 'export',
     PRIMARY KEY (id),
@@ -894,11 +897,28 @@ CREATE TABLE contact_messages (
     email_key   VARCHAR(254)    CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'erase untold',
     subject     VARCHAR(160)    NOT NULL COMMENT 'erase',
     body        VARCHAR(5000)   NOT NULL COMMENT 'erase',
+    status      VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'open' COMMENT 'export',
     created_at  DATETIME(6)     NOT NULL COMMENT 'export',
     PRIMARY KEY (id),
     KEY ix_contact_messages_user (user_id),
     KEY ix_contact_messages_email (email_key),
-    CONSTRAINT fk_contact_messages_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+    KEY ix_contact_messages_status (status, id),
+    CONSTRAINT fk_contact_messages_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT ck_contact_messages_status CHECK (status IN ('open', 'done'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- What the shop answered by mail.
+CREATE TABLE contact_answers (
+    id                  BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    contact_message_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    author_id           BIGINT UNSIGNED NULL COMMENT 'keep',
+    body                VARCHAR(5000)   NOT NULL COMMENT 'erase',
+    created_at          DATETIME(6)     NOT NULL COMMENT 'export',
+    PRIMARY KEY (id),
+    KEY ix_contact_answers_message (contact_message_id, id),
+    KEY ix_contact_answers_author (author_id),
+    CONSTRAINT fk_contact_answers_message FOREIGN KEY (contact_message_id) REFERENCES contact_messages (id) ON DELETE CASCADE,
+    CONSTRAINT fk_contact_answers_author FOREIGN KEY (author_id) REFERENCES users (id) ON DELETE SET NULL
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- A conversation of a customer with the shop. Open waits for the shop, waiting for the customer; a message of theirs opens it again.
@@ -939,6 +959,23 @@ CREATE TABLE ticket_messages (
     CONSTRAINT fk_ticket_messages_ticket FOREIGN KEY (ticket_id) REFERENCES tickets (id) ON DELETE CASCADE,
     CONSTRAINT fk_ticket_messages_author FOREIGN KEY (author_id) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT ck_ticket_messages_kind CHECK (kind IN ('customer', 'staff', 'note'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- Pictures that came with a message. A picture is uploaded first and belongs to nobody until the message that names it is written.
+CREATE TABLE attachments (
+    id                  BIGINT UNSIGNED   NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    name                CHAR(32)          CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase',
+    ticket_message_id   BIGINT UNSIGNED   NULL COMMENT 'keep',
+    contact_message_id  BIGINT UNSIGNED   NULL COMMENT 'keep',
+    width               SMALLINT UNSIGNED NOT NULL COMMENT 'export',
+    height              SMALLINT UNSIGNED NOT NULL COMMENT 'export',
+    created_at          DATETIME(6)       NOT NULL COMMENT 'export',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_attachments_name (name),
+    KEY ix_attachments_ticket_message (ticket_message_id, contact_message_id, created_at),
+    KEY ix_attachments_contact_message (contact_message_id),
+    CONSTRAINT fk_attachments_ticket_message FOREIGN KEY (ticket_message_id) REFERENCES ticket_messages (id) ON DELETE CASCADE,
+    CONSTRAINT fk_attachments_contact_message FOREIGN KEY (contact_message_id) REFERENCES contact_messages (id) ON DELETE CASCADE
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- What staff answer again and again.
@@ -1076,6 +1113,19 @@ CREATE TABLE setting_changes (
     CONSTRAINT fk_setting_changes_actor FOREIGN KEY (actor_id) REFERENCES users (id) ON DELETE SET NULL
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
+-- The owner's pages, a row for each time one was saved: orders name the version of the terms that was accepted, so none is changed or taken away.
+CREATE TABLE article_versions (
+    slug      VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    version   INT UNSIGNED    NOT NULL COMMENT 'keep',
+    title     VARCHAR(80)     NOT NULL COMMENT 'keep',
+    markdown  MEDIUMTEXT      NOT NULL COMMENT 'keep',
+    actor_id  BIGINT UNSIGNED NULL COMMENT 'keep',
+    saved_at  DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (slug, version),
+    KEY ix_article_versions_actor (actor_id),
+    CONSTRAINT fk_article_versions_actor FOREIGN KEY (actor_id) REFERENCES users (id) ON DELETE SET NULL
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
 -- What runs when. A runner takes a job by moving its lease; a job whose runner died is taken again when the lease ends.
 CREATE TABLE jobs (
     name          VARCHAR(60)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
@@ -1103,7 +1153,31 @@ CREATE TABLE job_runs (
     KEY ix_job_runs_job (job, failed, id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
+-- What somebody wants done with backups, or the night: one at a time, since `open` is TRUE or NULL and unique.
+CREATE TABLE backup_tasks (
+    id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    kind         VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    name         VARCHAR(60)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'keep',
+    status       VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'waiting' COMMENT 'keep',
+    open         BOOLEAN         NULL COMMENT 'keep',
+    phase        VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'keep',
+    done         BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    total        BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    problem      VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'keep',
+    user_id      BIGINT UNSIGNED NULL COMMENT 'keep',
+    created_at   DATETIME(6)     NOT NULL COMMENT 'keep',
+    started_at   DATETIME(6)     NULL COMMENT 'keep',
+    finished_at  DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_backup_tasks_open (open),
+    KEY ix_backup_tasks_kind (kind, created_at),
+    KEY ix_backup_tasks_user (user_id),
+    CONSTRAINT fk_backup_tasks_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL,
+    CONSTRAINT ck_backup_tasks_kind CHECK (kind IN ('make', 'prove', 'restore')),
+    CONSTRAINT ck_backup_tasks_status CHECK (status IN ('waiting', 'running', 'done', 'failed'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
     ('0001_baseline', 'e9568245f2dfb96cd9affabdc3e913eba467575781e468816ac6d4c4d66e3739', UTC_TIMESTAMP(6)),
-    ('0002_running_the_shop', '37f9b9b2033b087e8033d8826bd7a32f4ab6c9a7ab66874a553fd02c57213a9c', UTC_TIMESTAMP(6));
+    ('0002_running_the_shop', '71a7e84e12db8e0b1bf8619ca8dff6f9690b199024127e020f6986883a5acce3', UTC_TIMESTAMP(6));

@@ -144,3 +144,89 @@ INSERT INTO subscribers (email, email_key, status, source, asked_at, confirmed_a
 SELECT u.email, u.email_key, 'subscribed', 'account', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)
   FROM users u
  WHERE u.newsletter AND NOT EXISTS (SELECT 1 FROM subscribers s WHERE s.email_key = u.email_key);
+
+-- step: table backup_tasks
+CREATE TABLE backup_tasks (
+    id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    kind         VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    name         VARCHAR(60)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'keep',
+    status       VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'waiting' COMMENT 'keep',
+    open         BOOLEAN         NULL COMMENT 'keep',
+    phase        VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'keep',
+    done         BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    total        BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    problem      VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'keep',
+    user_id      BIGINT UNSIGNED NULL COMMENT 'keep',
+    created_at   DATETIME(6)     NOT NULL COMMENT 'keep',
+    started_at   DATETIME(6)     NULL COMMENT 'keep',
+    finished_at  DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_backup_tasks_open (open),
+    KEY ix_backup_tasks_kind (kind, created_at),
+    KEY ix_backup_tasks_user (user_id),
+    CONSTRAINT fk_backup_tasks_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL,
+    CONSTRAINT ck_backup_tasks_kind CHECK (kind IN ('make', 'prove', 'restore')),
+    CONSTRAINT ck_backup_tasks_status CHECK (status IN ('waiting', 'running', 'done', 'failed'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table article_versions
+CREATE TABLE article_versions (
+    slug      VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    version   INT UNSIGNED    NOT NULL COMMENT 'keep',
+    title     VARCHAR(80)     NOT NULL COMMENT 'keep',
+    markdown  MEDIUMTEXT      NOT NULL COMMENT 'keep',
+    actor_id  BIGINT UNSIGNED NULL COMMENT 'keep',
+    saved_at  DATETIME(6)     NOT NULL COMMENT 'keep',
+    PRIMARY KEY (slug, version),
+    KEY ix_article_versions_actor (actor_id),
+    CONSTRAINT fk_article_versions_actor FOREIGN KEY (actor_id) REFERENCES users (id) ON DELETE SET NULL
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: column users.cart_reminders
+ALTER TABLE users ADD COLUMN cart_reminders BOOLEAN NOT NULL DEFAULT FALSE COMMENT 'export' AFTER newsletter;
+
+-- step: column carts.reminded_at
+ALTER TABLE carts ADD COLUMN reminded_at DATETIME(6) NULL COMMENT 'keep' AFTER updated_at;
+
+-- step: column orders.terms_version
+ALTER TABLE orders ADD COLUMN terms_version INT UNSIGNED NULL COMMENT 'export' AFTER note;
+
+-- step: column contact_messages.status
+ALTER TABLE contact_messages ADD COLUMN status VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'open' COMMENT 'export' AFTER body;
+
+-- step: index contact_messages.ix_contact_messages_status
+ALTER TABLE contact_messages ADD KEY ix_contact_messages_status (status, id);
+
+-- step: constraint contact_messages.ck_contact_messages_status
+ALTER TABLE contact_messages ADD CONSTRAINT ck_contact_messages_status CHECK (status IN ('open', 'done'));
+
+-- step: table contact_answers
+CREATE TABLE contact_answers (
+    id                  BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    contact_message_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    author_id           BIGINT UNSIGNED NULL COMMENT 'keep',
+    body                VARCHAR(5000)   NOT NULL COMMENT 'erase',
+    created_at          DATETIME(6)     NOT NULL COMMENT 'export',
+    PRIMARY KEY (id),
+    KEY ix_contact_answers_message (contact_message_id, id),
+    KEY ix_contact_answers_author (author_id),
+    CONSTRAINT fk_contact_answers_message FOREIGN KEY (contact_message_id) REFERENCES contact_messages (id) ON DELETE CASCADE,
+    CONSTRAINT fk_contact_answers_author FOREIGN KEY (author_id) REFERENCES users (id) ON DELETE SET NULL
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: table attachments
+CREATE TABLE attachments (
+    id                  BIGINT UNSIGNED   NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    name                CHAR(32)          CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'erase',
+    ticket_message_id   BIGINT UNSIGNED   NULL COMMENT 'keep',
+    contact_message_id  BIGINT UNSIGNED   NULL COMMENT 'keep',
+    width               SMALLINT UNSIGNED NOT NULL COMMENT 'export',
+    height              SMALLINT UNSIGNED NOT NULL COMMENT 'export',
+    created_at          DATETIME(6)       NOT NULL COMMENT 'export',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_attachments_name (name),
+    KEY ix_attachments_ticket_message (ticket_message_id, contact_message_id, created_at),
+    KEY ix_attachments_contact_message (contact_message_id),
+    CONSTRAINT fk_attachments_ticket_message FOREIGN KEY (ticket_message_id) REFERENCES ticket_messages (id) ON DELETE CASCADE,
+    CONSTRAINT fk_attachments_contact_message FOREIGN KEY (contact_message_id) REFERENCES contact_messages (id) ON DELETE CASCADE
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
