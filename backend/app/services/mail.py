@@ -150,6 +150,19 @@ def _send(mail_id: int, settings: Settings, carrier: _Carrier) -> None:
 # ---------------------------------------------------------------- what a mail says
 
 
+class _Wire(policy.EmailPolicy):
+    """As SMTP wants it. An address to unsubscribe at stays in one piece: folded or encoded, as Python does it, few mail programs can read it."""
+
+    def fold(self, name: str, value: Any) -> str:
+        return f"{name}: {value}{self.linesep}" if name == "List-Unsubscribe" else str(super().fold(name, value))
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        return self.fold(name, value).encode("ascii") if name == "List-Unsubscribe" else bytes(super().fold_binary(name, value))
+
+
+WIRE = _Wire(linesep="\r\n")
+
+
 @dataclass(frozen=True)
 class Rendered:
     subject: str
@@ -188,7 +201,7 @@ def compose(row: Row, settings: Settings, shop: dict[str, Any]) -> EmailMessage:
     rendered = render(row["template"], data, {"name": shop["name"], "url": settings.url, "seller": shop["seller"]})
     domain = _domain(settings)
     name, sender = parseaddr(settings.mail_from)
-    message = EmailMessage(policy=policy.SMTP)
+    message = EmailMessage(policy=WIRE)
     message["Message-ID"] = f"<{row['message_id']}@{domain}>"
     message["Date"] = format_datetime(row["created_at"].replace(tzinfo=UTC))
     message["From"] = _mailbox(name or shop["name"], sender or f"no-reply@{domain}")
@@ -274,7 +287,7 @@ class _Files:
 
 def _bytes_of(message: EmailMessage) -> bytes:
     international = any(not str(message[name]).isascii() for name in ("To", "From"))
-    return message.as_bytes(policy=policy.SMTPUTF8 if international else policy.SMTP)
+    return message.as_bytes(policy=WIRE.clone(utf8=international))
 
 
 class WrittenMail(TypedDict):
