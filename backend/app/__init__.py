@@ -18,6 +18,8 @@ ROUTES = (
     "accounts",
     "admin",
     "admin_orders",
+    "articles",
+    "backups",
     "cart",
     "categories",
     "catalogue",

@@ -192,14 +192,15 @@ def _export(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _backup(settings: Settings, options: argparse.Namespace) -> int:
-    from .services import backups
+    from .services import backup_files
 
-    with _database(settings, "./shop backup"):
+    folder = options.to or settings.var / "backups"
+    with _database(settings, "./shop backup"), backup_files.alone(folder):
         _bring_up_to_date(settings)
         owner = address_of(settings, owner=True)
-        path = backups.make(owner, settings.var / "uploads", options.to or settings.var / "backups", _bar)
+        path = backup_files.make(owner, settings.var / "uploads", folder, _bar)
         say(f"The shop is in {path}. Restoring it beside the shop, to prove it")
-        backups.prove(owner, path, _bar)
+        backup_files.prove(owner, path, _bar)
     say("Proven: the copy is whole and every invariant is held in it. It holds no SECRET_KEY; keep that apart.")
     return 0
 
@@ -207,16 +208,17 @@ def _backup(settings: Settings, options: argparse.Namespace) -> int:
 def _backups(settings: Settings, options: argparse.Namespace) -> int:
     from .services import backups
 
-    for one in backups.listed(settings.var / "backups"):
-        say(f"{one.name}  {one.size:>14,} bytes  {f'proven {one.proven_at}' if one.proven_at else 'not proven'}")
+    for one in backups.listed(backups.folder_of(settings.var)):
+        proven = f"proven {one['proven_at']:%Y-%m-%d %H:%M}" if one["proven_at"] else "not proven"
+        say(f"{one['name']}  {one['size']:>14,} bytes  {proven}")
     return 0
 
 
 def _restore(settings: Settings, options: argparse.Namespace) -> int:
-    from .services import backups
+    from .services import backup_files, backups
 
     path = _path(options.backup)
-    path = path if path.is_file() else backups.find(settings.var / "backups", options.backup)
+    path = path if path.is_file() else backups.find(backups.folder_of(settings.var), options.backup)
     if settings.db_host:
         say(f"Everything in {settings.db_name} on {settings.db_host} is replaced, and DB_USER must be allowed to make databases named {settings.db_name}_….")
         say("Stop every server and worker of the shop first.")
@@ -225,9 +227,9 @@ def _restore(settings: Settings, options: argparse.Namespace) -> int:
     if (input("To go on, type restore: ") if sys.stdin.isatty() else sys.stdin.readline().strip()) != "restore":
         say("Nothing was touched.")
         return 1
-    with _database(settings, "./shop restore", alone=True):
+    with _database(settings, "./shop restore", alone=True), backup_files.alone(path.parent):
         _bring_up_to_date(settings)
-        backups.restore(address_of(settings, owner=True), path, settings.var, _bar)
+        backup_files.restore(address_of(settings, owner=True), path, settings.var, _bar)
     say("The shop is as it was then. Everybody signs in anew; mails that were unsent then are not sent.")
     return 0
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from flask import Response
+
+PIECE = 256 * 1024
 
 
 class CsvFile(Response):
@@ -13,6 +16,20 @@ class CsvFile(Response):
 
     def __init__(self, content: Iterable[bytes], *, file_name: str) -> None:
         super().__init__(content, mimetype="text/csv", headers={"Content-Disposition": f'attachment; filename="{file_name}"'})
+
+
+class ZipFile(Response):
+    """An answer that is a large file, sent as it is read."""
+
+    def __init__(self, path: Path, *, file_name: str) -> None:
+        headers = {"Content-Disposition": f'attachment; filename="{file_name}"', "Content-Length": str(path.stat().st_size)}
+        super().__init__(_pieces(path), mimetype="application/zip", headers=headers)
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            yield piece
 
 
 class PdfFile(Response):
@@ -38,4 +55,4 @@ class MailPage(Response):
         super().__init__(framed, mimetype="text/html", headers={"Content-Security-Policy": self.CSP})
 
 
-FILES: dict[Any, str] = {CsvFile: "text/csv", PdfFile: "application/pdf", MailPage: "text/html"}
+FILES: dict[Any, str] = {CsvFile: "text/csv", PdfFile: "application/pdf", MailPage: "text/html", ZipFile: "application/zip"}

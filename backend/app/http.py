@@ -25,12 +25,12 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from . import errors
 from .config import Settings
 from .fields import Body, CountryCode, Email, Line, M, Moment, Params, Prose, Secret, Username, Words, WordsLine, validated
-from .files import FILES, CsvFile, MailPage, PdfFile
+from .files import FILES, CsvFile, MailPage, PdfFile, ZipFile
 from .services import events, limits, sessions, settings, tokens
 from .services.sessions import Account, Visitor
 
 __all__ = ["Body", "CountryCode", "Email", "Line", "Moment", "Params", "Prose", "Secret", "Username", "Words", "WordsLine"]
-__all__ += ["FILES", "CsvFile", "MailPage", "PdfFile"]
+__all__ += ["FILES", "CsvFile", "MailPage", "PdfFile", "ZipFile"]
 
 log = logging.getLogger("shop.http")
 

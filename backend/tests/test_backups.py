@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,16 @@ import factories
 import pytest
 from conftest import ShopClient
 from factories import Thing, User
+from flask import Flask
+from test_users import act_as
 
 from app import db, migrations
+from app.config import Settings
 from app.db import Address
 from app.errors import Conflict, NotFound
 from app.private_database import PrivateDatabase
-from app.services import backups
+from app.services import backup_files, backups, doctor, jobs
+from app.services import settings as choices
 
 
 def quiet(done: int, total: int) -> None:
@@ -76,15 +82,14 @@ def test_a_backup_made_while_people_order_restores_to_a_sound_shop_in_which_old_
     while len(acknowledged) < 3 and all(one.is_alive() for one in crowd):
         time.sleep(0.01)
     before = set(acknowledged)
-    path = backups.make(owner, uploads_of(tmp_path), tmp_path / "backups", quiet)
+    path = backup_files.make(owner, uploads_of(tmp_path), tmp_path / "backups", quiet)
     enough.set()
     for one in crowd:
         one.join()
 
-    backups.prove(owner, path, quiet)
+    backup_files.prove(owner, path, quiet)
     restored = tmp_path / "restored"
-    (restored / "search").mkdir(parents=True)
-    backups.restore(other_shop, path, restored, quiet)
+    backup_files.restore(other_shop, path, restored, quiet)
 
     kept = {number for (number,) in run(other_shop, "SELECT number FROM orders")}
     assert before <= kept <= set(acknowledged)
@@ -92,15 +97,15 @@ def test_a_backup_made_while_people_order_restores_to_a_sound_shop_in_which_old_
     assert run(other_shop, "SELECT COUNT(*) FROM mails WHERE status = 'queued' OR (status = 'failed' AND data <> '')") == [(0,)]
     assert run(other_shop, "SELECT username, password_hash FROM users") == run(owner, "SELECT username, password_hash FROM users")
     assert (restored / "uploads" / "ab" / "mug.webp").read_bytes() == b"a picture"
-    assert not (restored / "search").exists()
+    assert run(other_shop, f"SELECT COUNT(*) > 0 FROM product_changes WHERE product_id = {mug.id}") == [(1,)], "the search index learns of it"
     assert path.stat().st_mode & 0o777 == 0o600
-    assert [one.proven_at != "" for one in backups.listed(path.parent)] == [True]
+    assert [one["proven_at"] is not None for one in backups.listed(path.parent)] == [True]
 
 
 def test_a_truncated_an_altered_and_an_unknown_file_are_refused_before_anything_is_touched(
     mug: Thing, owner: Address, other_shop: Address, tmp_path: Path
 ) -> None:
-    path = backups.make(owner, uploads_of(tmp_path), tmp_path / "backups", quiet)
+    path = backup_files.make(owner, uploads_of(tmp_path), tmp_path / "backups", quiet)
     whole = path.read_bytes()
     with zipfile.ZipFile(path) as archive:
         begin = archive.getinfo("uploads/ab/mug.webp").header_offset + 72
@@ -116,7 +121,7 @@ def test_a_truncated_an_altered_and_an_unknown_file_are_refused_before_anything_
         archive.writestr("more.txt", "put in by somebody")
     for name in changed:
         with pytest.raises(Conflict, match="Nothing was touched"):
-            backups.restore(other_shop, tmp_path / name, tmp_path, quiet)
+            backup_files.restore(other_shop, tmp_path / name, tmp_path, quiet)
     assert run(other_shop, "SELECT COUNT(*) FROM products") == [(0,)]
     assert (tmp_path / "uploads" / "ab" / "mug.webp").exists()
     assert not run(owner, f"SHOW DATABASES LIKE '{other_shop.database}\\_restored'")
@@ -127,3 +132,153 @@ def test_a_name_that_the_shop_did_not_give_is_not_found(name: str, tmp_path: Pat
     (tmp_path / "lock").touch()
     with pytest.raises(NotFound):
         backups.find(tmp_path, name)
+
+
+# ---------------------------------------------------------------- as the owner has them
+
+DESK = "/api/v1/admin/backups"
+
+
+@pytest.fixture
+def folder(app_settings: Settings) -> Iterator[Path]:
+    yield app_settings.var / "backups"
+    shutil.rmtree(app_settings.var / "backups", ignore_errors=True)
+
+
+@pytest.fixture
+def desk(new_client: Callable[[], ShopClient], ada: User, folder: Path) -> ShopClient:
+    return act_as(new_client(), ada)
+
+
+def done(desk: ShopClient, shop: Settings, path: str = "", **body: str) -> Any:
+    """What became of something that was asked for, once the job runner was at it."""
+    asked = desk.post(f"{DESK}{path}", json=body) if body else desk.post(f"{DESK}{path}")
+    assert asked.status_code == 202, asked.data
+    jobs.carry_out_backups(shop)
+    return backups.get_task(asked.json["id"])
+
+
+def test_the_owner_makes_a_backup_takes_it_away_and_puts_it_back(
+    desk: ShopClient, ada: User, mug: Thing, alice: User, new_client: Callable[[], ShopClient], app_settings: Settings, owner: Address
+) -> None:
+    made = done(desk, app_settings)
+    assert (made["status"], made["asked_by"], made["problem"]) == ("done", "ada", "")
+    (row,) = desk.get(DESK).json["items"]
+    assert (row["name"], row["proven_at"] is not None) == (made["name"], True)
+    inside = desk.get(f"{DESK}/{row['name']}").json
+    assert (inside["size"], inside["counts"]["products"], inside["counts"]["accounts"]) == (row["size"], 1, 2)
+    file = desk.get(f"{DESK}/{row['name']}/file")
+    assert (len(file.data), file.headers["Content-Length"]) == (row["size"], str(row["size"]))
+    assert row["name"] in file.headers["Content-Disposition"]
+
+    buyer = new_client().as_(alice)
+    buyer.add(mug.variants[0], 2)
+    assert buyer.order().status_code == 201
+    ((lost,),) = run(owner, "SELECT id FROM orders")
+    wrong = desk.post(f"{DESK}/{row['name']}/restoration", json={"name": "restore"})
+    assert (wrong.status_code, wrong.json["errors"]["name"]) == (422, ["Type the name of the backup."])
+    back = done(desk, app_settings, f"/{row['name']}/restoration", name=row["name"])
+    assert (back["kind"], back["status"], back["asked_by"], back["problem"]) == ("restore", "done", "ada", "")
+
+    assert desk.get(DESK).status_code == buyer.get("/api/v1/orders").status_code == 401
+    assert run(owner, "SELECT stock FROM variants") == [(5,)]
+    assert run(owner, "SELECT COUNT(*) FROM orders") == [(0,)]
+    again = act_as(new_client(), ada)
+    assert len(again.get(DESK).json["items"]) == 2, "the shop of before the restore was copied"
+    assert again.get(f"{DESK}/tasks").json["items"][0]["name"] == row["name"]
+    assert run(owner, "SELECT kind, actor_id FROM events WHERE kind = 'backup_restored'") == [("backup_restored", ada.id)]
+    fresh = new_client().as_(alice)
+    fresh.add(mug.variants[0])
+    assert fresh.order().status_code == 201
+    assert run(owner, "SELECT id FROM orders")[0][0] > lost, "an id that somebody may still hold is not given again"
+
+
+def test_a_restore_that_is_cut_off_is_finished_by_the_next_runner(
+    desk: ShopClient, mug: Thing, app_settings: Settings, owner: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def dies(*args: Any) -> None:
+        raise Killed
+
+    name = done(desk, app_settings)["name"]
+    run(owner, "UPDATE products SET title = 'Changed since'")
+    task = desk.post(f"{DESK}/{name}/restoration", json={"name": name}).json
+    for step in ("_change_places", "settle"):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(backup_files, step, dies)
+            backups.carry_out(app_settings)
+        assert backups.get_task(task["id"])["status"] == "running"
+        assert run(owner, "SELECT title FROM products") == [("Changed since" if step == "_change_places" else mug.title,)]
+    assert backups.carry_out(app_settings) == f"{name} restored"
+    assert backups.get_task(task["id"])["status"] == "done"
+    assert run(owner, f"SHOW DATABASES LIKE '{owner.database}\\_%'") == []
+
+
+def test_a_file_that_was_changed_is_not_put_back_and_the_page_is_told_why(desk: ShopClient, mug: Thing, app_settings: Settings, folder: Path) -> None:
+    name = done(desk, app_settings)["name"]
+    (folder / name).write_bytes((folder / name).read_bytes()[:-50])
+    assert desk.get(f"{DESK}/{name}").status_code == 409
+    for path, body in ((f"/{name}/proof", {}), (f"/{name}/restoration", {"name": name})):
+        task = done(desk, app_settings, path, **body)
+        assert (task["status"], "Nothing was touched" in task["problem"]) == ("failed", True)
+    assert desk.get(DESK).json["total"] == 1
+
+
+def test_one_thing_at_a_time_is_done_with_backups_and_what_matters_asks_for_the_password(
+    desk: ShopClient, ada: User, new_client: Callable[[], ShopClient], app_settings: Settings, folder: Path
+) -> None:
+    name = done(desk, app_settings)["name"]
+    (folder / "secret").write_text("not a backup")
+    assert [desk.get(f"{DESK}/{other}/file").status_code for other in ("secret", "..%2fsecret_key", "shop-20260101-000000-01234567.zip")] == [404] * 3
+    desk.post(f"{DESK}/{name}/proof")
+    assert [desk.post(DESK).status_code, desk.delete(f"{DESK}/{name}").status_code] == [409, 409]
+    backups.carry_out(app_settings)
+    late = new_client().as_(ada)
+    refused = [late.get(f"{DESK}/{name}/file"), late.delete(f"{DESK}/{name}"), late.post(f"{DESK}/{name}/restoration", json={"name": name})]
+    assert [answer.json["code"] for answer in refused] == ["step_up_needed"] * 3
+    assert desk.delete(f"{DESK}/{name}").status_code == 204
+    assert [path.name for path in folder.iterdir() if path.name.startswith("shop-")] == []
+
+
+def test_old_backups_go_but_never_the_newest_that_is_proven(folder: Path) -> None:
+    folder.mkdir()
+    names = [f"shop-{day}-030000-0123abcd.zip" for day in ("20240101", "20240102", "20240103")] + [f"shop-{datetime.now(UTC):%Y%m%d}-030000-0123abcd.zip"]
+    for name in names:
+        (folder / name).touch()
+    for name in names[:2]:
+        (folder / name).with_suffix(".proven").write_text("2024-01-03T04:00:00Z")
+    assert backups.forget_old(folder, 14) == 2
+    assert [one["name"] for one in backups.listed(folder)] == [names[3], names[1]]
+
+
+def test_the_night_brings_one_backup_and_one_that_fails_is_told_to_the_owner(shop: Flask, app_settings: Settings, folder: Path, owner: Address) -> None:
+    db.transaction(choices.put, "seller", choices.FIRST_VALUES["seller"] | {"email": "owner@shop.example"})
+    db.transaction(choices.put, "backup_hour", datetime.now(UTC).hour)
+    run(owner, "UPDATE schema_migrations SET applied_at = UTC_TIMESTAMP(6)")
+    assert not backups.night_came(), "a new shop waits for its first night"
+    run(owner, "UPDATE schema_migrations SET applied_at = applied_at - INTERVAL 1 DAY")
+    assert backups.night_came()
+    folder.write_text("in the way")
+    assert jobs.make_nightly_backup(app_settings) == "asked for"
+    assert not backups.night_came()
+    assert jobs.carry_out_backups(app_settings) == "make failed"
+    folder.unlink()
+    assert run(owner, "SELECT recipient, template FROM mails") == [("owner@shop.example", "owner_alarm")]
+    assert not backups.night_came(), "it is not tried all night"
+    run(owner, "UPDATE backup_tasks SET created_at = created_at - INTERVAL 1 DAY")
+    assert backups.night_came()
+    db.transaction(choices.put, "backup_nightly", False)
+    assert not backups.night_came()
+
+
+def test_what_contradicts_itself_is_told_to_the_owner_by_night(mug: Thing, app_settings: Settings, owner: Address) -> None:
+    db.transaction(choices.put, "seller", choices.FIRST_VALUES["seller"] | {"email": "owner@shop.example"})
+    assert doctor.examine_by_night(app_settings) == []
+    run(owner, "UPDATE variants SET stock = stock + 1")
+    broken = doctor.examine_by_night(app_settings)
+    run(owner, "UPDATE variants SET stock = stock - 1")
+    assert len(broken) == 1 and "stock" in broken[0]
+    assert run(owner, "SELECT JSON_VALUE(detail, '$.name') FROM events WHERE kind = 'invariant_broken'") == [(broken[0],)]
+    assert [broken[0] in data for (data,) in run(owner, "SELECT data FROM mails WHERE template = 'owner_alarm'")] == [True]

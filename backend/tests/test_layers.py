@@ -22,7 +22,7 @@ RUNS_OWN_STATEMENTS = {
     "app.db": "runs the named statements and opens sessions and transactions",
     "app.migrations": "runs the schema's own files and keeps its books before there is a table to query",
     "app.private_database": "makes databases and accounts, with rights that the shop itself does not have",
-    "app.services.backups": "copies and moves every table there is, those of other versions too, on connections of its own",
+    "app.services.backup_files": "copies and moves every table there is, those of other versions too, on connections of its own",
     "app.services.doctor": "wraps each invariant of checks.sql to see its first rows only",
 }
 STATEMENT = re.compile(r"\b(SELECT|INSERT\s+(IGNORE\s+)?INTO|REPLACE\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|TRUNCATE|LOCK\s+TABLES|GET_LOCK)\b\s*[\w*(\n%]")

@@ -115,6 +115,14 @@ class StaffSettings(Versioned):
     staff_totp: bool
 
 
+class BackupSettings(Versioned):
+    """`backup_hour` is an hour of the day in UTC."""
+
+    backup_nightly: bool
+    backup_hour: int = Field(ge=0, le=23)
+    backup_days: int = Field(ge=1, le=3650)
+
+
 class Environment(TypedDict):
     """What the environment decides and this page only shows. Keys are never told."""
 
@@ -230,6 +238,13 @@ def save_levels(body: LevelSettings) -> Section:
 def save_staff(body: StaffSettings) -> Section:
     """Whether staff and admins must sign in by two steps."""
     return _save("staff", body)
+
+
+@bp.put("/backups")
+@admin(problems=(409,))
+def save_backups(body: BackupSettings) -> Section:
+    """When the nightly backup is made, and how long backups are kept."""
+    return _save("backups", body)
 
 
 @bp.post("/estimates")

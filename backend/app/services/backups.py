@@ -1,336 +1,328 @@
-"""Backups: a consistent copy of the database and the uploads in one compressed file, and the way back from it.
+"""Backups as the owner has them: made by hand or each night, proven, taken away, put back, and deleted when they are old.
 
-The copy is read by the shop itself, over one connection that sees one moment, and not by mariadb-dump: the small server that the shop
-brings with it has no client programs, and one way that is always tried beats two. The file holds no SECRET_KEY and no password of the
-database. A restore loads everything into a database beside the shop's and examines it there; only then do the tables change places.
+What is asked for is a row that the job runner carries out, one at a time, and whose progress the page shows. The files lie in
+SHOP_VAR/backups and are known by their names; that of a proof stands in a note beside each.
 """
 
 from __future__ import annotations
 
-import base64
-import datetime
-import decimal
-import hashlib
-import json
-import os
-import re
-import secrets
-import shutil
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, TypedDict
+from typing import Any, Literal
 
-from .. import db, migrations
-from ..db import Address
-from ..errors import Conflict, NotFound
-from ..lock import Lock
-from . import doctor
+from typing_extensions import TypedDict
 
-FORMAT = 1
-BATCH = 500  # rows; what is held in memory at once
-CHUNK = 1 << 20  # bytes
-TIMEOUT = 3600  # seconds without an answer
-NAME = re.compile(r"shop-\d{8}-\d{6}-[0-9a-f]{8}\.zip")
+from .. import db
+from ..config import Settings
+from ..db import DRIVER_ERRORS, Address, Row, Tx, q
+from ..errors import Conflict, NotFound, ShopError, Unavailable
+from ..lock import Busy
+from ..migrations import MigrationProblem
+from ..private_database import address_of
+from . import backup_files, bell, doctor, events, settings
+from .progress import Telling
 
-# A restored shop trusts nobody who was signed in then, sends nothing that waited then, and holds no lock of then.
-DEADEN = [
-    "DELETE FROM sessions",
-    "DELETE FROM challenges",
-    "DELETE FROM leases",
-    "DELETE FROM idempotency_keys WHERE order_id IS NULL AND result_id IS NULL",
-    "UPDATE mails SET status = 'failed', data = '', leased_until = NULL, last_error = 'unsent when the shop was restored' WHERE status <> 'sent'",
-    "UPDATE jobs SET leased_by = NULL, leased_until = NULL, asked = FALSE",
-]
+log = logging.getLogger("shop.backups")
 
-Progress = Callable[[int, int], None]
+Kind = Literal["make", "prove", "restore"]
+DRAFT_SECONDS = 86_400
+SHOWN = {"orders": "orders", "users": "accounts", "products": "products"}
 
 
-class Part(TypedDict):
-    sha256: str
-    rows: int
+class Backup(TypedDict):
+    """`proven_at`: when it was last restored beside the shop and found to be whole and sound."""
 
-
-class Manifest(TypedDict):
-    format: int
-    made_at: str
-    versions: list[str]
-    tables: dict[str, str]
-    columns: dict[str, list[str]]
-    parts: dict[str, Part]
-
-
-@dataclass(frozen=True)
-class Backup:
     name: str
     size: int
-    proven_at: str
+    made_at: datetime
+    proven_at: datetime | None
+
+
+class Backups(TypedDict):
+    items: list[Backup]
+    next: str | None
+    total: int
+
+
+class Contents(Backup):
+    """`counts` of what is in it, by what it is."""
+
+    counts: dict[str, int]
+
+
+class Task(TypedDict):
+    """`phase` is what it is at, `done` of `total` how far that is, `problem` why it failed. What was asked by nobody the night asked."""
+
+    id: int
+    kind: Kind
+    name: str
+    status: Literal["waiting", "running", "done", "failed"]
+    phase: Literal["", "copying", "proving", "loading", "settling"]
+    done: int
+    total: int
+    problem: str
+    asked_by: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Tasks(TypedDict):
+    items: list[Task]
+    next: str | None
+    total: int
+
+
+def folder_of(var: Path) -> Path:
+    return var / "backups"
+
+
+# ---------------------------------------------------------------- the files
+
+
+def list_all(var: Path, *, text: str, proven: bool | None, limit: int, after: str) -> Backups:
+    """The newest first; of those whose name has the text in it."""
+    found = [one for one in listed(folder_of(var)) if text in one["name"] and proven in (None, one["proven_at"] is not None)]
+    page = [one for one in found if not after or one["name"] < after]
+    return {"items": page[:limit], "next": page[limit - 1]["name"] if len(page) > limit else None, "total": len(found)}
 
 
 def listed(folder: Path) -> list[Backup]:
     """The backups in a folder, the newest first."""
-    files = [path for path in folder.glob("*.zip") if NAME.fullmatch(path.name)]
-    return [Backup(path.name, path.stat().st_size, _proven_at(path)) for path in sorted(files, reverse=True)]
+    names = sorted((path for path in folder.glob("*.zip") if backup_files.NAME.fullmatch(path.name)), reverse=True)
+    return [_described(path) for path in names]
+
+
+def _described(path: Path) -> Backup:
+    proven = backup_files.proven_at(path)
+    made = datetime.strptime(path.name[5:20], "%Y%m%d-%H%M%S")
+    return {"name": path.name, "size": path.stat().st_size, "made_at": made, "proven_at": datetime.strptime(proven, "%Y-%m-%dT%H:%M:%SZ") if proven else None}
 
 
 def find(folder: Path, name: str) -> Path:
     """The file of that name. Only names that the shop gives are looked for, so no path leads out of the folder."""
     path = folder / name
-    if not NAME.fullmatch(name) or not path.is_file():
+    if not backup_files.NAME.fullmatch(name) or not path.is_file():
         raise NotFound("There is no such backup.")
     return path
 
 
-def make(owner: Address, uploads: Path, folder: Path, progress: Progress) -> Path:
-    """Copy the shop as it is at one moment, while it goes on."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    now = datetime.datetime.now(datetime.UTC)
-    path = folder / f"shop-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}.zip"
-    draft = path.with_suffix(".part")
-    try:
-        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                manifest = _copy(archive, owner, uploads, progress)
-                manifest["made_at"] = f"{now:%Y-%m-%dT%H:%M:%SZ}"
-                archive.writestr("manifest.json", json.dumps(manifest))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+def get(var: Path, name: str) -> Contents:
+    """One of them with what it says it holds. Raises NotFound, and Conflict for a file that is no backup any more."""
+    path = find(folder_of(var), name)
+    parts = backup_files.contents(path)["parts"]
+    counts = {shown: parts[f"tables/{table}.jsonl"]["rows"] for table, shown in SHOWN.items()}
+    return {**_described(path), "counts": counts | {"pictures": sum(part.endswith(".webp") for part in parts)}}
+
+
+def take(var: Path, name: str, *, actor_id: int) -> Path:
+    """The file, for whoever takes it away; that they did is on record. Raises NotFound."""
+    path = find(folder_of(var), name)
+    db.transaction(_note_taken, path, actor_id)
     return path
 
 
-def _copy(archive: zipfile.ZipFile, owner: Address, uploads: Path, progress: Progress) -> Manifest:
-    manifest = Manifest(format=FORMAT, made_at="", versions=[], tables={}, columns={}, parts={})
-    with _connected(owner) as connection:
-        _run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        _run(connection, f"SET SESSION net_write_timeout = {TIMEOUT}")
-        _run(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT")
-        for (table,) in _rows(connection, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY 1"):
-            manifest["tables"][table] = _rows(connection, f"SHOW CREATE TABLE `{table}`")[0][1]
-            manifest["columns"][table] = _columns(connection, table)
-        manifest["versions"] = [row[0] for row in _rows(connection, "SELECT version FROM schema_migrations ORDER BY version")]
-        files = sorted(path for path in uploads.rglob("*") if path.is_file())
-        total = len(manifest["tables"]) + len(files)
-        for done, table in enumerate(manifest["tables"], 1):
-            manifest["parts"][f"tables/{table}.jsonl"] = _write(archive, f"tables/{table}.jsonl", _lines(connection, table, manifest["columns"][table]))
-            progress(done, total)
-    for done, path in enumerate(files, len(manifest["tables"]) + 1):
-        name = f"uploads/{path.relative_to(uploads).as_posix()}"
-        # A picture that was taken away since the moment of the copy is needed by nobody any more.
-        if path.is_file():
-            with path.open("rb") as file:
-                manifest["parts"][name] = _write(archive, name, iter(lambda: file.read(CHUNK), b""))
-        progress(done, total)
-    return manifest
+def _note_taken(tx: Tx, path: Path, actor_id: int) -> None:
+    events.note(tx, "backup_taken", None, subject="backup", actor_id=actor_id, name=events.as_word(path.stem))
 
 
-def _columns(connection: Any, table: str) -> list[str]:
-    found = _rows(
-        connection,
-        "SELECT column_name FROM information_schema.columns"
-        f" WHERE table_schema = DATABASE() AND table_name = '{table}' AND extra NOT LIKE '%GENERATED%' ORDER BY ordinal_position",
-    )
-    return [row[0] for row in found]
+def delete(var: Path, name: str, *, actor_id: int) -> None:
+    """Raises NotFound, and Conflict for one that is being worked with."""
+    path = find(folder_of(var), name)
+    db.transaction(_note_deletion, path, actor_id)
+    _remove(path)
 
 
-def _lines(connection: Any, table: str, columns: list[str]) -> Iterator[bytes]:
-    cursor = connection.cursor(buffered=False)
-    cursor.execute(f"SELECT {_quoted(columns)} FROM `{table}`")
-    while rows := cursor.fetchmany(BATCH):
-        yield b"".join(json.dumps(row, default=_plain).encode() + b"\n" for row in rows)
-    cursor.close()
+def _note_deletion(tx: Tx, path: Path, actor_id: int) -> None:
+    task = q.backups.get_open(tx)
+    if task and task["name"] == path.name:
+        raise Conflict("This backup is being worked with just now.")
+    events.note(tx, "backup_deleted", None, subject="backup", actor_id=actor_id, name=events.as_word(path.stem))
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, bytes | bytearray):
-        return {"base64": base64.b64encode(value).decode()}
-    if isinstance(value, datetime.datetime | datetime.date | datetime.timedelta | decimal.Decimal):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in a backup")
+def _remove(path: Path) -> None:
+    path.with_suffix(".proven").unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
-def _write(archive: zipfile.ZipFile, name: str, pieces: Iterator[bytes]) -> Part:
-    digest, rows = hashlib.sha256(), 0
-    with archive.open(name, "w", force_zip64=True) as part:
-        for piece in pieces:
-            part.write(piece)
-            digest.update(piece)
-            rows += piece.count(b"\n")
-    return Part(sha256=digest.hexdigest(), rows=rows if name.startswith("tables/") else 0)
+def forget_old(folder: Path, days: int) -> int:
+    """Delete what is older than so many days, but never the newest backup that is proven. Gives the number."""
+    every = listed(folder)
+    newest = next((one["name"] for one in every if one["proven_at"]), None)
+    before = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=days)
+    old = [one["name"] for one in every if one["made_at"] < before and one["name"] != newest]
+    for name in old:
+        _remove(folder / name)
+    for draft in folder.glob("*.part"):
+        # Left by a process that was killed. One that is being written is younger.
+        if draft.stat().st_mtime < time.time() - DRAFT_SECONDS:
+            draft.unlink(missing_ok=True)
+    return len(old)
 
 
-def verify(path: Path) -> Manifest:
-    """Read the whole file, and refuse it unless every part is as it was written and this version of the shop knows its tables."""
+# ---------------------------------------------------------------- what is asked for
+
+
+def ask(kind: Kind, name: str = "", *, actor_id: int | None, var: Path) -> Task:
+    """Have a backup made (and proven), proven anew, or put in the place of the shop. Raises NotFound, and Conflict while another task is open."""
+    if name:
+        find(folder_of(var), name)
     try:
-        with zipfile.ZipFile(path) as archive:
-            manifest: Manifest = json.loads(archive.read("manifest.json"))
-            if manifest["format"] != FORMAT:
-                raise Conflict("This backup is from a newer version of the shop. Nothing was touched.")
-            whole = sorted(archive.namelist()) == sorted([*manifest["parts"], "manifest.json"])
-            tables = sorted(name for name in manifest["parts"] if name.startswith("tables/"))
-            whole = whole and tables == sorted(f"tables/{table}.jsonl" for table in manifest["tables"])
-            if not whole or not all(_as_written(archive, name, part) for name, part in manifest["parts"].items()):
-                raise Conflict("This file is not a whole backup, or was changed after it was made. Nothing was touched.")
-    except (OSError, EOFError, ValueError, KeyError, TypeError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise Conflict("This file is not a whole backup, or was changed after it was made. Nothing was touched.") from error
-    if unknown := set(manifest["versions"]) - {file.stem for file in migrations.migration_files()}:
-        raise Conflict(f"This backup is from a newer version of the shop ({', '.join(sorted(unknown))}). Nothing was touched.")
-    return manifest
+        task_id = db.transaction(_ask, kind, name, actor_id)
+    except DRIVER_ERRORS as error:
+        if db.is_duplicate(error, "uq_backup_tasks_open"):
+            raise Conflict("Another backup is being worked with just now. Please wait until that is done.") from error
+        raise
+    return get_task(task_id)
 
 
-def _as_written(archive: zipfile.ZipFile, name: str, expected: Part) -> bool:
-    if name.startswith("/") or ".." in name.split("/") or "\\" in name:
-        return False
-    with archive.open(name) as part:
-        return _digest(part) == expected["sha256"]
+def _ask(tx: Tx, kind: Kind, name: str, actor_id: int | None) -> int:
+    task_id = int(q.backups.ask(tx, kind=kind, name=name, user_id=actor_id))
+    events.note(tx, "backup_asked", task_id, subject="backup", actor_id=actor_id, action=kind, name=events.as_word(name.removesuffix(".zip")))
+    bell.ring(tx)
+    return task_id
 
 
-def _digest(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while piece := file.read(CHUNK):
-        digest.update(piece)
-    return digest.hexdigest()
+def get_task(task_id: int) -> Task:
+    """Raises NotFound."""
+    with db.reading() as tx:
+        row = q.backups.get(tx, id=task_id)
+    if row is None:
+        raise NotFound("There is no such task.")
+    task: Task = row
+    return task
 
 
-def prove(owner: Address, path: Path, progress: Progress) -> None:
-    """Restore a backup beside the shop, examine it there, and note on success that it was proven."""
-    with _loaded(owner, path, verify(path), progress):
-        note = path.with_suffix(".proven")
-        note.write_text(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}", encoding="ascii")
+def list_tasks(*, limit: int, after: int | None) -> Tasks:
+    """The newest first."""
+    with db.reading() as tx:
+        rows = q.backups.list_newest(tx, before=after, limit=limit + 1)
+        total = q.backups.count(tx)
+    return {"items": rows[:limit], "next": str(rows[limit - 1]["id"]) if len(rows) > limit else None, "total": total}
 
 
-def _proven_at(path: Path) -> str:
-    note = path.with_suffix(".proven")
-    return note.read_text(encoding="ascii") if note.exists() else ""
-
-
-def restore(owner: Address, path: Path, var: Path, progress: Progress) -> None:
-    """Put a backup in the place of the shop. No worker of the shop may run meanwhile: its searches and pictures change too."""
-    with _loaded(owner, path, verify(path), progress) as beside:
-        fresh = _unpacked(path, var)
-        with _connected(beside) as connection:
-            for statement in DEADEN:
-                _run(connection, statement)
-        _change_places(owner, beside)
-    migrations.migrate(owner)
-    former = var / "uploads.former"
-    shutil.rmtree(former, ignore_errors=True)
-    if (var / "uploads").exists():
-        (var / "uploads").replace(former)
-    fresh.replace(var / "uploads")
-    shutil.rmtree(former, ignore_errors=True)
-    shutil.rmtree(var / "search", ignore_errors=True)
-
-
-def _unpacked(path: Path, var: Path) -> Path:
-    fresh = var / "uploads.restored"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if name.startswith("uploads/"):
-                target = fresh / name.removeprefix("uploads/")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(name) as source, target.open("wb") as file:
-                    shutil.copyfileobj(source, file, CHUNK)
-    return fresh
-
-
-@contextmanager
-def _loaded(owner: Address, path: Path, manifest: Manifest, progress: Progress) -> Iterator[Address]:
-    """The backup in a database beside the shop's, at this version and examined. It goes away afterwards."""
-    beside = replace(owner, database=f"{owner.database}_restored")
-    lock = Lock(path.parent)
-    lock.take("the proof or restore of a backup")
+def ask_by_night(var: Path) -> str:
+    """Ask for the nightly backup; gives what came of it."""
     try:
-        with _connected(owner) as connection:
-            _run(connection, f"DROP DATABASE IF EXISTS `{beside.database}`")
-            _run(connection, f"CREATE DATABASE `{beside.database}` CHARACTER SET utf8mb4 COLLATE {db.COLLATION}")
-        try:
-            with _connected(beside) as connection:
-                _load(connection, path, manifest, progress)
-            migrations.migrate(beside)
-            with _connected(beside) as connection:
-                _examine(connection)
-            yield beside
-        finally:
-            with _connected(owner) as connection:
-                _run(connection, f"DROP DATABASE IF EXISTS `{beside.database}`")
-    finally:
-        lock.release()
+        ask("make", actor_id=None, var=var)
+    except Conflict:
+        return "another one is being made"
+    return "asked for"
 
 
-def _load(connection: Any, path: Path, manifest: Manifest, progress: Progress) -> None:
-    _run(connection, "SET SESSION foreign_key_checks = 0, unique_checks = 0")
-    with zipfile.ZipFile(path) as archive:
-        for done, (table, statement) in enumerate(manifest["tables"].items(), 1):
-            _run(connection, statement)
-            columns = manifest["columns"][table]
-            insert = f"INSERT INTO `{table}` ({_quoted(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
-            with archive.open(f"tables/{table}.jsonl") as lines:
-                cursor = connection.cursor()
-                while batch := [tuple(map(_value, json.loads(line))) for _, line in zip(range(BATCH), lines, strict=False)]:
-                    cursor.executemany(insert, batch)
-                cursor.close()
-            counted = _rows(connection, f"SELECT COUNT(*) FROM `{table}`")[0][0]
-            if counted != manifest["parts"][f"tables/{table}.jsonl"]["rows"]:
-                raise Conflict(f"The table {table} came back with {counted} rows. Nothing was touched.")
-            progress(done, len(manifest["tables"]))
+def night_came() -> bool:
+    """Whether the nightly backup is wanted and due, and nothing else is being done."""
+    with db.reading() as tx:
+        chosen = settings.shop(tx)
+        return bool(chosen["backup_nightly"] and q.backups.night_came(tx, hour=chosen["backup_hour"]) and not q.backups.get_open(tx))
 
 
-def _value(value: Any) -> Any:
-    return base64.b64decode(value["base64"]) if isinstance(value, dict) else value
+# ---------------------------------------------------------------- carrying it out
 
 
-def _examine(connection: Any) -> None:
-    broken = [name for name, _, sql in doctor.checks() if _rows(connection, f"SELECT * FROM ({sql}) broken LIMIT 1")]
-    if broken:
-        raise Conflict(f"The restored copy breaks these invariants: {', '.join(broken)}. Nothing was touched.")
+def any_due() -> bool:
+    with db.reading() as tx:
+        return q.backups.get_open(tx) is not None
 
 
-def _change_places(owner: Address, beside: Address) -> None:
-    """Every table of the shop goes out and every restored one comes in, in one statement: who looks sees the one shop or the other."""
-    former = f"{owner.database}_former"
-    with _connected(owner) as connection:
-        _run(connection, f"DROP DATABASE IF EXISTS `{former}`")
-        _run(connection, f"CREATE DATABASE `{former}` CHARACTER SET utf8mb4 COLLATE {db.COLLATION}")
-        moves = [f"`{owner.database}`.`{table}` TO `{former}`.`{table}`" for table in _tables(connection, owner.database)]
-        moves += [f"`{beside.database}`.`{table}` TO `{owner.database}`.`{table}`" for table in _tables(connection, beside.database)]
-        _run(connection, f"RENAME TABLE {', '.join(moves)}")
-        _run(connection, f"DROP DATABASE `{former}`")
-
-
-def _tables(connection: Any, database: str) -> list[str]:
-    return [row[0] for row in _rows(connection, f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{database}'")]
-
-
-def _quoted(columns: list[str]) -> str:
-    return ", ".join(f"`{column}`" for column in columns)
-
-
-@contextmanager
-def _connected(address: Address) -> Iterator[Any]:
-    connection = db.connect(address, statement_timeout=TIMEOUT)
+def carry_out(shop: Settings) -> str:
+    """Do what is asked for, or what a runner that died was at, from its beginning; gives what came of it."""
+    with db.reading() as tx:
+        task = q.backups.get_open(tx)
+    if task is None:
+        return "nothing to do"
     try:
-        yield connection
-    finally:
-        connection.close()
+        with backup_files.alone(folder_of(shop.var)):
+            return WORK[task["kind"]](task, shop, address_of(shop, owner=True))
+    except Busy:
+        return "waits for somebody else who works with backups"
+    except Unavailable:
+        # The row stays as it is, and the next run takes it up.
+        raise
+    except (ShopError, OSError, MigrationProblem, *DRIVER_ERRORS) as error:
+        log.warning("a backup task failed", exc_info=error, extra={"task": task["id"]})
+        db.transaction(_fail, task, _words(error))
+        return f"{task['kind']} failed"
 
 
-def _run(connection: Any, sql: str) -> None:
-    cursor = connection.cursor()
-    cursor.execute(sql)
-    cursor.close()
+def _words(error: Exception) -> str:
+    if isinstance(error, ShopError):
+        return error.detail
+    return f"The disk does not take or give it: {error.strerror}." if isinstance(error, OSError) else f"{type(error).__name__}: {error}"[:500]
 
 
-def _rows(connection: Any, sql: str) -> list[Any]:
-    cursor = connection.cursor()
-    cursor.execute(sql)
-    rows: list[Any] = cursor.fetchall()
-    cursor.close()
-    return rows
+def _fail(tx: Tx, task: Row, problem: str) -> None:
+    if not q.backups.fail(tx, id=task["id"], problem=problem[:500]):
+        return
+    events.note(tx, "backup_failed", task["id"], subject="backup", action=task["kind"])
+    if task["user_id"] is None:
+        doctor.alarm(tx, "The nightly backup failed", [problem], "/admin/backups")
+
+
+def _begin(task: Row, phase: str) -> Telling:
+    """A new phase of a task, and what notes how far it is."""
+    db.transaction(_note_phase, task["id"], phase)
+    return Telling(partial(_note_progress, task_id=task["id"]))
+
+
+def _note_phase(tx: Tx, task_id: int, phase: str) -> None:
+    q.backups.begin(tx, id=task_id, phase=phase)
+
+
+def _note_progress(tx: Tx, done: int, total: int, *, task_id: int) -> None:
+    q.backups.note_progress(tx, id=task_id, done=done, total=total)
+
+
+def _note_name(tx: Tx, task_id: int, name: str) -> None:
+    q.backups.put_name(tx, id=task_id, name=name)
+
+
+def _finish(tx: Tx, task: Row, kind: str, name: str) -> int:
+    if q.backups.finish(tx, id=task["id"]):
+        events.note(tx, kind, task["id"], subject="backup", actor_id=task["user_id"], name=events.as_word(name.removesuffix(".zip")))
+    return int(settings.shop(tx)["backup_days"])
+
+
+def _make(task: Row, shop: Settings, owner: Address) -> str:
+    folder = folder_of(shop.var)
+    if not task["name"] or not (folder / task["name"]).is_file():
+        task["name"] = backup_files.make(owner, shop.var / "uploads", folder, _begin(task, "copying")).name
+        db.transaction(_note_name, task["id"], task["name"])
+    try:
+        backup_files.prove(owner, folder / task["name"], _begin(task, "proving"))
+    except Conflict as problem:
+        raise Conflict(f"The copy was made, but could not be proven. {problem.detail}") from problem
+    days = db.transaction(_finish, task, "backup_made", task["name"])
+    return f"{task['name']} made and proven, {forget_old(folder, days)} old ones deleted"
+
+
+def _prove(task: Row, shop: Settings, owner: Address) -> str:
+    backup_files.prove(owner, find(folder_of(shop.var), task["name"]), _begin(task, "proving"))
+    db.transaction(_finish, task, "backup_proven", task["name"])
+    return f"{task['name']} proven"
+
+
+def _restore(task: Row, shop: Settings, owner: Address) -> str:
+    """The shop of now is copied first: whoever chose the wrong backup can go back."""
+    if task["phase"] == "settling":
+        # The tables have changed places, and whoever saw to it was cut off.
+        backup_files.settle(owner)
+    else:
+        path = find(folder_of(shop.var), task["name"])
+        backup_files.verify(path)
+        backup_files.make(owner, shop.var / "uploads", path.parent, _begin(task, "copying"))
+        backup_files.restore(owner, path, shop.var, _begin(task, "loading"), partial(_remember, task=task))
+    db.transaction(_finish, task, "backup_restored", task["name"])
+    return f"{task['name']} restored"
+
+
+def _remember(connection: Any, *, task: Row) -> None:
+    """The task stands in the restored tables too, with the account that asked for it if that was there then."""
+    q.backups.remember(Tx(connection), id=task["id"], name=task["name"], user_id=task["user_id"], created_at=task["created_at"])
+
+
+WORK: dict[str, Callable[[Row, Settings, Address], str]] = {"make": _make, "prove": _prove, "restore": _restore}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +21,7 @@ from .picture_files import PictureFolder, Pictures, PictureZip
 from .product_csv import NAMES, OPTIONS, Picture, stem_of
 from .product_diff import SHOWN, Change, Diff, Merged, Plan, Tree, compare, stored_goods
 from .product_input import ProductInput, VariantInput
+from .progress import Telling
 
 log = logging.getLogger("shop.imports")
 
@@ -32,7 +33,6 @@ UNFORESEEN = "Something went wrong on our side; nothing was changed."
 TAKEN = "Somebody gave one of these SKUs or handles away meanwhile. Send the file again, and it will be named; nothing was changed."
 AT_ONCE = 1024 * 1024  # bytes of a file that is looked through while its sender waits
 CHUNK = 256 * 1024
-TELL_EVERY = 0.3  # seconds
 KEEP_DAYS = 7
 EXPORTED = 200  # products a batch
 
@@ -309,30 +309,14 @@ def _note_check(tx: Tx, import_id: int, status: str, looked: Looked) -> None:
 def _carry_out_late(row: Row, var: Path) -> None:
     if db.transaction(_run, row["id"]):
         looked = Looked(var / row["file_path"])
-        bring_in(looked, var / "uploads", Telling(row["id"]), actor_id=row["user_id"], import_id=row["id"])
+        bring_in(looked, var / "uploads", Telling(partial(_note_progress, import_id=row["id"])), actor_id=row["user_id"], import_id=row["id"])
 
 
 def _run(tx: Tx, import_id: int) -> bool:
     return bool(q.imports.run(tx, id=import_id))
 
 
-class Telling:
-    """Notes how far an import is, on a connection of its own, for those who watch it. What cannot be noted is left out."""
-
-    def __init__(self, import_id: int) -> None:
-        self.import_id, self.due = import_id, 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        if time.monotonic() < self.due:
-            return
-        self.due = time.monotonic() + TELL_EVERY
-        try:
-            db.transaction(_note_progress, self.import_id, done, total)
-        except (ShopError, *DRIVER_ERRORS) as error:
-            log.info("progress was not noted", extra={"import": self.import_id, "error": type(error).__name__})
-
-
-def _note_progress(tx: Tx, import_id: int, done: int, total: int) -> None:
+def _note_progress(tx: Tx, done: int, total: int, *, import_id: int) -> None:
     q.imports.note_progress(tx, id=import_id, done=done, total=total)
 
 

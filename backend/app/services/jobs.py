@@ -30,10 +30,12 @@ from ..errors import NotFound, ShopError
 from . import (
     accounts,
     avatars,
+    backups,
     bell,
     cart,
     dashboard,
     discovery,
+    doctor,
     events,
     imports,
     invoices,
@@ -447,6 +449,25 @@ def delete_orphaned_pictures(settings: Settings) -> str:
 def tell_who_waits(settings: Settings) -> str:
     """Writes to shoppers who wait for what is back in stock."""
     return f"{stock.tell_who_waits()} told"
+
+
+@job("backups.carry_out", every=1, when=backups.any_due)
+def carry_out_backups(settings: Settings) -> str:
+    """Makes, proves and restores backups, one at a time."""
+    return backups.carry_out(settings)
+
+
+@job("backups.by_night", every=60, when=backups.night_came)
+def make_nightly_backup(settings: Settings) -> str:
+    """Has a backup made each night, and old ones deleted."""
+    return backups.ask_by_night(settings.var)
+
+
+@job("doctor.examine", every=86_400)
+def examine_data(settings: Settings) -> str:
+    """Examines the data, and tells the owner of what contradicts itself."""
+    broken = doctor.examine_by_night(settings)
+    return f"broken: {', '.join(broken)}" if broken else f"all {len(doctor.checks())} invariants are held"
 
 
 @job("jobs.forget_runs", every=600)

@@ -123,12 +123,19 @@ const SECTIONS = {
     draw: ({ staff_totp: on }) => box("staff_totp", "Staff and admins sign in by two steps", on, { note: "Who has not set it up is led there first, you included." }),
     value: ({ elements }) => ({ staff_totp: elements.staff_totp.checked }),
   },
+  backups: {
+    title: "Backups", about: "The newest backup that is proven is kept, however old it is.",
+    draw: ({ backup_nightly: on, backup_hour: hour, backup_days: days }) => html`
+      ${box("backup_nightly", "Make and prove a backup each night", on)}
+      <div class="choices__pair">${select("backup_hour", "At", Array.from({ length: 24 }, (_, i) => [i, `${String(i).padStart(2, "0")}:00 UTC`]), hour)}${input("backup_days", "Days to keep backups", days, { needed: true, more: WHOLE })}</div>`,
+    value: ({ elements }) => ({ backup_nightly: elements.backup_nightly.checked, backup_hour: Number(elements.backup_hour.value), backup_days: whole(elements.backup_days.value) }),
+  },
 };
 
 const LABELS = {
   name: "Name", seller: "Seller", tax_number: "VAT number", invoice_note: "Foot of invoices", currency: "Currency", prices_include_tax: "Prices include tax", tax_rate_bp: "Rate for all others", tax_rates: "Rates by country",
   shipping_countries: "Countries", shipping_methods: "Ways of delivery", payment_methods: "Ways to pay", bank_account: "Account", transfer_days: "Days to wait", low_stock: "Stock is low at", return_days: "Days for a return",
-  gift_card_years: "Years of a gift card", levels: "Levels", staff_totp: "Two steps for staff",
+  gift_card_years: "Years of a gift card", levels: "Levels", staff_totp: "Two steps for staff", backup_nightly: "Each night", backup_hour: "At", backup_days: "Days to keep backups",
 };
 
 // ---- saving
