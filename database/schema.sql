@@ -385,6 +385,10 @@ CREATE TABLE orders (
     KEY ix_orders_email (email_key, user_id, id),
     KEY ix_orders_status (status, pay_by),
     KEY ix_orders_placed (placed_at, id),
+    KEY ix_orders_state (status, placed_at, id, payment_status, fulfilment_status),
+    KEY ix_orders_paid (payment_status, placed_at, id, status, fulfilment_status),
+    KEY ix_orders_sent (fulfilment_status, placed_at, id, status, payment_status),
+    KEY ix_orders_total (total_minor, id, status, payment_status, fulfilment_status),
     CONSTRAINT fk_orders_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT ck_orders_status CHECK (status IN ('pending', 'placed', 'completed', 'cancelled', 'expired')),
     CONSTRAINT ck_orders_payment CHECK (payment_status IN ('unpaid', 'paid', 'partly_refunded', 'refunded')),
@@ -1180,4 +1184,4 @@ CREATE TABLE backup_tasks (
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
     ('0001_baseline', 'e9568245f2dfb96cd9affabdc3e913eba467575781e468816ac6d4c4d66e3739', UTC_TIMESTAMP(6)),
-    ('0002_running_the_shop', '71a7e84e12db8e0b1bf8619ca8dff6f9690b199024127e020f6986883a5acce3', UTC_TIMESTAMP(6));
+    ('0002_running_the_shop', 'a3d92401f2821bd07b64aa099102db5a5bddbe9e1d9b08e67caa4d8f5f11c908', UTC_TIMESTAMP(6));

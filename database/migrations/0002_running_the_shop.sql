@@ -230,3 +230,15 @@ CREATE TABLE attachments (
     CONSTRAINT fk_attachments_ticket_message FOREIGN KEY (ticket_message_id) REFERENCES ticket_messages (id) ON DELETE CASCADE,
     CONSTRAINT fk_attachments_contact_message FOREIGN KEY (contact_message_id) REFERENCES contact_messages (id) ON DELETE CASCADE
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: index orders.ix_orders_state
+ALTER TABLE orders ADD KEY ix_orders_state (status, placed_at, id, payment_status, fulfilment_status);
+
+-- step: index orders.ix_orders_paid
+ALTER TABLE orders ADD KEY ix_orders_paid (payment_status, placed_at, id, status, fulfilment_status);
+
+-- step: index orders.ix_orders_sent
+ALTER TABLE orders ADD KEY ix_orders_sent (fulfilment_status, placed_at, id, status, payment_status);
+
+-- step: index orders.ix_orders_total
+ALTER TABLE orders ADD KEY ix_orders_total (total_minor, id, status, payment_status, fulfilment_status);

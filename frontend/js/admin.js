@@ -4,7 +4,7 @@ import { toast } from "./components/toast-stack.js";
 import { staff } from "./components/staff.js";
 
 const ways = document.querySelector("[data-ways]");
-const here = [...ways.querySelectorAll("a")].find(({ pathname }) => location.pathname === pathname || location.pathname.startsWith(`${pathname}/`));
+const here = [...ways.querySelectorAll("a")].find(({ pathname }) => location.pathname === pathname || (pathname !== "/admin" && location.pathname.startsWith(`${pathname}/`)));
 here?.setAttribute("aria-current", here.pathname === location.pathname ? "page" : "true");
 if (here) ways.scrollLeft = here.offsetLeft - ways.clientWidth / 2 + here.offsetWidth / 2;
 

@@ -132,7 +132,10 @@ class NewRefund(Body):
 @bp.get("/orders")
 @staff(problems=(422,))
 def list_orders(params: OrderParams) -> OrderRows:
-    """All orders; `q` is a part of a name or e-mail address, or the beginning of a number. `from` and `to` are days."""
+    """All orders; `q` is the beginning of a number or e-mail address, or, among the latest 20,000, a part of a name or address.
+
+    `from` and `to` are days. `total` is counted up to 10,000.
+    """
     filters = Filters(params.q, params.status, params.payment_status, params.fulfilment_status, params.returns, params.since, params.until)
     return admin_orders.list_all(filters, sort=params.sort, limit=params.limit, after=params.after, currency=settings.currency())
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote
 
-from flask import Blueprint, Response, current_app, redirect, request
+from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
 
@@ -16,7 +16,8 @@ from ..config import Settings
 from ..errors import NotFound, ShopError
 from ..http import anyone, as_json, moved_to, problem
 from ..pages import THEMES, Asset, Page, Site, fill
-from ..services import catalogue, settings, sitemap, trends
+from ..services import articles, catalogue, settings, sitemap, trends
+from ..services.articles import SLUGS, Slug
 from ..services.catalogue import Category, Image, Wish
 
 bp = Blueprint("pages", __name__)
@@ -50,6 +51,7 @@ PLAIN_PAGES = {
     "tickets/<number>": "ticket",
     "setup": "setup",
     "api/docs": "api-docs",
+    "admin": "admin/index",
     "admin/orders": "admin/orders",
     "admin/orders/new": "admin/order-new",
     "admin/orders/<number>": "admin/order",
@@ -67,7 +69,9 @@ PLAIN_PAGES = {
     "admin/mails": "admin/mails",
     "admin/jobs": "admin/jobs",
     "admin/events": "admin/events",
+    "admin/backups": "admin/backups",
     "admin/settings": "admin/settings",
+    "admin/pages": "admin/pages",
 }
 
 
@@ -194,11 +198,32 @@ for address, name in PLAIN_PAGES.items():
     bp.add_url_rule(f"/{address}", endpoint=name, view_func=_serve(name))
 
 
-@bp.get("/admin")
-@anyone
-def admin() -> Response:
-    """The admin area begins with the products."""
-    return redirect("/admin/products")  # type: ignore[return-value]
+def _article(slug: Slug) -> Response:
+    """A page that the owner wrote, whole in its first HTML; an earlier version, as an order accepted it, is not for search engines."""
+    asked = request.args.get("version", "")
+    shop = settings.public()["name"]
+    try:
+        found = articles.get(slug, int(asked) if re.fullmatch(r"[0-9]{1,9}", asked, re.ASCII) else None if not asked else -1)
+    except NotFound:
+        return not_found()
+    site, title, description = shop_settings().url, f"{found['title']} · {shop}", seo.summary(found["html"])
+    head = seo.HIDDEN if asked else seo.canonical(site, f"/{slug}")
+    head += seo.preview(site, shop, kind="article", title=title, description=description, path=f"/{slug}", image=None)
+    when = f'<p class="soft small">Version {found["version"]}, of {found["saved_at"]:%d %B %Y}.</p>' if found["saved_at"] else ""
+    page = fill(themed("article"), name=shop, title=title, description=description, head=head)
+    return send(page.replace(b"<!--title-->", html.escape(found["title"]).encode()).replace(b"<!--article-->", f"{found['html']}\n{when}".encode()))
+
+
+def _serve_article(slug: Slug) -> Callable[[], Response]:
+    @anyone
+    def show() -> Response:
+        return _article(slug)
+
+    return show
+
+
+for slug in SLUGS:
+    bp.add_url_rule(f"/{slug}", endpoint=slug, view_func=_serve_article(slug))
 
 
 @bp.get("/s/<version>/<path:name>")

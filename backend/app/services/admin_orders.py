@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 from typing_extensions import TypedDict
 
 from .. import db
-from ..db import Row, q
-from . import grid, orders, refunds, shipments
+from ..db import Row, Tx, q
+from . import accounts, grid, orders, refunds, shipments
 from .orders import Order
 from .payments import BY_HAND
 
@@ -24,6 +24,8 @@ SORTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 Status = Literal["", "sold", "pending", "placed", "completed", "cancelled", "expired"]
 SOLD = ("placed", "completed")
+MOST_COUNTED = 10_000  # of more it is only said that there are more
+REACH, MOST_FOUND = 20_000, 1000  # how many orders, from the latest on, parts of words are looked for in, and how many are taken
 PaymentStatus = Literal["", "unpaid", "paid", "partly_refunded", "refunded"]
 FulfilmentStatus = Literal["", "unfulfilled", "partly_shipped", "shipped", "delivered"]
 Returns = Literal["", "requested", "approved"]
@@ -48,9 +50,12 @@ class OrderRow(TypedDict):
 
 
 class OrderRows(TypedDict):
+    """`at_least`: there are more than `total`, which nobody counted."""
+
     items: list[OrderRow]
     next: str | None
     total: int
+    at_least: bool
     currency: str
 
 
@@ -68,24 +73,35 @@ class Filters:
 
 
 def list_all(filters: Filters, *, sort: Sort, limit: int, after: str, currency: str) -> OrderRows:
-    """One page in two statements, however long it is."""
+    """One page in two statements, three with a search, however many orders there are. Of a search the latest 1,000 that match are taken."""
     column, read = SORTS[sort]
     value, after_id = grid.read_cursor(after, sort, read)
-    wanted = _wanted(filters)
     with db.reading() as tx:
-        rows = q.admin_orders.list_all[sort](tx, **wanted, after=value, after_id=after_id, limit=limit + 1)
-        total = q.admin_orders.count_all(tx, **wanted)
+        ids = _found(tx, filters.q.strip())
+        wanted = _wanted(filters, ids)
+        total = q.admin_orders.count_all(tx, **wanted, most=MOST_COUNTED + 1)
+        # To look for a page of nothing would be to read all there is.
+        rows = q.admin_orders.list_all[sort](tx, **wanted, after=value, after_id=after_id, limit=limit + 1) if total else []
     page = rows[:limit]
     following = grid.cursor(sort, page[-1][column], page[-1]["id"]) if len(rows) > limit else None
-    return {"items": [_row(row) for row in page], "next": following, "total": total, "currency": currency}
+    at_least = total > MOST_COUNTED or ids is not None and len(ids) == MOST_FOUND
+    return {"items": [_row(row) for row in page], "next": following, "total": min(total, MOST_COUNTED), "at_least": at_least, "currency": currency}
 
 
-def _wanted(filters: Filters) -> Row:
-    text = filters.q.strip()
+def _found(tx: Tx, text: str) -> list[int] | None:
+    """The orders that a search means, or None where nothing is searched for."""
+    if not text:
+        return None
+    # Numbers are ASCII; to compare them with anything else is an error to the database, not a no.
+    number = grid.starting(text.upper()) if text.isascii() else ""
+    patterns = {"number": number, "address": grid.starting(accounts.email_key(text)), "anywhere": grid.containing(text)}
+    return [row["id"] for row in q.admin_orders.find(tx, **patterns, reach=REACH, most=MOST_FOUND)]
+
+
+def _wanted(filters: Filters, ids: list[int] | None) -> Row:
     return {
-        "anywhere": grid.containing(text) if text else None,
-        # Numbers are ASCII; to compare them with anything else is an error to the database, not a no.
-        "number": grid.starting(text.upper()) if text.isascii() else "",
+        "any_id": ids is None,
+        "ids": ids or [],
         "any_status": not filters.status,
         "statuses": SOLD if filters.status == "sold" else (filters.status,),
         "payment_status": filters.payment_status or None,
