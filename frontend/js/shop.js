@@ -79,6 +79,14 @@ document.querySelector("[data-open-search]")?.addEventListener("click", ({ curre
 const searchForm = document.querySelector("[data-search]");
 searchForm?.addEventListener("focusin", async () => (await import("./components/search-suggestions.js")).suggest(searchForm), { once: true });
 
+const letter = document.querySelector("[data-letter]");
+letter?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  (await import("./components/newsletter-sign-up.js")).signUp(letter);
+  letter.requestSubmit();
+}, { once: true });
+
 document.addEventListener("account:changed", () => showAccount({ fresh: true }));
 // The page of the cart shows it already.
 document.addEventListener("cart:added", () => (location.pathname === "/cart" ? toast("Added to your cart.") : open("cart", "Added to your cart")));

@@ -47,6 +47,8 @@ PLAIN_PAGES = {
     "account/privacy": "account-privacy",
     "gift-cards": "gift-cards",
     "contact": "contact",
+    "newsletter/confirm": "newsletter-confirm",
+    "newsletter/unsubscribe": "newsletter-unsubscribe",
     "tickets": "tickets",
     "tickets/<number>": "ticket",
     "setup": "setup",
@@ -67,6 +69,9 @@ PLAIN_PAGES = {
     "admin/tickets/<number>": "admin/ticket",
     "admin/imports": "admin/imports",
     "admin/mails": "admin/mails",
+    "admin/newsletters": "admin/newsletters",
+    "admin/newsletters/subscribers": "admin/subscribers",
+    "admin/newsletters/<number>": "admin/newsletter",
     "admin/jobs": "admin/jobs",
     "admin/events": "admin/events",
     "admin/backups": "admin/backups",
@@ -278,7 +283,7 @@ def favicon() -> Response:
 @anyone
 def robots() -> Response:
     """Search engines may read the catalogue."""
-    hidden = [f"Disallow: /{path}" for path in ("cart", "checkout", "orders", "account", "tickets", "wishlist", "admin", "api/")]
+    hidden = [f"Disallow: /{path}" for path in ("cart", "checkout", "orders", "account", "tickets", "wishlist", "newsletter", "admin", "api/")]
     return Response("\n".join(["User-agent: *", *hidden, "", f"Sitemap: {shop_settings().url}/sitemap.xml", ""]), mimetype="text/plain")
 
 
