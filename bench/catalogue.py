@@ -276,6 +276,16 @@ def details(products: int, count: int) -> list[str]:
 # ---------------------------------------------------------------- measuring
 
 
+def equally_long(small: Client, paths: list[str]) -> list[str]:
+    """The same questions for as many products as the small shop can give, so that it is not the longer page that costs the large one more.
+
+    They are counted by questions that have the same answer and are others to the shop, which shall not know what it is asked afterwards.
+    """
+    alike = {path: re.sub(r"q=([^&]*)", r"q=\1.", path) + "&price_max=99999999999" for path in paths}
+    lengths = {path: len(json.loads(small.get(other)[1])["items"]) for path, other in alike.items()}
+    return [f"{path}&limit={length}" for path, length in lengths.items() if length]
+
+
 def in_turn(clients: dict[int, Client], paths: dict[int, list[str]]) -> dict[int, list[float]]:
     """Milliseconds of each request, each shop's in turn, the first being another one every time."""
     times: dict[int, list[float]] = {size: [] for size in clients}
@@ -342,9 +352,10 @@ def compare(sizes: list[int], ports: dict[int, int], count: int, folder: Path) -
         for size in sizes:
             random.seed(kind)
             paths[size] = paths_of(size)
+        asked = dict.fromkeys(sizes, equally_long(clients[sizes[0]], paths[sizes[0]])) if kind in ("category", "search") else paths
         in_turn(clients, {size: details(size, 20) for size in sizes})
         for state in ("cold", "warm"):
-            times = in_turn(clients, paths)
+            times = in_turn(clients, asked)
             row: dict[str, Any] = {"what": kind, "state": state}
             row |= {str(size): {"p50": statistics.median(of), "p99": percentile(of, 99)} for size, of in times.items()}
             row["ratio"] = row[str(sizes[-1])]["p50"] / row[str(sizes[0])]["p50"]

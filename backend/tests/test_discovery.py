@@ -158,6 +158,7 @@ def many(shop: Flask, indexed: Indexed, monkeypatch: pytest.MonkeyPatch) -> Iter
     """Some hundreds of products, and samples so small that they are used for so few."""
     monkeypatch.setattr(discovery, "SAMPLE", 8)
     monkeypatch.setattr(discovery, "EXACT", 16)
+    monkeypatch.setattr(discovery, "WINDOW", 64)
     ids = [factories.category(name) for name in ("Kitchen", "Garden")]
 
     def add(tx: Tx) -> None:
@@ -191,12 +192,19 @@ ORDER: dict[str, Callable[[dict[str, Any]], Any]] = {
 @pytest.mark.parametrize("sort", ORDER)
 def test_a_page_is_exact_however_it_was_found(client: ShopClient, many: list[dict[str, Any]], sort: str) -> None:
     garden = max(row["category_id"] for row in many)
+
+    def liked(row: dict[str, Any]) -> bool:
+        return row["rating_count"] > 0 and row["rating_sum"] >= 3 * row["rating_count"]
+
     questions: list[tuple[dict[str, Any], Callable[[dict[str, Any]], bool]]] = [
         ({}, lambda row: True),
         ({"q": "oak"}, lambda row: "Oak" in row["title"]),
         ({"q": "oak cha"}, lambda row: "Oak chair" in row["title"]),
         ({"category": "garden"}, lambda row: row["category_id"] == garden),
         ({"price_min": 150, "in_stock": "1"}, lambda row: row["price_minor"] >= 150 and row["stock"] > 0),
+        ({"price_max": 102}, lambda row: row["price_minor"] <= 102),
+        ({"rating_min": 3}, liked),
+        ({"category": "garden", "rating_min": 3, "in_stock": "1"}, lambda row: row["category_id"] == garden and liked(row) and row["stock"] > 0),
     ]
     for query, wanted in questions:
         found: list[int] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,8 @@ from ..db import Tx, q
 from . import search_index
 from .search_index import NAME_KEYS, OVERLAP, PRICE_STEPS, Reader, Snapshot, faults, folded, schema, words
 
+ROUGHLY = 2  # a sample is so many levels deeper where it is enough to tell many from few
+MOST_SIFTED = 1500  # products are taken and sifted one by one before their columns are walked instead
 SAMPLE = 512  # with at least so many products at hand, the share of some is known well enough
 EXACT = 8 * SAMPLE  # so many are looked at one by one
 WINDOW = 8 * EXACT  # so many are put in order as they are
@@ -36,6 +38,7 @@ ALL = Query.all_query()
 
 T = TypeVar("T")
 Hit = tuple[list[int], DocAddress]  # the keys of its place in an order, and where its document is
+Hit1 = tuple[int, DocAddress]  # the same with the first key alone
 
 
 @dataclass(frozen=True)
@@ -183,9 +186,9 @@ def _guess(index: Snapshot, text: str) -> Guess:
         return Guess([], [], [])
     hits = _by_relevance(index, tiers, [], 5, None)
     # A category is suggested for what its products are called, rather than for what is told of them.
-    categories = _tally(index, tiers[max(0, len(tiers) - 2)], {"category": {"terms": {"field": "category", "size": 4}}})[2]["category"]
+    categories = _tally(index, tiers[max(0, len(tiers) - 2)], {"category": {"terms": {"field": "category", "size": 4}}}, ROUGHLY)[2]["category"]
     before = _all([_listed(index, "title", word) for word in said[:-1]], index) if said[1:] else None
-    level = _level(before.bound) if before else 0
+    level = _level(before.bound, ROUGHLY) if before else 0
     within = None if before is None else _must(_sample(level), before.query) if level else before.query
     endings = index.searcher.terms_with_prefix("title", said[-1], filter_query=within, limit=6)
     terms = [" ".join([*said[:-1], ending]) for ending, count in endings if count]
@@ -202,18 +205,30 @@ def _ask(answer: Callable[[Snapshot], T]) -> T | None:
     return None
 
 
+Sieve = tuple[str, int | None, int | None]  # a column, and between which values it lets a product through
+
+
 @dataclass(frozen=True)
 class Part:
-    """Some of the products, and how many they are at most."""
+    """Some of the products: those of the query that pass all sieves. They are at most `bound`, and by the shares of the terms some `likely`."""
 
     query: Query
     bound: int
+    sieves: tuple[Sieve, ...] = ()
+    likely: float = math.inf
+
+    @property
+    def whole(self) -> Query:
+        """The sieves as a query, which is dear where they let most pass: each walks along its column."""
+        return _musts([self.query, *(_between(*sieve) for sieve in self.sieves)])
 
 
 def _find(index: Snapshot, question: Question, sort: str, limit: int, after: list[Any] | None) -> Found:
     tiers = _tiers(index, question.text)
     counts = _counts(index, question, tiers[-1:])
-    narrowed = [*_filters(index, question).values(), Part(ALL, counts.total)]
+    narrowed = list(_filters(index, question).values())
+    if not any(part.sieves for part in narrowed):
+        narrowed.append(Part(ALL, counts.total))
     hits: list[Hit] = []
     if sort == "relevance":
         hits = _by_relevance(index, tiers, narrowed, limit + 1, after)
@@ -223,7 +238,7 @@ def _find(index: Snapshot, question: Question, sort: str, limit: int, after: lis
     return Found(_numbers(index, "id", shown), shown[-1][0] if len(hits) > limit else None, counts)
 
 
-def _numbers(index: Snapshot, field: str, hits: list[Hit]) -> list[int]:
+def _numbers(index: Snapshot, field: str, hits: Sequence[tuple[Any, DocAddress]]) -> list[int]:
     return [int(one or 0) for one in index.searcher.fast_field_values(field, [address for _, address in hits])] if hits else []
 
 
@@ -269,22 +284,48 @@ def _arranged(index: Snapshot, hits: list[Hit], rest: By) -> list[Hit]:
     return sorted(keyed, key=lambda hit: hit[0], reverse=not rest.ascending)
 
 
-def _first(index: Snapshot, part: Part, by: By, after: int | None, need: int) -> list[tuple[int, DocAddress]]:
+def _first(index: Snapshot, part: Part, by: By, after: int | None, need: int) -> list[Hit1]:
     """The same by one field alone."""
-    level = _level(part.bound) if part.bound > WINDOW else 0
+    passed = _sifted(index, part, by, after, need) if part.sieves and part.bound > EXACT else None
+    return _cut(index, part.whole, part.bound, by, after, need) if passed is None else passed
+
+
+def _sifted(index: Snapshot, part: Part, by: By, after: int | None, need: int) -> list[Hit1] | None:
+    """More are taken in their order than are needed, and sifted; nothing when the sieves let so few pass that this does not pay."""
+    batch = 4 * need
+    for _ in range(2):
+        hits = _cut(index, part.query, part.bound, by, after, batch)
+        passed = _passed(index, hits, part.sieves)
+        if len(passed) >= need or len(hits) < batch:
+            return passed[:need]
+        batch = batch * 3 * need // max(1, 2 * len(passed))
+        if batch > MOST_SIFTED:
+            return None
+    return None
+
+
+def _passed(index: Snapshot, hits: list[Hit1], sieves: tuple[Sieve, ...]) -> list[Hit1]:
+    for field, low, high in sieves:
+        values = _numbers(index, field, hits)
+        hits = [hit for hit, value in zip(hits, values, strict=True) if (low is None or value >= low) and (high is None or value <= high)]
+    return hits
+
+
+def _cut(index: Snapshot, query: Query, bound: int, by: By, after: int | None, need: int) -> list[Hit1]:
+    level = _level(bound) if bound > WINDOW else 0
     if level:
         # The fourth of a sample stands where about four times what each of it stands for were passed: a page and more, but rarely less.
         level = max(1, level - 1)
         reach = 4 + 2 * (need >> level)
-        sampled = _sorted(index, _must(_sample(level), part.query, *_past(by, after)), by, reach)
+        sampled = _sorted(index, _must(_sample(level), query, *_past(by, after)), by, reach)
         if len(sampled) == reach:
-            hits = _sorted(index, _must(_stretch(by, after, sampled[-1][0]), part.query), by, need)
+            hits = _sorted(index, _must(_stretch(by, after, sampled[-1][0]), query), by, need)
             if len(hits) == need:
                 return hits
-    return _sorted(index, _must(part.query, *_past(by, after)), by, need)
+    return _sorted(index, _must(query, *_past(by, after)), by, need)
 
 
-def _sorted(index: Snapshot, query: Query, by: By, limit: int) -> list[tuple[Any, DocAddress]]:
+def _sorted(index: Snapshot, query: Query, by: By, limit: int) -> list[Hit1]:
     order = Order.Asc if by.ascending else Order.Desc
     return list(index.searcher.search(query, limit=limit, count=False, order_by_field=by.fields[0], order=order).hits)
 
@@ -308,7 +349,13 @@ def _stretch(by: By, after: int | None, last: int) -> Query:
 
 
 def _must(*queries: Query) -> Query:
-    return queries[0] if len(queries) == 1 else Query.boolean_query([(Occur.Must, query) for query in queries])
+    return _musts(queries)
+
+
+def _musts(queries: Iterable[Query], without: Iterable[Part] = ()) -> Query:
+    musts = [query for query in queries if query is not ALL] or [ALL]
+    nots = [(Occur.MustNot, part.query) for part in without]
+    return Query.boolean_query([(Occur.Must, query) for query in musts] + nots) if nots or len(musts) > 1 else musts[0]
 
 
 def _either(queries: list[Query]) -> Query:
@@ -324,11 +371,10 @@ def _sample(level: int) -> Query:
 
 
 def _all(parts: list[Part], index: Snapshot, without: list[Part] | None = None) -> Part:
-    musts = [part.query for part in parts if part.query is not ALL] or [ALL]
     bound = min((part.bound for part in parts), default=index.size)
-    if not without:
-        return Part(_must(*musts), bound)
-    return Part(Query.boolean_query([(Occur.Must, query) for query in musts] + [(Occur.MustNot, part.query) for part in without]), bound)
+    likely = math.prod((min(part.bound, part.likely) / max(1, index.size) for part in parts), start=index.size)
+    query = _musts([part.query for part in parts], without or ())
+    return Part(query, bound, tuple(sieve for part in parts for sieve in part.sieves), likely)
 
 
 def _filters(index: Snapshot, question: Question) -> dict[str, Part]:
@@ -340,13 +386,14 @@ def _filters(index: Snapshot, question: Question) -> dict[str, Part]:
         found["brand"] = _listed(index, "brand", question.brand)
     # What many have is read off the column of those that the rest leaves: a list of a million is more work.
     if question.in_stock:
-        found["in_stock"] = Part(_between("in_stock", 1, None), index.size)
+        found["in_stock"] = Part(ALL, index.size, (("in_stock", 1, None),))
     if question.rating_min:
-        found["rating"] = Part(_between("stars", question.rating_min, None), index.size)
-    bounds = [_between("price_max", question.price_min, None)] if question.price_min is not None else []
-    bounds += [_between("price", None, question.price_max)] if question.price_max is not None else []
+        rated = _listed(index, "rated", search_index.rated(question.category_id or 0, question.rating_min))
+        found |= {"category": rated, "rating": Part(ALL, index.size)} if "category" in found else {"rating": rated}
+    bounds: list[Sieve] = [("price_max", question.price_min, None)] if question.price_min is not None else []
+    bounds += [("price", None, question.price_max)] if question.price_max is not None else []
     if bounds:
-        found["price"] = Part(_must(*bounds), index.size)
+        found["price"] = Part(ALL, index.size, tuple(bounds))
     return found
 
 
@@ -443,6 +490,12 @@ FACETS: dict[str, Any] = {
     "rating": {"terms": {"field": "stars", "size": 6}},
     "in_stock": {"terms": {"field": "in_stock", "size": 2}},
 }
+OF_FILTER: dict[str, dict[str, Any]] = {  # what a question without it has
+    "category": {"category_id": None},
+    "brand": {"brand": ""},
+    "price": {"price_min": None, "price_max": None},
+    "rating": {"rating_min": None},
+}
 NUMBER = {"number": {"value_count": {"field": "id"}}}
 
 
@@ -470,8 +523,7 @@ def _count(index: Snapshot, question: Question, matching: list[Part]) -> Counts:
     if "in_stock" in filters:
         tallies["in_stock"] = [(1, total)]
     for own in filters.keys() - {"in_stock"}:
-        others = [part for name, part in filters.items() if name != own]
-        tallies |= _tally(index, _all([*matching, *others], index), {own: FACETS[own]})[2]
+        tallies[own] = _count_own(index, question, matching, own)
     if question == Question():
         total, level = index.size, 0
     stars = dict(tallies["rating"])
@@ -487,17 +539,29 @@ def _count(index: Snapshot, question: Question, matching: list[Part]) -> Counts:
     )
 
 
+def _count_own(index: Snapshot, question: Question, matching: list[Part], own: str) -> list[tuple[Any, int]]:
+    """The counts of a filter, which are the same whatever it is set to."""
+    without = replace(question, text=" ".join(words(question.text)), **OF_FILTER[own])
+    if (own, without) not in index.known:
+        others = _filters(index, without).values()
+        _remember(index, (own, without), _tally(index, _all([*matching, *others], index), {own: FACETS[own]})[2][own])
+    counts: list[tuple[Any, int]] = index.known[own, without]
+    return counts
+
+
 Tallies = dict[str, list[tuple[Any, int]]]
 
 
-def _tally(index: Snapshot, part: Part, facets: dict[str, Any]) -> tuple[int, int, Tallies]:
+def _tally(index: Snapshot, part: Part, facets: dict[str, Any], deeper: int = 0) -> tuple[int, int, Tallies]:
     """How many, from which depth of sampling, and how many by facet. A sample that turns out to hold few is taken anew, larger."""
-    level = _level(part.bound)
-    number, found = _aggregate(index, part.query, level, facets)
-    if level and number < SAMPLE // 4:
-        level = max(0, level - math.ceil(math.log2(SAMPLE / 2 / max(1, number))))
+    # Words that are often together are more than their shares say, but a sample of eight times the size is still small.
+    level = max(_level(int(min(part.bound, part.likely)), deeper), _level(part.bound, deeper) - 3)
+    number, found = _aggregate(index, part.whole, level, facets)
+    enough = SAMPLE >> deeper
+    if level and number < enough // 4:
+        level = max(0, level - math.ceil(math.log2(enough / 2 / max(1, number))))
         level = level if level > 2 else 0
-        number, found = _aggregate(index, part.query, level, facets)
+        number, found = _aggregate(index, part.whole, level, facets)
     tallies = {name: [(bucket["key"], _rounded(bucket["doc_count"], level)) for bucket in found[name]["buckets"]] for name in facets}
     return _rounded(number, level), level, tallies
 
@@ -507,9 +571,9 @@ def _aggregate(index: Snapshot, query: Query, level: int, facets: dict[str, Any]
     return int(found["number"]["value"]), found
 
 
-def _level(bound: int) -> int:
+def _level(bound: int, deeper: int = 0) -> int:
     """How deep to sample among so many: level n is every 2^n-th product."""
-    return 0 if bound <= EXACT else min(search_index.DEEPEST_SAMPLE, (bound // SAMPLE).bit_length() - 1)
+    return 0 if bound <= EXACT else min(search_index.DEEPEST_SAMPLE, (bound // SAMPLE).bit_length() - 1 + deeper)
 
 
 def _rounded(number: int, level: int) -> int:

@@ -33,7 +33,7 @@ from ..lock import Busy, Lock
 
 log = logging.getLogger("shop.search")
 
-VERSION = 2  # of what stands in a document; an index of another version is made anew
+VERSION = 3  # of what stands in a document; an index of another version is made anew
 BATCH = 1000  # products read from the database at once
 OVERLAP = timedelta(seconds=20)  # changes are read again for so long: they commit in another order than they are numbered
 FIRST_OVERLAP = timedelta(hours=1)  # the same for a keeper that has just begun and knows of none
@@ -59,7 +59,8 @@ def silent(line: str) -> None:
 def schema() -> tantivy.Schema:
     """`title`, `names` and `every` each hold the words of the one before and more. The `by_` fields are orders: each value is one product's
     own, so that a page ends and the next begins at exactly one place; names take several. `sample` n holds every 2^n-th product, to reckon
-    with a few for all, and by `depth`, the largest such n, products lie on the disk: a sample is read in one go."""
+    with a few for all, and by `depth`, the largest such n, products lie on the disk: a sample is read in one go. `rated` lists, for each
+    category and for all, who has at least so many stars."""
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field("id", indexed=True, fast=True)
     for name in ("title", "names", "every"):
@@ -68,7 +69,7 @@ def schema() -> tantivy.Schema:
     builder.add_text_field("brand", tokenizer_name="raw", index_option="basic", fast=True)
     for name in ("category", "price", "price_max", "price_step", "stars", "in_stock", "depth"):
         builder.add_unsigned_field(name, fast=True)
-    for name in ("within", "sample"):
+    for name in ("within", "rated", "sample"):
         builder.add_unsigned_field(name, indexed=True)
     for name in ("by_newest", "by_price", "by_rating", "by_sold", "by_worth", *NAME_KEYS, "by_id"):
         builder.add_unsigned_field(name, indexed=True, fast=True)
@@ -111,6 +112,11 @@ def price_step(price_minor: int) -> int:
     power = len(str(price_minor)) - 1
     leading = int(str(price_minor)[0])
     return min(power * 3 + (leading >= 2) + (leading >= 5), len(PRICE_STEPS) - 1)
+
+
+def rated(category_id: int, stars: int) -> int:
+    """The list of those in a category, or in all (0), that have at least so many stars."""
+    return category_id << 3 | stars
 
 
 def _depth(product_id: int) -> int:
@@ -158,6 +164,7 @@ def _document(row: Row, variants: list[Row], tree: Tree) -> tantivy.Document:
         "brand": row["brand"],
         "category": line[0] if line else 0,
         "within": line,
+        "rated": [rated(category, least) for category in (0, *line) for least in range(1, stars + 1)],
         "price": price,
         "price_max": row["price_max_minor"],
         "price_step": price_step(price),
