@@ -264,6 +264,8 @@ def test_a_whole_purchase_is_made_with_the_keyboard_alone(shopper: Shopper) -> N
     hands.tab_to("radio", re.compile("^Standard delivery"))
     hands.press("ArrowDown")
     expect(shopper.page.get_by_role("radio", name=re.compile("^Express delivery"))).to_be_checked()
+    hands.tab_to("checkbox", re.compile("^I accept the terms"))
+    hands.press("Space")
     hands.tab_to("button", "Place order")
     hands.press("Enter")
 

@@ -1,10 +1,11 @@
 -- name: add -> id
 INSERT INTO orders (number, user_id, email, email_key, by_guest, status, payment_method, shipping_method, shipping_name, currency, tax_included,
                     subtotal_minor, discount_minor, shipping_minor, tax_minor, total_minor, gift_card_minor, due_minor, coupon, explanation,
-                    name, line1, line2, city, region, postcode, country, phone, note, placed_at, pay_by)
+                    name, line1, line2, city, region, postcode, country, phone, note, terms_version, placed_at, pay_by)
 VALUES (:number, :user_id, :email, :email_key, :user_id IS NULL, :status, :payment_method, :shipping_method, :shipping_name, :currency, :tax_included,
         :subtotal_minor, :discount_minor, :shipping_minor, :tax_minor, :total_minor, :gift_card_minor, :due_minor, :coupon, :explanation,
-        :name, :line1, :line2, :city, :region, :postcode, :country, :phone, :note, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL :pay_minutes MINUTE);
+        :name, :line1, :line2, :city, :region, :postcode, :country, :phone, :note, :terms_version, UTC_TIMESTAMP(6),
+        UTC_TIMESTAMP(6) + INTERVAL :pay_minutes MINUTE);
 
 -- name: add_items -> count
 -- All lines in one round trip, as copies that later changes of the products do not reach.
@@ -52,7 +53,8 @@ DELETE FROM idempotency_keys WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL 30 D
 -- part: columns
 SELECT o.id, o.number, o.user_id, o.email, o.by_guest, o.status, o.payment_status, o.fulfilment_status, o.payment_method, o.shipping_method, o.shipping_name,
        o.currency, o.tax_included, o.subtotal_minor, o.discount_minor, o.shipping_minor, o.tax_minor, o.total_minor, o.gift_card_minor, o.due_minor,
-       o.coupon, o.explanation, o.name, o.line1, o.line2, o.city, o.region, o.postcode, o.country, o.phone, o.note, o.placed_at, o.pay_by
+       o.coupon, o.explanation, o.name, o.line1, o.line2, o.city, o.region, o.postcode, o.country, o.phone, o.note, o.terms_version, o.placed_at,
+       o.pay_by
 
 -- name: get -> row
 {columns}

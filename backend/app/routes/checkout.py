@@ -47,6 +47,7 @@ class QuoteRequest(Body):
     shipping_method: Line | None = Field(None, max_length=32)
     coupon: Line = Field("", max_length=40)
     gift_card: Line = Field("", max_length=60)
+    terms_accepted: bool = False
 
 
 class AnyOrder(Body):
@@ -65,6 +66,9 @@ class OrderRequest(AnyOrder):
     address: GivenAddress | None = None
     address_id: int | None = Field(None, ge=1, le=MOST_ID)
     cart_version: int | None = Field(None, ge=0, le=2**32)
+    # Needed once the owner has saved terms; `terms_version` is the one that was seen, as the quote told it.
+    terms_accepted: bool | None = None
+    terms_version: int | None = Field(None, ge=0, lt=2**31)
 
     def plain(self) -> checkout.Request:
         if self.address is None and self.address_id is None:
@@ -86,7 +90,15 @@ def quote(body: QuoteRequest) -> Quote:
     _not_both(body.address, body.address_id)
     country = body.address.country if body.address else None
     way, card = body.shipping_method, body.gift_card
-    found = checkout.quote(buyer(), country=country, address_id=body.address_id, shipping_method=way, coupon=body.coupon, gift_card=card)
+    found = checkout.quote(
+        buyer(),
+        country=country,
+        address_id=body.address_id,
+        shipping_method=way,
+        coupon=body.coupon,
+        gift_card=card,
+        terms_accepted=body.terms_accepted,
+    )
     if card and found["gift_card"] is None:
         # To try codes here is no cheaper than to ask for their balance.
         http.count("gift_cards")

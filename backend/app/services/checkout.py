@@ -12,11 +12,12 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, OutOfStock, ShopError
-from . import accounts, addresses, cart, events, gift_cards, invoices, mail, orders, payments, pricing, profile, promotions, settings, stock
+from . import accounts, addresses, articles, cart, events, gift_cards, invoices, mail, orders, payments, pricing, profile, promotions, settings, stock
 from .cart import Buyer, CartItem, Named
 
 # How an order gets there that holds nothing but gift cards: no parcel, so no cost, and no country that it could not go to.
 BY_MAIL = pricing.Shipping("email", "Sent by e-mail", 0, None, "", 0, pickup=True)
+ACCEPT_TERMS = "Please accept the terms to place the order."
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,9 @@ class Address:
 
 @dataclass(frozen=True)
 class Request:
-    """What a buyer asks for: to an address, or to one of the buyer's saved ones. `expected_due_minor` and `cart_version` are what the
-    shopper saw, compared only. Staff who order for a customer name the `items`, in place of a cart's, and perhaps the account.
+    """What a buyer asks for: to an address, or to one of the buyer's saved ones. `expected_due_minor`, `cart_version`
+    and `terms_version` are what the shopper saw, compared only. Staff who order for a customer name the `items`, in place of a cart's, and
+    perhaps the account.
     """
 
     address: Address | None
@@ -49,6 +51,8 @@ class Request:
     cart_version: int | None = None
     items: tuple[Named, ...] | None = None
     user_id: int | None = None
+    terms_accepted: bool | None = None
+    terms_version: int | None = None
 
 
 class ShippingMethod(TypedDict):
@@ -88,6 +92,7 @@ class Quote(TypedDict):
     due_minor: int
     currency: str
     prices_include_tax: bool
+    terms_version: int
     shipping_method: str | None
     coupon: str | None
     gift_card: PayingCard | None
@@ -112,6 +117,7 @@ class _Basket:
     gift_card_refusal: str
     rates: list[int]  # of tax, by line
     price: pricing.Quote
+    terms_version: int
 
     def delivery_by(self, method: pricing.Shipping) -> int:
         """What delivery would cost that way, coupon and all."""
@@ -144,6 +150,7 @@ def quote(
     gift_card: str = "",
     email: str | None = None,
     items: tuple[Named, ...] | None = None,
+    terms_accepted: bool = False,
 ) -> Quote:
     """What the cart, or these items, would cost as things stand, with the arithmetic, and what is missing before it can be ordered.
 
@@ -153,7 +160,10 @@ def quote(
         if address_id is not None:
             country = addresses.get(tx, buyer.user_id, address_id)["country"]
         basket = _load(tx, buyer, shipping_method, country, coupon, gift_card, email, items)
-    return _as_quote(basket, country)
+    found = _as_quote(basket, country)
+    if items is None and basket.terms_version and not terms_accepted:
+        found["requirements"].append({"code": "terms", "message": ACCEPT_TERMS})
+    return found
 
 
 def place(buyer: Buyer, key: str, request: Request, *, staff_id: int | None = None) -> tuple[orders.Order, bool]:
@@ -276,7 +286,8 @@ def _load(
         coupon=reductions.coupon,
         gift_card_minor=card["balance_minor"] if card else 0,
     )
-    return _Basket(shop, row, lines, methods, shipping, reductions, coupon, card, refusal, rates, price)
+    terms = articles.terms_version(tx)
+    return _Basket(shop, row, lines, methods, shipping, reductions, coupon, card, refusal, rates, price, terms)
 
 
 def _line(row: Row, rate: int) -> pricing.Line:
@@ -336,12 +347,22 @@ def _check(basket: _Basket, request: Request, buyer: Buyer, address: Address) ->
         raise Invalid(gift_card=basket.gift_card_refusal)
     if request.payment_method not in basket.ways_to_pay:
         raise Invalid(payment_method="Choose one of the ways to pay.")
+    if request.items is None:
+        _check_terms(basket.terms_version, request)
     if basket.short:
         raise OutOfStock(basket.short)
     seen_version = request.cart_version if request.cart_version is not None else basket.cart and basket.cart["version"]
     seen_due = request.expected_due_minor if request.expected_due_minor is not None else basket.price.due_minor
     if seen_due != basket.price.due_minor or seen_version != (basket.cart and basket.cart["version"]):
         raise Conflict("The order changed since you saw it. Please look at it again.", code="quote_changed", quote=_as_quote(basket, country))
+
+
+def _check_terms(version: int, request: Request) -> None:
+    """Terms that the owner has written must be accepted. Those that the shop begins with are only asked about, so that who knows nothing of them can order."""
+    if request.terms_accepted is False or (version and not request.terms_accepted):
+        raise Invalid(terms_accepted=ACCEPT_TERMS)
+    if request.terms_version not in (None, version):
+        raise Invalid(terms_accepted="The terms were changed since you saw them. Please read them once more.")
 
 
 def _out_of_stock(tx: Tx, rows: list[Row]) -> ShopError:
@@ -378,6 +399,7 @@ def _add_order(tx: Tx, number: str, basket: _Basket, request: Request, buyer: Bu
         coupon=promotions.code_key(request.coupon),
         explanation=orjson.dumps(price.explanation).decode(),
         note=request.note,
+        terms_version=basket.terms_version if request.terms_accepted else None,
         pay_minutes=minutes,
     )
     return added
@@ -418,6 +440,7 @@ def _as_quote(basket: _Basket, country: str | None) -> Quote:
         "due_minor": price.due_minor,
         "currency": shop["currency"],
         "prices_include_tax": shop["prices_include_tax"],
+        "terms_version": basket.terms_version,
         "shipping_method": basket.shipping.code if basket.shipping else None,
         "coupon": promotions.code_key(basket.coupon) if basket.reductions.coupon else None,
         "gift_card": {"last_letters": basket.gift_card["last_letters"], "balance_minor": basket.gift_card["balance_minor"]} if basket.gift_card else None,

@@ -174,6 +174,7 @@ class Order(TypedDict):
     coupon: str
     explanation: list[Step]
     note: str
+    terms_version: int | None
     placed_at: datetime
     payment: Payment
     events: list[OrderEvent]
@@ -465,6 +466,7 @@ def _order(row: Row, items: list[Row], events: list[Row], shop: dict[str, Any], 
         "coupon": row["coupon"],
         "explanation": orjson.loads(row["explanation"]),
         "note": row["note"],
+        "terms_version": row["terms_version"],
         "placed_at": row["placed_at"],
         "payment": {
             "method": row["payment_method"],

@@ -27,7 +27,7 @@ const stored = (name) => JSON.parse(sessionStorage.getItem(name) ?? "null");
 const store = (name, value) => sessionStorage.setItem(name, JSON.stringify(value));
 
 function keepFields() {
-  store("checkout-fields", [...form.elements].filter((field) => field.name && field.type !== "radio").map((field) => [field.name, field.value]));
+  store("checkout-fields", [...form.elements].filter((field) => field.name && !["radio", "checkbox"].includes(field.type)).map((field) => [field.name, field.value]));
 }
 
 function restoreFields() {
@@ -186,6 +186,8 @@ function body(values) {
     ...(values.gift_card && { gift_card: values.gift_card }),
     expected_due_minor: quote.due_minor,
     cart_version: quote.cart_version,
+    terms_accepted: values.terms_accepted,
+    terms_version: quote.terms_version,
   };
 }
 
@@ -207,11 +209,18 @@ function showShort(error) {
   showProblems(form, [{ message: `${error.message} Please change your cart.`, href: "/cart" }]);
 }
 
+/** Terms that changed meanwhile are read and accepted once more. */
+function showNewTerms(error) {
+  form.elements.terms_accepted.checked = false;
+  requote().then(() => showRefusal(form, error));
+}
+
 function refused(error) {
   if (error.status > 0) sessionStorage.removeItem("checkout-attempt");
   if (error.code === "quote_changed") showChange(error);
   else if (error.code === "cart_empty") afterEmpty();
   else if (error.code === "out_of_stock") requote().then(() => showShort(error));
+  else if (error.fields.terms_accepted) showNewTerms(error);
   else if (error.code === "cart_changed") requote().then(() => showRefusal(form, error));
   else return false;
   return true;
