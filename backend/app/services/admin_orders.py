@@ -73,32 +73,36 @@ class Filters:
 
 
 def list_all(filters: Filters, *, sort: Sort, limit: int, after: str, currency: str) -> OrderRows:
-    """One page in two statements, three with a search, however many orders there are. Of a search the latest 1,000 that match are taken."""
+    """One page in two statements, one more for a search and for returns, of which the latest 1,000 that match are taken."""
     column, read = SORTS[sort]
     value, after_id = grid.read_cursor(after, sort, read)
     with db.reading() as tx:
-        ids = _found(tx, filters.q.strip())
+        found = _found(tx, filters)
+        ids = set.intersection(*found) if found else None
         wanted = _wanted(filters, ids)
         total = q.admin_orders.count_all(tx, **wanted, most=MOST_COUNTED + 1)
         # To look for a page of nothing would be to read all there is.
         rows = q.admin_orders.list_all[sort](tx, **wanted, after=value, after_id=after_id, limit=limit + 1) if total else []
     page = rows[:limit]
     following = grid.cursor(sort, page[-1][column], page[-1]["id"]) if len(rows) > limit else None
-    at_least = total > MOST_COUNTED or ids is not None and len(ids) == MOST_FOUND
+    at_least = total > MOST_COUNTED or any(len(one) == MOST_FOUND for one in found)
     return {"items": [_row(row) for row in page], "next": following, "total": min(total, MOST_COUNTED), "at_least": at_least, "currency": currency}
 
 
-def _found(tx: Tx, text: str) -> list[int] | None:
-    """The orders that a search means, or None where nothing is searched for."""
-    if not text:
-        return None
-    # Numbers are ASCII; to compare them with anything else is an error to the database, not a no.
-    number = grid.starting(text.upper()) if text.isascii() else ""
-    patterns = {"number": number, "address": grid.starting(accounts.email_key(text)), "anywhere": grid.containing(text)}
-    return [row["id"] for row in q.admin_orders.find(tx, **patterns, reach=REACH, most=MOST_FOUND)]
+def _found(tx: Tx, filters: Filters) -> list[set[int]]:
+    """The orders that are searched for, and those with a return, where that is asked."""
+    found, text = [], filters.q.strip()
+    if text:
+        # Numbers are ASCII; to compare them with anything else is an error to the database, not a no.
+        number = grid.starting(text.upper()) if text.isascii() else ""
+        patterns = {"number": number, "address": grid.starting(accounts.email_key(text)), "anywhere": grid.containing(text)}
+        found.append(q.admin_orders.find(tx, **patterns, reach=REACH, most=MOST_FOUND))
+    if filters.returns:
+        found.append(q.admin_orders.find_with_return(tx, status=filters.returns, most=MOST_FOUND))
+    return [{row["id"] for row in rows} for rows in found]
 
 
-def _wanted(filters: Filters, ids: list[int] | None) -> Row:
+def _wanted(filters: Filters, ids: set[int] | None) -> Row:
     return {
         "any_id": ids is None,
         "ids": ids or [],
@@ -106,7 +110,6 @@ def _wanted(filters: Filters, ids: list[int] | None) -> Row:
         "statuses": SOLD if filters.status == "sold" else (filters.status,),
         "payment_status": filters.payment_status or None,
         "fulfilment_status": filters.fulfilment_status or None,
-        "returns": filters.returns or None,
         "since": filters.since,
         "before": filters.until + timedelta(days=1) if filters.until else None,
     }
