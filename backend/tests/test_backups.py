@@ -166,7 +166,7 @@ def test_the_owner_makes_a_backup_takes_it_away_and_puts_it_back(
     (row,) = desk.get(DESK).json["items"]
     assert (row["name"], row["proven_at"] is not None) == (made["name"], True)
     inside = desk.get(f"{DESK}/{row['name']}").json
-    assert (inside["size"], inside["counts"]["products"], inside["counts"]["accounts"]) == (row["size"], 1, 2)
+    assert (inside["size"], inside["counts"]["product"], inside["counts"]["account"]) == (row["size"], 1, 2)
     file = desk.get(f"{DESK}/{row['name']}/file")
     assert (len(file.data), file.headers["Content-Length"]) == (row["size"], str(row["size"]))
     assert row["name"] in file.headers["Content-Disposition"]

@@ -54,6 +54,7 @@ DEADEN = [
     "UPDATE jobs SET leased_by = NULL, leased_until = NULL, asked = FALSE",
     "UPDATE imports SET status = 'failed' WHERE status IN ('checking', 'waiting', 'running')",
     "UPDATE refunds SET status = 'failed' WHERE status = 'pending'",
+    "UPDATE newsletters SET status = 'paused' WHERE status = 'sending'",
     "DELETE FROM backup_tasks",
 ]
 

@@ -30,7 +30,7 @@ log = logging.getLogger("shop.backups")
 
 Kind = Literal["make", "prove", "restore"]
 DRAFT_SECONDS = 86_400
-SHOWN = {"orders": "orders", "users": "accounts", "products": "products"}
+SHOWN = {"orders": "order", "users": "account", "products": "product"}
 
 
 class Backup(TypedDict):
@@ -49,7 +49,7 @@ class Backups(TypedDict):
 
 
 class Contents(Backup):
-    """`counts` of what is in it, by what it is."""
+    """`counts` of what is in it, by what one of it is called."""
 
     counts: dict[str, int]
 
@@ -116,7 +116,7 @@ def get(var: Path, name: str) -> Contents:
     path = find(folder_of(var), name)
     parts = backup_files.contents(path)["parts"]
     counts = {shown: parts[f"tables/{table}.jsonl"]["rows"] for table, shown in SHOWN.items()}
-    return {**_described(path), "counts": counts | {"pictures": sum(part.endswith(".webp") for part in parts)}}
+    return {**_described(path), "counts": counts | {"file": sum(part.startswith("uploads/") for part in parts)}}
 
 
 def take(var: Path, name: str, *, actor_id: int) -> Path:
