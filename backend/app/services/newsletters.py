@@ -169,13 +169,14 @@ LOOKS = {
     "ul": "margin:0 0 16px;padding:0 0 0 24px;font-size:16px;line-height:25px",
     "ol": "margin:0 0 16px;padding:0 0 0 24px;font-size:16px;line-height:25px",
     "li": "margin:0 0 6px",
-    "blockquote": "margin:0 0 16px;padding:0 0 0 16px;border-left:3px solid #c9cdc7",
+    "blockquote": "margin:0 0 16px;padding:0 0 0 16px;border-left:3px solid #a9afa9",
     "table": "margin:0 0 16px;border-collapse:collapse",
-    "th": "padding:6px 12px 6px 0;border-bottom:1px solid #c9cdc7;text-align:left;font-size:15px",
-    "td": "padding:6px 12px 6px 0;border-bottom:1px solid #e2e3de;font-size:15px",
+    "th": "padding:6px 12px 6px 0;border-bottom:1px solid #a9afa9;text-align:left;font-size:15px",
+    "td": "padding:6px 12px 6px 0;border-bottom:1px solid #a9afa9;font-size:15px",
     "a": "color:#1c5a42",
 }
 _opened = re.compile(rf"<({'|'.join(sorted(LOOKS, key=len, reverse=True))})(?=[ >])")
+_mark = re.compile(r"^[-+#>|\s]+|[*_`|]", re.MULTILINE)
 _link = re.compile(r"\[([^\]]*)\]\(<?([^\s)>]+)>?(?: [^)]*)?\)")
 
 
@@ -194,9 +195,13 @@ def _as_text(markdown: str, url: str) -> str:
 
 
 def _content(newsletter: Row | WholeNewsletter, url: str) -> dict[str, Any]:
-    text = _as_text(newsletter["markdown"], url)
-    first_words = " ".join(re.sub(r"[#*_>`|]", " ", text).split())[:140]
-    return {"subject_line": newsletter["subject"], "preview": first_words, "html": _as_html(newsletter["markdown"], url), "text": text}
+    markdown = newsletter["markdown"]
+    return {
+        "subject_line": newsletter["subject"],
+        "preview": " ".join(_mark.sub("", _link.sub(r"\1", markdown)).split())[:140],
+        "html": _as_html(markdown, url),
+        "text": _as_text(markdown, url),
+    }
 
 
 def _shelf(products: list[Product], own: bool, currency: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 import { api } from "../lib/api.js";
 import { handle } from "../lib/form.js";
 import { html, icon, render } from "../lib/html.js";
-import { emptyState } from "../components/states.js";
 
 const part = (name) => document.querySelector(`[data-${name}]`);
 const token = new URLSearchParams(location.search).get("token") ?? "";
@@ -33,12 +32,12 @@ function told(title, markup) {
 
 function refused(error) {
   if (error.status !== 404 && error.status !== 422) return false;
-  told(failed, emptyState({ title: "What now?", text: error.status === 404 ? error.message : "Please open it from the mail once more.", actions: [{ label: "Go to the shop", href: "/" }, { label: "Write to us", href: "/contact" }] }));
+  told(failed, html`<p>${error.status === 404 ? error.message : "Please open it from the mail once more."}</p><p><a class="button button--quiet" href="/">Go to the shop</a></p>`);
   return true;
 }
 
 handle(form, {
   send,
-  done: () => told(heading, html`<p class="alert alert--good">${icon("check")}<span class="alert__text">${said}</span></p><p><a class="lone-link" href="/">Go to the shop</a></p>`),
+  done: () => told(heading, html`<p class="alert alert--good">${icon("check")}<span class="alert__text">${said}</span></p><p><a class="button button--quiet" href="/">Go to the shop</a></p>`),
   refused,
 });
