@@ -13,17 +13,17 @@
                            WHERE s.product_id = p.id AND s.archived_at IS NULL AND (s.stock > 0 OR NOT s.tracked) LIMIT 1) IS NOT NULL)
 
 -- part: card
--- What a card shows. Each subquery is one look-up in an index for each of the few products of a page.
+-- What a card shows. Each subquery is one look-up in an index for each of the few products of a page, so that what all variants
+-- tell together comes as one: stock, number, whether any can be had, and what the cheapest cost before.
 SELECT p.id, p.slug, p.title, p.description, p.brand, p.tags, p.price_minor, p.price_max_minor, p.version, p.created_at,
        p.rating_sum, p.rating_count, p.gift_card,
        p.option1, p.option2, p.option3, p.seo_title, p.seo_description,
        c.id AS category_id, c.slug AS category_slug, c.name AS category_name,
        i.path AS image_path, i.alt AS image_alt, i.width AS image_width, i.height AS image_height, i.widths AS image_widths,
-       (SELECT CAST(COALESCE(SUM(v.stock), 0) AS SIGNED) FROM variants v WHERE v.product_id = p.id AND v.archived_at IS NULL) AS stock,
-       (SELECT COUNT(*) FROM variants v WHERE v.product_id = p.id AND v.archived_at IS NULL) AS variant_count,
-       EXISTS (SELECT 1 FROM variants v WHERE v.product_id = p.id AND v.archived_at IS NULL AND (v.stock > 0 OR NOT v.tracked)) AS in_stock,
-       (SELECT MAX(v.compare_at_minor) FROM variants v
-         WHERE v.product_id = p.id AND v.archived_at IS NULL AND v.price_minor = p.price_minor) AS compare_at_minor
+       (SELECT JSON_ARRAY(CAST(COALESCE(SUM(v.stock), 0) AS SIGNED), COUNT(*), MAX(v.stock > 0 OR NOT v.tracked),
+                          MAX(CASE WHEN v.price_minor = p.price_minor THEN v.compare_at_minor END))
+          FROM variants v
+         WHERE v.product_id = p.id AND v.archived_at IS NULL) AS shelf
 
 -- part: card_joins
   LEFT JOIN categories c ON c.id = p.category_id

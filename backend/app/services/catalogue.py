@@ -393,6 +393,7 @@ def list_categories() -> CategoryList:
 
 
 def _product(row: Row) -> Product:
+    stock, variant_count, in_stock, compare_at_minor = orjson.loads(row["shelf"])
     return {
         "id": row["id"],
         "slug": row["slug"],
@@ -403,10 +404,10 @@ def _product(row: Row) -> Product:
         "tags": [tag for tag in row["tags"].split(", ") if tag],
         "price_minor": row["price_minor"],
         "price_max_minor": row["price_max_minor"],
-        "compare_at_minor": row["compare_at_minor"],
-        "in_stock": bool(row["in_stock"]),
-        "stock": row["stock"],
-        "variant_count": row["variant_count"],
+        "compare_at_minor": compare_at_minor,
+        "in_stock": bool(in_stock),
+        "stock": stock,
+        "variant_count": variant_count,
         "rating": round(int(row["rating_sum"]) / row["rating_count"], 1) if row["rating_count"] else None,
         "rating_count": row["rating_count"],
         "image": media(row["image_path"], row["image_alt"], row["image_width"], row["image_height"], row["image_widths"] or ""),
