@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +18,28 @@ from factories import User
 from flask import Flask
 
 from app import db
-from app.config import Settings
+from app.config import ROOT, Settings
 from app.errors import Unavailable
+from app.private_database import PrivateDatabase
 from app.services import jobs, mail
 from app.services.jobs import Job, Runner, always
+
+# A runner of one job, which never rests and writes down when it begins and ends.
+WORKER = """
+import json, os, sys, threading, time
+from app import db
+from app.services import jobs
+
+def run(settings):
+    for what in ("begins", "ends"):
+        os.write(log, f"{os.getpid()} {what}\\n".encode())
+        time.sleep(0.02)
+
+jobs.TICK = 0.01
+db.open(db.Address(**json.loads(sys.argv[1])), size=3)
+log = os.open(sys.argv[2], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+jobs.run_forever(None, threading.Event(), {"test.job": jobs.Job("test.job", 0, run, jobs.always)})
+"""
 
 
 def rows(sql: str, *params: Any) -> list[tuple[Any, ...]]:
@@ -95,6 +118,33 @@ def test_many_runners_run_a_job_once(shop_settings: Settings) -> None:
     for runner in runners:
         runner.finish()
     assert len(ran) == 1
+
+
+def test_two_workers_on_one_database_never_run_a_job_at_once_and_one_goes_on_when_the_other_is_killed(
+    shop_settings: Settings, server: PrivateDatabase, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    workers = [subprocess.Popen([sys.executable, "-c", WORKER, json.dumps(asdict(server.address())), str(log)], cwd=ROOT / "backend") for _ in range(2)]
+
+    def told() -> list[list[str]]:
+        return [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+
+    try:
+        assert eventually(lambda: {who for who, _ in told()} == {str(worker.pid) for worker in workers}, seconds=20)
+        victim = next(worker for worker in workers if str(worker.pid) == told()[-1][0])
+        victim.kill()
+        victim.wait()
+        before = len(told())
+        change("UPDATE jobs SET leased_until = UTC_TIMESTAMP(6)")  # as if the time of the dead worker's lease were over
+        assert eventually(lambda: len(told()) > before + 10)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    running = ""
+    for who, what in told():
+        assert running == who if what == "ends" else running in ("", str(victim.pid)), told()
+        running = who if what == "begins" else ""
 
 
 def test_a_job_under_way_is_not_begun_again(shop_settings: Settings) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import email
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,9 +23,13 @@ from factories import Thing
 from flask import Flask
 
 from app import db, errors
-from app.config import Settings
+from app.config import ROOT, Settings
+from app.private_database import PrivateDatabase
 from app.services import mail, orders, outbox
 from app.services import settings as choices
+
+sys.path.insert(0, str(ROOT / "bench" / "drills"))
+import mails
 
 DATA = outbox.EXAMPLES
 ORDER, NAME = DATA["order_placed"], DATA["welcome"]
@@ -267,6 +272,11 @@ def test_a_kill_between_the_servers_yes_and_our_note_sends_it_again_under_one_id
     first, second = catcher.caught
     assert first["Message-ID"] == second["Message-ID"]
     assert first["Date"] == second["Date"]
+
+
+def test_workers_that_are_really_killed_there_lose_no_mail(shop: Flask, app_settings: Settings, server: PrivateDatabase) -> None:
+    arrived, fault = mails.killed(3, app_settings, server.address())
+    assert (fault, len(arrived), sum(arrived.values())) == ("", 9, 12)
 
 
 def test_a_server_that_refuses_delays_a_mail_and_loses_none(outside: Settings, catcher: Catcher) -> None:
