@@ -55,7 +55,7 @@ SELECT m.id, m.template, m.recipient, IF(m.status = 'queued', IF(m.last_error = 
    AND (:delayed IS NULL OR (m.last_error <> '') = :delayed)
    AND (:template IS NULL OR m.template = :template)
    AND (:recipient IS NULL OR m.recipient LIKE :recipient ESCAPE '!')
-   AND (:number IS NULL OR m.order_id IN (SELECT o.id FROM orders o WHERE o.number LIKE :number ESCAPE '!'))
+   AND (:any_order OR m.order_id IN (:order_ids))
 
 -- name: list_all -> rows
 -- What a mail says is never among it. The page is cut first; only its rows are then dressed.
@@ -73,7 +73,10 @@ SELECT m.id, m.template, m.recipient, IF(m.status = 'queued', IF(m.last_error = 
  ORDER BY {sort};
 
 -- name: count_all -> value
-SELECT COUNT(*) FROM (SELECT 1 FROM mails m {wanted} LIMIT :most) found;
+SELECT COUNT(*) FROM (SELECT 1 FROM mails m {wanted} ORDER BY m.id LIMIT :most) found;
+
+-- name: find_orders -> rows
+SELECT id FROM orders WHERE number LIKE :number ESCAPE '!' ORDER BY number LIMIT :most;
 
 -- name: retry -> count
 -- Zero rows: it is sent, being sent, was not tried yet, was erased, or its code is no longer good.

@@ -11,11 +11,12 @@ from typing_extensions import TypedDict
 
 from .. import db
 from ..config import Settings
-from ..db import Tx, q
+from ..db import Row, Tx, q
 from ..errors import NotFound
 from . import accounts, bell, events, grid, mail
 from . import settings as choices
 
+MOST_ORDERS = 1000  # whose mails are looked for by a part of their number
 MOST_COUNTED = 10_000  # rows of a table that are counted; of more it is only said that there are more
 CODES = frozenset(name for name in mail.TEMPLATES if name.endswith("_code"))
 
@@ -84,19 +85,21 @@ class Filters:
 
 
 def list_all(filters: Filters, *, sort: Sort, limit: int, after: str) -> MailRows:
-    """One page in two statements, however long it is."""
+    """One page in two statements, three with the number of an order, however many mails there are."""
     _, after_id = grid.read_cursor(after, sort, int)
     text = filters.q.strip()
     by_number = text.upper().startswith("FC-") and text.isascii()
     status, delayed = STATES.get(filters.status, (filters.status, None))
-    wanted = {
+    wanted: Row = {
         "status": status,
         "delayed": delayed,
         "template": (filters.template if filters.template in mail.TEMPLATES else "?") if filters.template else None,
-        "number": grid.starting(text.upper()) if by_number else None,
+        "any_order": not by_number,
         "recipient": grid.starting(text) if text and not by_number else None,
     }
     with db.reading() as tx:
+        found = q.mail.find_orders(tx, number=grid.starting(text.upper()), most=MOST_ORDERS) if by_number else []
+        wanted["order_ids"] = [row["id"] for row in found]
         rows = q.mail.list_all[sort](tx, **wanted, after_id=after_id, limit=limit + 1)
         total = q.mail.count_all(tx, **wanted, most=MOST_COUNTED + 1)
     following = grid.cursor(sort, rows[limit - 1]["id"], rows[limit - 1]["id"]) if len(rows) > limit else None
