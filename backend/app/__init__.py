@@ -21,6 +21,7 @@ ROUTES = (
     "articles",
     "backups",
     "cart",
+    "cart_reminders",
     "categories",
     "catalogue",
     "checkout",

@@ -48,7 +48,8 @@ UPDATE carts SET version = version + 1, updated_at = UTC_TIMESTAMP(6) WHERE id =
 
 -- name: claim -> count
 -- An order takes the cart only as the shopper's request saw it: of two tabs with one cart, one orders it.
-UPDATE carts SET version = version + 1, updated_at = UTC_TIMESTAMP(6) WHERE id = :cart_id AND version = :version;
+-- What is put into it afterwards is another cart, of which may be reminded anew.
+UPDATE carts SET version = version + 1, updated_at = UTC_TIMESTAMP(6), reminded_at = NULL WHERE id = :cart_id AND version = :version;
 
 -- name: get_variant -> row
 SELECT v.id, v.product_id, v.price_minor, v.stock, v.tracked, p.title

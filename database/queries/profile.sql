@@ -1,6 +1,6 @@
 -- name: get -> row
 -- What was spent counts orders that stand: cancelled and expired ones were not paid.
-SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.phone, u.role, u.avatar_path, u.newsletter, u.created_at,
+SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.phone, u.role, u.avatar_path, u.newsletter, u.cart_reminders, u.created_at,
        (SELECT CAST(COALESCE(SUM(o.total_minor), 0) AS SIGNED)
           FROM orders o
          WHERE o.user_id = u.id AND o.status NOT IN ('cancelled', 'expired')) AS spent_minor,

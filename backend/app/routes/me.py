@@ -25,6 +25,8 @@ class Changes(Body):
     last_name: Line = Field("", max_length=80)
     phone: Line = Field("", max_length=32)
     newsletter: bool = False
+    # One mail about a cart that was left.
+    cart_reminders: bool = False
 
 
 class PasswordChange(Body):
@@ -64,7 +66,7 @@ def get_profile() -> Profile:
 @bp.patch("")
 @signed_in
 def change_profile(body: Changes) -> Profile:
-    """Change name, phone or the newsletter choice; what is not given stays."""
+    """Change name, phone, or the choice of newsletter and reminders of carts; what is not given stays."""
     return profile.change(http.account_id(), body.model_dump(exclude_unset=True))
 
 

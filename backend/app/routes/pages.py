@@ -47,6 +47,7 @@ PLAIN_PAGES = {
     "account/privacy": "account-privacy",
     "gift-cards": "gift-cards",
     "contact": "contact",
+    "cart-reminders/unsubscribe": "cart-reminders",
     "newsletter/confirm": "newsletter-confirm",
     "newsletter/unsubscribe": "newsletter-unsubscribe",
     "tickets": "tickets",

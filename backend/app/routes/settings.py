@@ -111,6 +111,12 @@ class LevelSettings(Versioned):
     levels: list[CustomerLevel] = Field(max_length=10)
 
 
+class CustomerSettings(Versioned):
+    cart_reminder_hours: int = Field(ge=0, le=720)
+    ticket_coupon_percent: int = Field(ge=1, le=100)
+    ticket_coupon_minor: int | None = Field(None, ge=1, le=MOST_MINOR)
+
+
 class StaffSettings(Versioned):
     staff_totp: bool
 
@@ -231,6 +237,13 @@ def save_levels(body: LevelSettings) -> Section:
     _once([level.from_minor for level in body.levels], "levels.{}.from_minor", "Another level begins here.")
     _once([level.code or i for i, level in enumerate(body.levels)], "levels.{}.code", "Another level has this code.")
     return _save("levels", body)
+
+
+@bp.put("/customers")
+@admin(problems=(409,), step_up=True)
+def save_customers(body: CustomerSettings) -> Section:
+    """When carts are reminded of, and how much staff may give away in a ticket."""
+    return _save("customers", body)
 
 
 @bp.put("/staff")

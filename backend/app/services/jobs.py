@@ -33,6 +33,7 @@ from . import (
     backups,
     bell,
     cart,
+    cart_reminders,
     dashboard,
     discovery,
     doctor,
@@ -328,6 +329,12 @@ def send_newsletters(settings: Settings) -> str:
 def forget_unconfirmed_subscribers(settings: Settings) -> str:
     """Forgets addresses that were typed for the newsletter and never confirmed."""
     return f"{subscribers.forget_unconfirmed()} forgotten"
+
+
+@job("carts.remind", every=600, when=cart_reminders.any_due)
+def remind_of_carts(settings: Settings) -> str:
+    """Reminds customers who asked for it of a cart that they left."""
+    return f"{cart_reminders.remind_due()} reminded"
 
 
 @job("orders.expire_unpaid", every=30)

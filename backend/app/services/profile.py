@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, SignInRequired
-from . import accounts, events, limits, mail, settings, subscribers
+from . import accounts, cart_reminders, events, limits, mail, settings, subscribers
 from .accounts import Challenge
 from .catalogue import Image, media
 from .limits import Limit
@@ -33,6 +33,7 @@ class Profile(TypedDict):
     avatar: Image | None
     level: str
     newsletter: bool
+    cart_reminders: bool
     totp: bool
     created_at: datetime
 
@@ -55,6 +56,7 @@ def get(user_id: int) -> Profile:
         "avatar": media(row["avatar_path"], "", AVATAR_SIZE, AVATAR_SIZE),
         "level": level_for(row["spent_minor"], shop["levels"]),
         "newsletter": bool(row["newsletter"]),
+        "cart_reminders": bool(row["cart_reminders"]),
         "totp": bool(row["totp"]),
         "created_at": row["created_at"],
     }
@@ -67,7 +69,7 @@ def level_for(spent_minor: int, levels: list[dict[str, Any]]) -> str:
 
 
 def change(user_id: int, changes: dict[str, Any]) -> Profile:
-    """Change what is given of first_name, last_name, phone and newsletter."""
+    """Change what is given of first_name, last_name, phone, newsletter and cart_reminders."""
     db.transaction(_change, user_id, changes)
     return get(user_id)
 
@@ -77,6 +79,8 @@ def _change(tx: Tx, user_id: int, changes: dict[str, Any]) -> None:
     q.profile.change(tx, user_id=user_id, **given)
     if changes.get("newsletter") is not None:
         subscribers.choose(tx, user_id, changes["newsletter"])
+    if changes.get("cart_reminders") is not None:
+        cart_reminders.choose(tx, user_id, changes["cart_reminders"])
 
 
 def confirm(user_id: int, password: str, *, field: str, limited: bool) -> Row:

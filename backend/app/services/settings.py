@@ -58,6 +58,10 @@ FIRST_VALUES: dict[str, Any] = {
     ],
     "bank_account": "",
     "gift_card_years": 3,  # for which a card can be spent, None for ever
+    "cart_reminder_hours": 0,  # after which whoever asked for it is reminded of a cart that they left; 0 is never
+    # The most that a coupon may take off which is given in a ticket; no amount is no limit.
+    "ticket_coupon_percent": 100,
+    "ticket_coupon_minor": None,
     # Whether staff and admins must have a second factor before they may do what only they may.
     "staff_totp": False,
     # How often what strangers can do may be done: so many uses in so many seconds.
@@ -206,6 +210,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "payments": ("payment_methods", "bank_account", "transfer_days"),
     "orders": ("low_stock", "return_days", "gift_card_years"),
     "levels": ("levels",),
+    "customers": ("cart_reminder_hours", "ticket_coupon_percent", "ticket_coupon_minor"),
     "staff": ("staff_totp",),
     "backups": ("backup_nightly", "backup_hour", "backup_days"),
 }

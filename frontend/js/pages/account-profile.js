@@ -121,6 +121,7 @@ function takeDrops() {
 function fillYou() {
   for (const name of ["first_name", "last_name", "phone"]) you.elements[name].value = profile[name];
   you.elements.newsletter.checked = profile.newsletter;
+  you.elements.cart_reminders.checked = profile.cart_reminders;
 }
 
 /** An emptied field is a change, too. */

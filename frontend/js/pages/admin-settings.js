@@ -118,6 +118,12 @@ const SECTIONS = {
     },
     value: () => ({}),
   },
+  customers: {
+    title: "Customers", about: "Saving asks for your password if you have not given it lately.",
+    draw: ({ cart_reminder_hours: hours, ticket_coupon_percent: percent, ticket_coupon_minor: amount }) => html`<div class="choices__pair">
+      ${input("cart_reminder_hours", "Hours until a cart is reminded of", hours, { needed: true, more: WHOLE, hint: "One mail for each cart, only to accounts that asked for it. 0: never." })}${input("ticket_coupon_percent", "Coupons in tickets: at most, per cent", percent, { needed: true, more: WHOLE })}${input("ticket_coupon_minor", `Or at most, ${currency}`, typedAmount(amount), { more: AMOUNT, hint: "Empty: any amount." })}</div>`,
+    value: ({ elements }) => ({ cart_reminder_hours: whole(elements.cart_reminder_hours.value), ticket_coupon_percent: whole(elements.ticket_coupon_percent.value), ticket_coupon_minor: amountOrNull(elements.ticket_coupon_minor.value) }),
+  },
   staff: {
     title: "Staff", about: "",
     draw: ({ staff_totp: on }) => box("staff_totp", "Staff and admins sign in by two steps", on, { note: "Who has not set it up is led there first, you included." }),
@@ -135,7 +141,7 @@ const SECTIONS = {
 const LABELS = {
   name: "Name", seller: "Seller", tax_number: "VAT number", invoice_note: "Foot of invoices", currency: "Currency", prices_include_tax: "Prices include tax", tax_rate_bp: "Rate for all others", tax_rates: "Rates by country",
   shipping_countries: "Countries", shipping_methods: "Ways of delivery", payment_methods: "Ways to pay", bank_account: "Account", transfer_days: "Days to wait", low_stock: "Stock is low at", return_days: "Days for a return",
-  gift_card_years: "Years of a gift card", levels: "Levels", staff_totp: "Two steps for staff", backup_nightly: "Each night", backup_hour: "At", backup_days: "Days to keep backups",
+  gift_card_years: "Years of a gift card", levels: "Levels", cart_reminder_hours: "Hours until a cart is reminded of", ticket_coupon_percent: "Coupons in tickets, per cent", ticket_coupon_minor: "Coupons in tickets", staff_totp: "Two steps for staff", backup_nightly: "Each night", backup_hour: "At", backup_days: "Days to keep backups",
 };
 
 // ---- saving
