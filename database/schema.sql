@@ -1036,7 +1036,7 @@ CREATE TABLE subscribers (
     PRIMARY KEY (id),
     UNIQUE KEY uq_subscribers_email (email_key),
     KEY ix_subscribers_status (status, id),
-    KEY ix_subscribers_asked (status, asked_at),
+    KEY ix_subscribers_email (status, email_key),
     CONSTRAINT ck_subscribers_status CHECK (status IN ('pending', 'subscribed', 'unsubscribed')),
     CONSTRAINT ck_subscribers_source CHECK (source IN ('form', 'account', 'staff'))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
@@ -1184,4 +1184,4 @@ CREATE TABLE backup_tasks (
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
     ('0001_baseline', 'e9568245f2dfb96cd9affabdc3e913eba467575781e468816ac6d4c4d66e3739', UTC_TIMESTAMP(6)),
-    ('0002_running_the_shop', 'a3d92401f2821bd07b64aa099102db5a5bddbe9e1d9b08e67caa4d8f5f11c908', UTC_TIMESTAMP(6));
+    ('0002_running_the_shop', 'ad064118d33261ddaacdd98b5c75fd866550fcf08e00c832ff4f4ef8e52f2d11', UTC_TIMESTAMP(6));

@@ -272,7 +272,7 @@ def test_each_reader_is_shown_what_they_may_like_at_the_cost_of_one(
         change("INSERT INTO recommendations (user_id, product_id, score) VALUES (%s, %s, %s)", alice.id, thing.id, 1 / (1 + thing.id))
     client.put(f"/api/v1/wishlist/{things[0].id}")
     costs = []
-    for more in (0, 40):
+    for more in (0, 20):
         readers(*(f"reader{n}" for n in range(more)))
         act(desk, draft(desk, recommend=True), "send")
         before = statements()
@@ -280,7 +280,7 @@ def test_each_reader_is_shown_what_they_may_like_at_the_cost_of_one(
         costs.append(statements() - before)
         change("UPDATE newsletter_mails SET status = 'sent'")
     assert costs[0] == costs[1]
-    [(hers,), (others,)] = rows("SELECT data FROM mails WHERE template = 'newsletter' ORDER BY id DESC LIMIT 39, 2")[::-1]
+    [(hers,), (others,)] = rows("SELECT data FROM mails WHERE template = 'newsletter' ORDER BY id DESC LIMIT 19, 2")[::-1]
     assert [one["title"] for one in orjson.loads(hers)["products"]] == [thing.title for thing in things[1:5]]
     assert (orjson.loads(hers)["heading"], orjson.loads(others)["heading"], len(orjson.loads(others)["products"])) == ("Picked for you", "What others like", 4)
 

@@ -92,7 +92,7 @@ CREATE TABLE subscribers (
     PRIMARY KEY (id),
     UNIQUE KEY uq_subscribers_email (email_key),
     KEY ix_subscribers_status (status, id),
-    KEY ix_subscribers_asked (status, asked_at),
+    KEY ix_subscribers_email (status, email_key),
     CONSTRAINT ck_subscribers_status CHECK (status IN ('pending', 'subscribed', 'unsubscribed')),
     CONSTRAINT ck_subscribers_source CHECK (source IN ('form', 'account', 'staff'))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;

@@ -50,7 +50,7 @@ UPDATE users u JOIN subscribers s ON s.email_key = u.email_key SET u.newsletter 
 DELETE FROM subscribers WHERE email_key = :email_key;
 
 -- name: delete_unconfirmed -> count
-DELETE FROM subscribers WHERE status = 'pending' AND asked_at < UTC_TIMESTAMP(6) - INTERVAL :days DAY ORDER BY asked_at LIMIT :limit;
+DELETE FROM subscribers WHERE status = 'pending' AND asked_at < UTC_TIMESTAMP(6) - INTERVAL :days DAY ORDER BY id LIMIT :limit;
 
 -- name: withdraw -> count
 -- What waits in the outbox is not sent after all, unless a worker has it in hand just now.

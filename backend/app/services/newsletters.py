@@ -28,8 +28,8 @@ from .mail import Letter, Rendered
 Status = Literal["", "draft", "sending", "paused", "sent"]
 Action = Literal["send", "pause", "resume"]
 MOST_MARKDOWN = 20_000  # characters
-BATCH = 50  # readers written to in one transaction
-WINDOW = 100  # mails of newsletters that wait in the outbox at most: an order's confirmation comes after these and no more
+BATCH = 25  # readers written to in one transaction
+WINDOW = 50  # mails of newsletters that wait in the outbox at most: an order's confirmation comes after these and no more
 SETTLED = 500  # mails counted in one step
 PRODUCTS = 4  # recommended to each reader
 
