@@ -58,6 +58,8 @@ DEADEN = [
     "DELETE FROM backup_tasks",
 ]
 
+# What reading a file raises that is no backup, or no longer.
+UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 # About how many rows each table has: known without counting them.
 LENGTHS = "SELECT table_name, table_rows FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
 
@@ -192,7 +194,7 @@ def verify(path: Path) -> Manifest:
             whole = whole and tables == sorted(f"tables/{table}.jsonl" for table in manifest["tables"])
             if not whole or not all(_as_written(archive, name, part) for name, part in manifest["parts"].items()):
                 raise Conflict("This file is not a whole backup, or was changed after it was made. Nothing was touched.")
-    except (OSError, EOFError, ValueError, KeyError, TypeError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise Conflict("This file is not a whole backup, or was changed after it was made. Nothing was touched.") from error
     if unknown := set(manifest["versions"]) - {file.stem for file in migrations.migration_files()}:
         raise Conflict(f"This backup is from a newer version of the shop ({', '.join(sorted(unknown))}). Nothing was touched.")
@@ -215,8 +217,13 @@ def _digest(file: IO[bytes]) -> str:
 
 def prove(owner: Address, path: Path, progress: Progress) -> None:
     """Restore a backup beside the shop, examine it there, and note on success that it was proven."""
-    with _loaded(owner, path, verify(path), progress):
-        note = path.with_suffix(".proven")
+    note = path.with_suffix(".proven")
+    try:
+        manifest = verify(path)
+    except Conflict:
+        note.unlink(missing_ok=True)
+        raise
+    with _loaded(owner, path, manifest, progress):
         note.write_text(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}", encoding="ascii")
 
 
@@ -225,13 +232,12 @@ def proven_at(path: Path) -> str:
     return note.read_text(encoding="ascii") if note.exists() else ""
 
 
-def contents(path: Path) -> Manifest:
-    """What a backup says it holds. Whether it is as it was written, verify() finds out."""
+def contents(path: Path) -> dict[str, int]:
+    """What a backup says it holds: its parts, with the rows of each. Whether they are as they were written, verify() finds out."""
     try:
         with zipfile.ZipFile(path) as archive:
-            manifest: Manifest = json.loads(archive.read("manifest.json"))
-            return manifest
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            return {name: int(part["rows"]) for name, part in json.loads(archive.read("manifest.json"))["parts"].items()}
+    except UNREADABLE as error:
         raise Conflict("This file is not a whole backup, or was changed after it was made.") from error
 
 

@@ -114,8 +114,8 @@ def find(folder: Path, name: str) -> Path:
 def get(var: Path, name: str) -> Contents:
     """One of them with what it says it holds. Raises NotFound, and Conflict for a file that is no backup any more."""
     path = find(folder_of(var), name)
-    parts = backup_files.contents(path)["parts"]
-    counts = {shown: parts[f"tables/{table}.jsonl"]["rows"] for table, shown in SHOWN.items()}
+    parts = backup_files.contents(path)
+    counts = {shown: parts.get(f"tables/{table}.jsonl", 0) for table, shown in SHOWN.items()}
     return {**_described(path), "counts": counts | {"file": sum(part.startswith("uploads/") for part in parts)}}
 
 

@@ -22,7 +22,7 @@ class Telling:
         self.note, self.due = note, 0.0
 
     def __call__(self, done: int, total: int) -> None:
-        if time.monotonic() < self.due:
+        if done < total and time.monotonic() < self.due:
             return
         self.due = time.monotonic() + TELL_EVERY
         try:

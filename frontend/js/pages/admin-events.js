@@ -6,10 +6,11 @@ import { staff } from "../components/staff.js";
 import { emptyState } from "../components/states.js";
 import "../components/data-grid.js";
 
-const BAD = new Set(["fault", "sign_in_refused", "payment_refused", "blocked", "deactivated"]);
+const BAD = new Set(["fault", "sign_in_refused", "payment_refused", "blocked", "deactivated", "backup_failed", "invariant_broken"]);
 const PAGES = {
   order: ({ subject }) => subject && `/admin/orders/${subject}`,
   product: ({ subject_id: id }) => id && `/admin/products/${id}`,
+  backup: () => "/admin/backups",
 };
 
 const grid = document.querySelector("data-grid");
