@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from app import db
 from app.errors import Unavailable
-from app.services import imports, product_csv, products
+from app.services import imports, product_csv, products, progress
 
 DATA = Path(__file__).parent / "data"
 SHOPIFY, SIMPLE = (DATA / "shopify.csv").read_bytes(), (DATA / "simple.csv").read_bytes()
@@ -486,7 +486,7 @@ def test_progress_is_seen_while_it_runs(staff: ShopClient, look: Send, var: Path
         seen.append(rows("SELECT status, done, total FROM imports")[0])
         return add(*args, **more)
 
-    monkeypatch.setattr(imports, "TELL_EVERY", 0)
+    monkeypatch.setattr(progress, "TELL_EVERY", 0)
     monkeypatch.setattr(products, "add", watched)
     imports.carry_out_due(var)
 
