@@ -48,14 +48,32 @@ CREATE TABLE users (
     status         VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'active' COMMENT 'export',
     blocked_until  DATETIME(6)     NULL COMMENT 'export',
     block_reason   VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'export',
+    signed_in_at   DATETIME(6)     NULL COMMENT 'export',
     created_at     DATETIME(6)     NOT NULL COMMENT 'export',
     updated_at     DATETIME(6)     NOT NULL COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_users_username (username_key),
     UNIQUE KEY uq_users_email (email_key),
     KEY ix_users_role (role, id),
+    KEY ix_users_status (status, id),
+    KEY ix_users_blocked (blocked_until, id),
+    KEY ix_users_created (created_at, id),
     CONSTRAINT ck_users_role CHECK (role IN ('customer', 'staff', 'admin')),
     CONSTRAINT ck_users_status CHECK (status IN ('active', 'deactivated'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- What the people who run the shop note about a customer; the customer's own data, and told in their export.
+CREATE TABLE user_notes (
+    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    user_id     BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    author_id   BIGINT UNSIGNED NULL COMMENT 'keep',
+    body        VARCHAR(2000)   NOT NULL COMMENT 'erase',
+    created_at  DATETIME(6)     NOT NULL COMMENT 'export',
+    PRIMARY KEY (id),
+    KEY ix_user_notes_user (user_id, id),
+    KEY ix_user_notes_author (author_id),
+    CONSTRAINT fk_user_notes_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_notes_author FOREIGN KEY (author_id) REFERENCES users (id) ON DELETE SET NULL
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- The default is the address that was chosen as such last, or else the oldest: a rule of reading, so there is exactly one whatever happens at once.
@@ -907,6 +925,7 @@ CREATE TABLE contact_messages (
     KEY ix_contact_messages_user (user_id),
     KEY ix_contact_messages_email (email_key),
     KEY ix_contact_messages_status (status, id),
+    KEY ix_contact_messages_created (created_at, id),
     CONSTRAINT fk_contact_messages_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
     CONSTRAINT ck_contact_messages_status CHECK (status IN ('open', 'done'))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
@@ -1017,6 +1036,7 @@ CREATE TABLE mails (
     KEY ix_mails_invoice (invoice_id),
     KEY ix_mails_recipient (recipient),
     KEY ix_mails_template (template, id),
+    KEY ix_mails_created (created_at, id),
     CONSTRAINT fk_mails_order FOREIGN KEY (order_id) REFERENCES orders (id),
     CONSTRAINT fk_mails_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT fk_mails_invoice FOREIGN KEY (invoice_id) REFERENCES invoices (id),
@@ -1184,4 +1204,4 @@ CREATE TABLE backup_tasks (
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
     ('0001_baseline', 'e9568245f2dfb96cd9affabdc3e913eba467575781e468816ac6d4c4d66e3739', UTC_TIMESTAMP(6)),
-    ('0002_running_the_shop', 'ad064118d33261ddaacdd98b5c75fd866550fcf08e00c832ff4f4ef8e52f2d11', UTC_TIMESTAMP(6));
+    ('0002_running_the_shop', 'c91de068c857c03f13f1d435c71a0e5ceed7d7bdbdff2984e157822866561aee', UTC_TIMESTAMP(6));

@@ -242,3 +242,42 @@ ALTER TABLE orders ADD KEY ix_orders_sent (fulfilment_status, placed_at, id, sta
 
 -- step: index orders.ix_orders_total
 ALTER TABLE orders ADD KEY ix_orders_total (total_minor, id, status, payment_status, fulfilment_status);
+
+-- step: table user_notes
+CREATE TABLE user_notes (
+    id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    user_id     BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    author_id   BIGINT UNSIGNED NULL COMMENT 'keep',
+    body        VARCHAR(2000)   NOT NULL COMMENT 'erase',
+    created_at  DATETIME(6)     NOT NULL COMMENT 'export',
+    PRIMARY KEY (id),
+    KEY ix_user_notes_user (user_id, id),
+    KEY ix_user_notes_author (author_id),
+    CONSTRAINT fk_user_notes_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT fk_user_notes_author FOREIGN KEY (author_id) REFERENCES users (id) ON DELETE SET NULL
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- step: column users.signed_in_at
+ALTER TABLE users ADD COLUMN signed_in_at DATETIME(6) NULL COMMENT 'export' AFTER block_reason;
+
+-- step: data
+-- Who signed in before is known by the devices that they did it on.
+UPDATE users u
+  JOIN (SELECT user_id, MAX(seen_at) AS seen_at FROM known_devices GROUP BY user_id) d ON d.user_id = u.id
+   SET u.signed_in_at = d.seen_at
+ WHERE u.signed_in_at IS NULL;
+
+-- step: index users.ix_users_status
+ALTER TABLE users ADD KEY ix_users_status (status, id);
+
+-- step: index users.ix_users_blocked
+ALTER TABLE users ADD KEY ix_users_blocked (blocked_until, id);
+
+-- step: index users.ix_users_created
+ALTER TABLE users ADD KEY ix_users_created (created_at, id);
+
+-- step: index mails.ix_mails_created
+ALTER TABLE mails ADD KEY ix_mails_created (created_at, id);
+
+-- step: index contact_messages.ix_contact_messages_created
+ALTER TABLE contact_messages ADD KEY ix_contact_messages_created (created_at, id);
