@@ -25,6 +25,7 @@ ROUTES = (
     "categories",
     "catalogue",
     "checkout",
+    "contact",
     "dashboard",
     "devices",
     "discovery",

@@ -39,6 +39,13 @@ class PdfFile(Response):
         super().__init__(content, mimetype="application/pdf", headers={"Content-Disposition": f'inline; filename="{file_name}"'})
 
 
+class PictureFile(Response):
+    """An answer that is a picture somebody sent, which can do nothing in a browser but be shown."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content, mimetype="image/webp", headers={"Content-Security-Policy": "default-src 'none'; sandbox"})
+
+
 class MailPage(Response):
     """An answer that is a mail, to be shown in a frame. It brings its own styles, and nothing else: no script, no picture from elsewhere.
 
@@ -55,4 +62,4 @@ class MailPage(Response):
         super().__init__(framed, mimetype="text/html", headers={"Content-Security-Policy": self.CSP})
 
 
-FILES: dict[Any, str] = {CsvFile: "text/csv", PdfFile: "application/pdf", MailPage: "text/html", ZipFile: "application/zip"}
+FILES: dict[Any, str] = {CsvFile: "text/csv", PdfFile: "application/pdf", MailPage: "text/html", PictureFile: "image/webp", ZipFile: "application/zip"}

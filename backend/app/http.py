@@ -25,12 +25,12 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from . import errors
 from .config import Settings
 from .fields import Body, CountryCode, Email, Line, M, Moment, Params, Prose, Secret, Username, Words, WordsLine, validated
-from .files import FILES, CsvFile, MailPage, PdfFile, ZipFile
+from .files import FILES, CsvFile, MailPage, PdfFile, PictureFile, ZipFile
 from .services import events, limits, sessions, settings, tokens
 from .services.sessions import Account, Visitor
 
 __all__ = ["Body", "CountryCode", "Email", "Line", "Moment", "Params", "Prose", "Secret", "Username", "Words", "WordsLine"]
-__all__ += ["FILES", "CsvFile", "MailPage", "PdfFile", "ZipFile"]
+__all__ += ["FILES", "CsvFile", "MailPage", "PdfFile", "PictureFile", "ZipFile"]
 
 log = logging.getLogger("shop.http")
 
@@ -167,6 +167,7 @@ COUNTED_BY = {
     "orders": _buyer,
     "gift_cards": _address,
     "contact": _address,
+    "attachments": _address,
     "newsletter": _address,
     "tickets": _account,
 }

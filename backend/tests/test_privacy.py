@@ -17,11 +17,12 @@ from factories import PASSWORD, Thing, User
 from flask import Flask
 from PIL import Image
 from test_accounts import at_once, auth, change, mails, rows, who
+from test_support import uploaded
 from werkzeug.test import TestResponse
 
 from app import db
 from app.config import Settings
-from app.services import gift_cards, mail, orders, privacy, refunds, returns, reviews, shipments, support
+from app.services import contact, gift_cards, mail, orders, privacy, refunds, returns, reviews, shipments, support
 
 ME = "/api/v1/me"
 NEW_PASSWORD = "cobalt-meadow-72"
@@ -92,7 +93,7 @@ def order(client: ShopClient, word: str, **more: Any) -> str:
     size = {"options": ("Small", "", ""), "sku": f"SKU-{word[0]}{client.get('/api/v1/orders').json.get('total', 0)}"}
     client.add(factories.product(variants=[size], option_names=("Size", "", "")).variant)
     address = {name: f"{word}-{name}" for name in ("name", "line1", "line2", "city", "region", "phone")} | {"postcode": f"{word}-7", "country": "BE"}
-    answer = client.order(key=f"{word}-key-{more}", address=address, note=f"{word}-note", **more)
+    answer = client.order(key=f"{word}-key-{more}", address=address, note=f"{word}-note", terms_accepted=True, **more)
     assert answer.status_code == 201, answer.json
     return str(answer.json["number"])
 
@@ -101,7 +102,7 @@ def live(shop: Flask, client: ShopClient, user: User, word: str) -> list[str]:
     """Do all that leaves a trace in the shop, with values that name the person; gives the numbers of the orders."""
     client.as_(user)
     client.put(f"{ME}/password", json={"current_password": PASSWORD, "new_password": OWN_PASSWORD[word]})
-    client.patch(ME, json={"first_name": f"{word}-first", "last_name": f"{word}-last", "phone": f"{word}-phone", "newsletter": True})
+    client.patch(ME, json={"first_name": f"{word}-first", "last_name": f"{word}-last", "phone": f"{word}-phone", "newsletter": True, "cart_reminders": True})
     out = io.BytesIO()
     Image.new("RGB", (40, 40)).save(out, "PNG")
     client.put(f"{ME}/avatar", data=out.getvalue(), content_type="image/png")
@@ -167,9 +168,17 @@ def leave_opinions(client: ShopClient, user: User, word: str, number: str, thing
 
 def write_to_the_shop(client: ShopClient, user: User, word: str, number: str) -> None:
     """A message by the contact form, and a ticket in which staff answer, note something and give a coupon."""
-    message = {"name": f"{word}-sender", "email": f"{word}@writes.example", "subject": f"{word}-subject", "message": f"{word}-message"}
+    message = {
+        "name": f"{word}-sender",
+        "email": f"{word}@writes.example",
+        "subject": f"{word}-subject",
+        "message": f"{word}-message",
+        "pictures": [uploaded(client)],
+    }
     assert client.post("/api/v1/contact", json=message).status_code == 204
-    question = {"subject": f"{word}-question", "message": f"{word}-worry", "order_number": number}
+    [(message,)] = rows("SELECT MAX(id) FROM contact_messages")
+    contact.answer(message, f"{word}-answered", actor_id=user.id)
+    question = {"subject": f"{word}-question", "message": f"{word}-worry", "order_number": number, "pictures": [uploaded(client)]}
     ticket = client.post("/api/v1/tickets", json=question).json["ticket"]["number"]
     for internal in (True, False):
         support.answer(ticket, f"{word}-said-{internal}", internal=internal, actor_id=user.id)

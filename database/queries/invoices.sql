@@ -30,6 +30,9 @@ VALUES (:kind, :number, :order_id, :refund_id, :document, :sha256, :issued_at);
 -- name: get_number -> value
 SELECT number FROM invoices WHERE order_id = :order_id AND kind = :kind AND (:refund_id IS NULL OR refund_id = :refund_id) ORDER BY id LIMIT 1;
 
+-- name: find_issued -> row
+SELECT id, number FROM invoices WHERE order_id = :order_id AND kind = 'invoice' ORDER BY id LIMIT 1;
+
 -- name: get_document -> row
 SELECT i.kind, i.number, i.document, i.sha256
   FROM invoices i

@@ -1,18 +1,3 @@
--- name: add_contact -> id
-INSERT INTO contact_messages (user_id, name, email, email_key, subject, body, created_at)
-VALUES (:user_id, :name, :email, :email_key, :subject, :body, UTC_TIMESTAMP(6));
-
--- name: list_contacts_of -> rows
--- Written while signed in, or with the account's address.
-SELECT c.name, c.email, c.subject, c.body, c.created_at
-  FROM contact_messages c
- WHERE c.user_id = :user_id OR c.email_key = (SELECT u.email_key FROM users u WHERE u.id = :user_id)
- ORDER BY c.id
- LIMIT 10000;
-
--- name: delete_contacts -> count
-DELETE FROM contact_messages WHERE user_id = :user_id OR email_key = :email_key;
-
 -- name: lock_person -> row
 -- Whoever writes holds their account's row, so that nothing is written after an erasure.
 SELECT id, email, username FROM users WHERE id = :user_id FOR UPDATE;
@@ -110,3 +95,9 @@ INSERT INTO canned_replies (title, body) VALUES (:title, :body);
 
 -- name: delete_canned -> count
 DELETE FROM canned_replies WHERE id = :canned_id;
+
+-- name: lock_canned -> row
+SELECT id FROM canned_replies WHERE id = :canned_id FOR UPDATE;
+
+-- name: change_canned -> count
+UPDATE canned_replies SET title = :title, body = :body WHERE id = :canned_id;

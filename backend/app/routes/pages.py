@@ -25,7 +25,8 @@ FOR_EVER = "public, max-age=31536000, immutable"
 # What stands in an upload can do nothing in a browser but be shown.
 MEDIA_CSP = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 # Names are the shop's own, so whatever is no such name, a way out of the folder above all, is no picture.
-MEDIA_NAME = re.compile(r"[a-z0-9](?:[a-z0-9/-]{0,180}[a-z0-9])?\.(svg|webp)")
+# Pictures in messages lie there, too, and are nobody's to see but whose they are.
+MEDIA_NAME = re.compile(r"(?!attachments/)[a-z0-9](?:[a-z0-9/-]{0,180}[a-z0-9])?\.(svg|webp)")
 # As product-card.js and product.js say how wide a picture is shown: another word here, and the browser fetches it twice.
 CARD_SIZES = "(min-width: 48rem) 22vw, 46vw"
 GALLERY_SIZES = "(min-width: 84rem) 44rem, (min-width: 52rem) 52vw, 100vw"

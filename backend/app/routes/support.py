@@ -6,30 +6,26 @@ from flask import Blueprint
 from pydantic import Field
 
 from .. import http
-from ..http import Body, Email, Line, Params, Words, WordsLine, anyone, send_header, signed_in, staff
+from ..http import Body, Line, Params, Words, WordsLine, send_header, signed_in, staff
 from ..services import support
 from ..services.promotions import Kind
 from ..services.support import CannedReplies, CannedReply, StaffThread, StaffTickets, Status, Thread, TicketCount, TicketList
 from .checkout import idempotency_key
+from .contact import PictureNames
 
 bp = Blueprint("support", __name__, url_prefix="/api/v1")
-
-
-class ContactMessage(Body):
-    name: WordsLine = Field(min_length=1, max_length=120)
-    email: Email
-    subject: WordsLine = Field(min_length=1, max_length=160)
-    message: Words = Field(min_length=1, max_length=5000)
 
 
 class NewTicket(Body):
     subject: WordsLine = Field(min_length=1, max_length=160)
     message: Words = Field(min_length=1, max_length=5000)
     order_number: Line | None = Field(None, max_length=40)
+    pictures: PictureNames = []
 
 
 class TicketMessage(Body):
     message: Words = Field(min_length=1, max_length=5000)
+    pictures: PictureNames = []
 
 
 class TicketPage(Params):
@@ -68,13 +64,6 @@ class NewCannedReply(Body):
     body: Words = Field(min_length=1, max_length=5000)
 
 
-@bp.post("/contact")
-@anyone(status=204, limit="contact")
-def contact(body: ContactMessage) -> None:
-    """Write to the shop, with an account or without. The answer comes by mail."""
-    support.contact(http.user_id(), **body.model_dump(), limited=http.limited())
-
-
 @bp.get("/tickets")
 @signed_in(problems=(422,))
 def list_tickets(params: TicketPage) -> TicketList:
@@ -107,7 +96,7 @@ def get_ticket(number: str) -> Thread:
 @signed_in(status=201, problems=(404, 409), limit="tickets")
 def reply(number: str, body: TicketMessage) -> Thread:
     """Write on in a ticket; a closed one is open again."""
-    return support.reply(http.account_id(), number, body.message)
+    return support.reply(http.account_id(), number, body.message, body.pictures)
 
 
 @bp.get("/admin/tickets")
@@ -130,6 +119,13 @@ def list_canned_replies() -> CannedReplies:
 def add_canned_reply(body: NewCannedReply) -> CannedReply:
     """Keep a reply to be used again."""
     return support.add_canned(body.title, body.body)
+
+
+@bp.put("/admin/tickets/replies/<int:canned_id>")
+@staff(problems=(404,))
+def change_canned_reply(canned_id: int, body: NewCannedReply) -> CannedReply:
+    """Replace a reply's title and words."""
+    return support.change_canned(canned_id, body.title, body.body)
 
 
 @bp.delete("/admin/tickets/replies/<int:canned_id>")
@@ -157,7 +153,7 @@ def change_ticket(number: str, body: TicketChange) -> StaffThread:
 @staff(status=201, problems=(404, 409))
 def answer_ticket(number: str, body: StaffAnswer) -> StaffThread:
     """Answer the customer, or leave an `internal` note."""
-    return support.answer(number, body.message, internal=body.internal, actor_id=http.account_id())
+    return support.answer(number, body.message, internal=body.internal, pictures=body.pictures, actor_id=http.account_id())
 
 
 @bp.post("/admin/tickets/<number>/coupon")
@@ -168,6 +164,13 @@ def give_coupon(number: str, body: TicketCoupon) -> StaffThread:
     if repeated:
         send_header("Idempotent-Replayed", "true")
     return thread
+
+
+@bp.post("/admin/tickets/<number>/invoice-mail")
+@staff(status=201, problems=(404, 409))
+def resend_invoice(number: str) -> StaffThread:
+    """Mail the invoice of the ticket's order once more."""
+    return support.resend_invoice(number, actor_id=http.account_id())
 
 
 @bp.post("/admin/tickets/<number>/order-mail")

@@ -16,7 +16,7 @@ import orjson
 
 from .. import db, money
 from ..db import Row, Tx, q
-from ..errors import NotFound
+from ..errors import Conflict, NotFound
 from . import bell, invoice_drawing, mail, orders, settings
 from .invoice_drawing import Document, Line, TaxRow, Total
 
@@ -84,9 +84,21 @@ def _issue(tx: Tx, request_id: int) -> int:
     if kind == "invoice" and order["payment_status"] != "unpaid" and order["due_minor"]:
         orders.announce(tx, order["id"], "order_paid", invoice_id=invoice_id, amount=money.in_words(order["due_minor"], order["currency"]))
     elif order["email"]:
-        data = {"name": order["name"], "number": order["number"], "document": words.number, "path": orders.path_of(order)}
-        mail.enqueue(tx, kind, order["email"], data, order_id=order["id"], invoice_id=invoice_id)
+        _mail(tx, kind, order, words.number, invoice_id)
     return 1
+
+
+def mail_again(tx: Tx, order_id: int) -> None:
+    """Mail the order's invoice once more. Raises Conflict when there is none yet, or nobody to mail it to."""
+    order, issued = q.orders.get_by_id(tx, order_id=order_id), q.invoices.find_issued(tx, order_id=order_id)
+    if issued is None or not order["email"]:
+        raise Conflict("There is no invoice of this order yet.")
+    _mail(tx, "invoice", order, shown("invoice", issued["number"]), issued["id"])
+
+
+def _mail(tx: Tx, kind: str, order: Row, number: str, invoice_id: int) -> None:
+    data = {"name": order["name"], "number": order["number"], "document": number, "path": orders.path_of(order)}
+    mail.enqueue(tx, kind, order["email"], data, order_id=order["id"], invoice_id=invoice_id)
 
 
 def _counter(tx: Tx, kind: str) -> Row:

@@ -29,6 +29,7 @@ from ..db import DRIVER_ERRORS, Row, Tx, q
 from ..errors import NotFound, ShopError
 from . import (
     accounts,
+    attachments,
     avatars,
     backups,
     bell,
@@ -389,6 +390,12 @@ def delete_expired_sessions(settings: Settings) -> str:
 def forget_unused_allowances(settings: Settings) -> str:
     """Forgets who did something often, once it is long ago."""
     return f"{limits.forget_unused()} forgotten"
+
+
+@job("attachments.delete_orphans", every=3600)
+def delete_orphaned_attachments(settings: Settings) -> str:
+    """Deletes pictures that were uploaded for a message and never sent."""
+    return f"{attachments.delete_orphans(settings.var / 'uploads')} deleted"
 
 
 @job("avatars.delete_orphans", every=3600)

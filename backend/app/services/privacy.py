@@ -14,14 +14,33 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Conflict, SignInRequired
-from . import addresses, cart, events, gift_cards, mail, media, orders, profile, promotions, recommendations, reviews, stock, subscribers, support, wishlist
+from . import (
+    addresses,
+    attachments,
+    cart,
+    contact,
+    events,
+    gift_cards,
+    mail,
+    media,
+    orders,
+    profile,
+    promotions,
+    recommendations,
+    reviews,
+    stock,
+    subscribers,
+    support,
+    wishlist,
+)
 from .addresses import SavedAddress
 from .cart import Buyer, Cart
+from .contact import ToldContact
 from .orders import Order
 from .profile import Profile
 from .reviews import ToldReview
 from .subscribers import ToldSubscription
-from .support import ToldContact, ToldTicket
+from .support import ToldTicket
 from .wishlist import ToldWish
 
 
@@ -115,7 +134,7 @@ def export(user_id: int) -> Export:
         "stock_requests": stock_requests,
         "newsletter": subscribers.told_to(user_id),
         "tickets": support.all_of(user_id),
-        "contact_messages": support.contacts_of(user_id),
+        "contact_messages": contact.all_of(user_id),
         "devices": devices,
         "codes": codes,
         "mails": [_told(row) for row in mails],
@@ -146,12 +165,14 @@ def erase(user_id: int, password: str, *, var: Path, limited: bool) -> None:
     address, and Conflict `last_admin`.
     """
     profile.confirm(user_id, password, field="password", limited=limited)
-    avatar, mail_ids = db.transaction(_erase, user_id)
-    media.delete_file(var / "uploads", avatar)
+    pictures, mail_ids = db.transaction(_erase, user_id)
+    for path in pictures:
+        media.delete_file(var / "uploads", path)
     mail.delete_written(var, mail_ids)
 
 
-def _erase(tx: Tx, user_id: int) -> tuple[str | None, set[int]]:
+def _erase(tx: Tx, user_id: int) -> tuple[list[str], set[int]]:
+    """Gives the files, under uploads, that must go now, and the mails that may lie in a folder."""
     # The cart first: an order that is being placed holds it, and wants the account's row next.
     q.privacy.delete_cart(tx, user_id=user_id)
     q.privacy.lock_admins(tx)
@@ -170,7 +191,9 @@ def _erase(tx: Tx, user_id: int) -> tuple[str | None, set[int]]:
     q.privacy.anonymise_orders(tx, user_id=user_id)
     reviews.erase_all_of(tx, user_id)
     q.privacy.delete_stock_requests(tx, user_id=user_id, email_key=account["email_key"])
-    support.erase_all_of(tx, user_id, account["email_key"])
+    pictures = attachments.paths_of_person(tx, user_id, account["email_key"])
+    support.erase_all_of(tx, user_id)
+    contact.erase_all_of(tx, user_id, account["email_key"])
     q.subscribers.delete_of(tx, email_key=account["email_key"])
     q.privacy.delete_challenges(tx, user_id=user_id, email_key=account["email_key"])
     q.privacy.delete_keys(tx, scope=Buyer(user_id).scope)
@@ -178,7 +201,7 @@ def _erase(tx: Tx, user_id: int) -> tuple[str | None, set[int]]:
         raise Conflict("You are the shop's only admin. Make somebody else an admin first.", code="last_admin")
     events.note(tx, "erased", user_id, actor_id=user_id)
     mail.enqueue(tx, "erased", account["email"], {"username": account["username"], "cancelled": cancelled})
-    return account["avatar_path"], set(mail_ids)
+    return [path for path in (account["avatar_path"], *pictures) if path], set(mail_ids)
 
 
 def _cancel_orders(tx: Tx, user_id: int) -> list[str]:

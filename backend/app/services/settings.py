@@ -75,6 +75,7 @@ FIRST_VALUES: dict[str, Any] = {
         "gift_cards": {"uses": 10, "seconds": 900},  # by address: questions for a balance, and wrong codes at the checkout
         "contact": {"uses": 5, "seconds": 3600},  # by address, and by the e-mail address that is typed
         "newsletter": {"uses": 5, "seconds": 3600},  # by address, and by the e-mail address that is typed
+        "attachments": {"uses": 60, "seconds": 3600},  # by address: pictures that come with messages
         "tickets": {"uses": 30, "seconds": 3600},  # by account
     },
     # With how many pieces or fewer a variant is said to run out, to the staff.

@@ -1,17 +1,19 @@
-"""What people write to the shop: by the contact form, answered by mail, and in tickets, answered where they were asked."""
+"""What customers ask the shop in tickets, answered where it was asked."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from typing_extensions import TypedDict
 
-from .. import db, security
+from .. import db, money, security
 from ..db import Row, Tx, is_duplicate, q
 from ..errors import Conflict, Invalid, NotFound, SignInRequired
-from . import events, keys, limits, mail, orders, promotions, settings
+from . import attachments, events, invoices, keys, mail, orders, promotions, settings
+from .attachments import Picture, ToldPicture
 from .grid import containing, cursor, read_cursor
 
 Status = Literal["open", "waiting", "closed"]
@@ -48,6 +50,7 @@ class Message(TypedDict):
     by: Literal["customer", "staff"]
     body: str
     created_at: datetime
+    pictures: list[Picture]
 
 
 class Thread(TypedDict):
@@ -78,6 +81,7 @@ class StaffMessage(TypedDict):
     author: str | None
     body: str
     created_at: datetime
+    pictures: list[Picture]
 
 
 class StaffThread(TypedDict):
@@ -95,51 +99,25 @@ class CannedReplies(TypedDict):
     items: list[CannedReply]
 
 
-class ToldContact(TypedDict):
-    name: str
-    email: str
-    subject: str
-    body: str
-    created_at: datetime
-
-
 class ToldMessage(TypedDict):
     kind: str
     body: str
     created_at: datetime
+    pictures: list[ToldPicture]
 
 
 class ToldTicket(Ticket):
     messages: list[ToldMessage]
 
 
-# ---------------------------------------------------------------- the contact form
-
-
-def contact(user_id: int | None, *, name: str, email: str, subject: str, message: str, limited: bool) -> None:
-    """Keep a message and mail it to the shop; the sender is told that it came. Raises TooMany for an address that gets too many of these."""
-    if limited:
-        # Whoever types somebody else's address must not be able to fill that mailbox.
-        limits.use("contact", f"to {email.lower()}")
-    db.transaction(_contact, user_id, {"name": name, "email": email, "subject": subject}, message)
-
-
-def _contact(tx: Tx, user_id: int | None, words: dict[str, str], message: str) -> None:
-    if user_id is not None:
-        _person(tx, user_id)
-    q.support.add_contact(tx, user_id=user_id, **words, email_key=words["email"].lower(), body=message)
-    # None of what was typed goes to an address that nobody has proven to be the sender's.
-    mail.enqueue(tx, "contact_received", words["email"], {"email": words["email"]}, user_id=user_id)
-    told = {"name": words["name"], "email": words["email"], "subject_line": words["subject"], "message": message}
-    _tell_owner(tx, user_id, told | {"path": "", "reply_to": words["email"]})
-
-
-def _tell_owner(tx: Tx, user_id: int | None, data: dict[str, str]) -> None:
+def tell_owner(tx: Tx, user_id: int | None, data: dict[str, str]) -> None:
+    """Mail to the shop's own address, if the owner gave one, what somebody wrote."""
     if owner := settings.shop(tx)["seller"]["email"]:
         mail.enqueue(tx, "owner_new_message", owner, data, user_id=user_id)
 
 
-def _person(tx: Tx, user_id: int) -> Row:
+def person(tx: Tx, user_id: int) -> Row:
+    """The account that writes, its row held. Raises SignInRequired once it was erased."""
     person: Row | None = q.support.lock_person(tx, user_id=user_id)
     if person is None:
         raise SignInRequired()
@@ -149,40 +127,41 @@ def _person(tx: Tx, user_id: int) -> Row:
 # ---------------------------------------------------------------- a customer's tickets
 
 
-def raise_ticket(user_id: int, *, subject: str, message: str, order_number: str | None) -> Thread:
+def raise_ticket(user_id: int, *, subject: str, message: str, order_number: str | None, pictures: Sequence[str] = ()) -> Thread:
     """Begin a conversation, about one of the customer's orders if they say so. Raises NotFound for an order that is not theirs."""
-    return db.transaction(_raise, user_id, subject, message, order_number)
+    return db.transaction(_raise, user_id, subject, message, order_number, pictures)
 
 
-def _raise(tx: Tx, user_id: int, subject: str, message: str, order_number: str | None) -> Thread:
-    person = _person(tx, user_id)
+def _raise(tx: Tx, user_id: int, subject: str, message: str, order_number: str | None, pictures: Sequence[str]) -> Thread:
+    who = person(tx, user_id)
     order = orders.own(tx, order_number, user_id, None) if order_number else None
     number = "TK-" + security.readable(8)
     ticket_id: int = q.support.add(tx, number=number, user_id=user_id, order_id=order["id"] if order else None, subject=subject)
-    q.support.add_message(tx, ticket_id=ticket_id, author_id=user_id, kind="customer", body=message)
-    mail.enqueue(tx, "ticket_received", person["email"], {"number": number, "subject_line": subject, "path": f"/tickets/{number}"}, user_id=user_id)
-    _tell_owner_of(tx, person, number, subject, message)
+    message_id: int = q.support.add_message(tx, ticket_id=ticket_id, author_id=user_id, kind="customer", body=message)
+    attachments.attach(tx, pictures, ticket_message_id=message_id)
+    mail.enqueue(tx, "ticket_received", who["email"], {"number": number, "subject_line": subject, "path": f"/tickets/{number}"}, user_id=user_id)
+    _tell_owner_of(tx, who, number, subject, message)
     return _thread(tx, user_id, number)
 
 
-def _tell_owner_of(tx: Tx, person: Row, number: str, subject: str, message: str) -> None:
-    who = {"name": person["username"], "email": person["email"], "reply_to": ""}
-    _tell_owner(tx, person["id"], who | {"subject_line": f"{number}: {subject}", "message": message, "path": f"/admin/tickets/{number}"})
+def _tell_owner_of(tx: Tx, customer: Row, number: str, subject: str, message: str) -> None:
+    who = {"name": customer["username"], "email": customer["email"], "reply_to": ""}
+    tell_owner(tx, customer["id"], who | {"subject_line": f"{number}: {subject}", "message": message, "path": f"/admin/tickets/{number}"})
 
 
-def reply(user_id: int, number: str, message: str) -> Thread:
+def reply(user_id: int, number: str, message: str, pictures: Sequence[str] = ()) -> Thread:
     """Write on, which opens a closed ticket again. Raises NotFound for a ticket that is not theirs."""
-    return db.transaction(_reply, user_id, number, message)
+    return db.transaction(_reply, user_id, number, message, pictures)
 
 
-def _reply(tx: Tx, user_id: int, number: str, message: str) -> Thread:
-    person, ticket = _person(tx, user_id), _hold(tx, number)
+def _reply(tx: Tx, user_id: int, number: str, message: str, pictures: Sequence[str]) -> Thread:
+    who, ticket = person(tx, user_id), _hold(tx, number)
     if ticket["user_id"] != user_id:
         raise NotFound("There is no such ticket.")
-    _add(tx, ticket, user_id, "customer", message)
+    _add(tx, ticket, user_id, "customer", message, pictures)
     q.support.set_status(tx, ticket_id=ticket["id"], status="open")
     if ticket["status"] != "open":
-        _tell_owner_of(tx, person, number, ticket["subject"], message)
+        _tell_owner_of(tx, who, number, ticket["subject"], message)
     return _thread(tx, user_id, number)
 
 
@@ -218,7 +197,9 @@ def _thread(tx: Tx, user_id: int, number: str) -> Thread:
     if row is None:
         raise NotFound("There is no such ticket.")
     written = q.support.list_messages(tx, ticket_ids=[row["id"]])
-    messages: list[Message] = [{"by": one["kind"], "body": one["body"], "created_at": one["created_at"]} for one in written if one["kind"] != "note"]
+    seen = [one for one in written if one["kind"] != "note"]
+    pictures = attachments.of_tickets(tx, [one["id"] for one in seen], staff=False)
+    messages: list[Message] = [{"by": one["kind"], "body": one["body"], "created_at": one["created_at"], "pictures": pictures[one["id"]]} for one in seen]
     return {"ticket": _ticket(row), "messages": messages}
 
 
@@ -240,21 +221,15 @@ def _hold(tx: Tx, number: str) -> Row:
     return row
 
 
-def _add(tx: Tx, ticket: Row, author_id: int, kind: str, body: str) -> int:
+def _add(tx: Tx, ticket: Row, author_id: int, kind: str, body: str, pictures: Sequence[str] = ()) -> int:
     if ticket["message_count"] >= MOST_MESSAGES:
         raise Conflict("This conversation has grown very long. Please begin another one.", code="thread_full")
     message_id: int = q.support.add_message(tx, ticket_id=ticket["id"], author_id=author_id, kind=kind, body=body)
+    attachments.attach(tx, pictures, ticket_message_id=message_id)
     return message_id
 
 
 # ---------------------------------------------------------------- one's data
-
-
-def contacts_of(user_id: int) -> list[ToldContact]:
-    """What the person wrote by the contact form, for their export."""
-    with db.reading() as tx:
-        found: list[ToldContact] = q.support.list_contacts_of(tx, user_id=user_id)
-    return found
 
 
 def all_of(user_id: int) -> list[ToldTicket]:
@@ -262,14 +237,16 @@ def all_of(user_id: int) -> list[ToldTicket]:
     with db.reading() as tx:
         rows = q.support.list_of_user(tx, user_id=user_id, after_id=None, limit=10_000)
         written: dict[int, list[ToldMessage]] = defaultdict(list)
-        for one in q.support.list_messages(tx, ticket_ids=[row["id"] for row in rows]) if rows else ():
-            written[one["ticket_id"]].append({"kind": one["kind"], "body": one["body"], "created_at": one["created_at"]})
+        messages = q.support.list_messages(tx, ticket_ids=[row["id"] for row in rows]) if rows else []
+        pictures = attachments.told(q.attachments.list_of_tickets(tx, message_ids=[one["id"] for one in messages]) if messages else [])
+    for one in messages:
+        told: ToldMessage = {"kind": one["kind"], "body": one["body"], "created_at": one["created_at"], "pictures": pictures[one["id"]]}
+        written[one["ticket_id"]].append(told)
     return [{**_ticket(row), "messages": written[row["id"]]} for row in rows]
 
 
-def erase_all_of(tx: Tx, user_id: int, email_key: str) -> None:
-    """Delete what does not go with the account's row: messages of the contact form, and keys of acts inside tickets."""
-    q.support.delete_contacts(tx, user_id=user_id, email_key=email_key)
+def erase_all_of(tx: Tx, user_id: int) -> None:
+    """Delete what does not go with the account's row: keys of acts inside tickets."""
     q.support.delete_keys(tx, user_id=user_id)
 
 
@@ -297,8 +274,17 @@ def _staff_thread(tx: Tx, number: str) -> StaffThread:
     if row is None:
         raise NotFound("There is no such ticket.")
     written = q.support.list_messages(tx, ticket_ids=[row["id"]])
+    pictures = attachments.of_tickets(tx, [one["id"] for one in written], staff=True)
     messages: list[StaffMessage] = [
-        {"id": one["id"], "kind": one["kind"], "author": one["author"], "body": one["body"], "created_at": one["created_at"]} for one in written
+        {
+            "id": one["id"],
+            "kind": one["kind"],
+            "author": one["author"],
+            "body": one["body"],
+            "created_at": one["created_at"],
+            "pictures": pictures[one["id"]],
+        }
+        for one in written
     ]
     return {"ticket": _for_staff(row), "messages": messages}
 
@@ -307,23 +293,23 @@ def _for_staff(row: Row) -> StaffTicket:
     return {**_ticket(row), "id": row["id"], "username": row["username"], "email": row["email"], "assignee": row["assignee"]}
 
 
-def answer(number: str, message: str, *, internal: bool, actor_id: int) -> StaffThread:
+def answer(number: str, message: str, *, internal: bool, pictures: Sequence[str] = (), actor_id: int) -> StaffThread:
     """Answer the customer, who is mailed it and whose turn it is then; or leave a note that only staff see."""
-    return db.transaction(_answer, number, message, internal, actor_id)
+    return db.transaction(_answer, number, message, internal, pictures, actor_id)
 
 
-def _answer(tx: Tx, number: str, message: str, internal: bool, actor_id: int) -> StaffThread:
+def _answer(tx: Tx, number: str, message: str, internal: bool, pictures: Sequence[str], actor_id: int) -> StaffThread:
     ticket = _hold(tx, number)
     if internal:
-        _add(tx, ticket, actor_id, "note", message)
+        _add(tx, ticket, actor_id, "note", message, pictures)
     else:
-        _write_to_customer(tx, ticket, message, actor_id)
+        _write_to_customer(tx, ticket, message, actor_id, pictures)
     _note(tx, ticket, "noted" if internal else "answered", actor_id)
     return _staff_thread(tx, number)
 
 
-def _write_to_customer(tx: Tx, ticket: Row, message: str, actor_id: int) -> int:
-    message_id = _add(tx, ticket, actor_id, "staff", message)
+def _write_to_customer(tx: Tx, ticket: Row, message: str, actor_id: int, pictures: Sequence[str] = ()) -> int:
+    message_id = _add(tx, ticket, actor_id, "staff", message, pictures)
     q.support.set_status(tx, ticket_id=ticket["id"], status="waiting")
     told = {"number": ticket["number"], "subject_line": ticket["subject"], "message": message, "path": f"/tickets/{ticket['number']}"}
     mail.enqueue(tx, "ticket_reply", orders.email_of(tx, ticket["user_id"]), told, user_id=ticket["user_id"])
@@ -356,6 +342,7 @@ def _give_coupon(tx: Tx, number: str, kind: promotions.Kind, value: int, days: i
     scope, request = f"ticket:{ticket['id']}", [kind, value, days, message]
     if keys.find(tx, scope, key, request) is not None:
         return _staff_thread(tx, number), True
+    _check_coupon(settings.shop(tx), kind, value)
     coupon = promotions.give(tx, kind=kind, value=value, days=days, actor_id=actor_id)
     ends = f", until {coupon['ends_at']:%d %B %Y}" if coupon["ends_at"] else ""
     words = f"Your coupon: {coupon['code']}. It is good for one order{ends}; type it in at the checkout."
@@ -365,6 +352,15 @@ def _give_coupon(tx: Tx, number: str, kind: promotions.Kind, value: int, days: i
     return _staff_thread(tx, number), False
 
 
+def _check_coupon(shop: dict[str, Any], kind: promotions.Kind, value: int) -> None:
+    """Refuse what is more than the owner lets staff give away in a ticket."""
+    most_minor = shop["ticket_coupon_minor"]
+    if kind == "percent" and value > shop["ticket_coupon_percent"] * 100:
+        raise Invalid(value=f"At most {shop['ticket_coupon_percent']} % may be given in a ticket.")
+    if kind == "fixed" and most_minor is not None and value > most_minor:
+        raise Invalid(value=f"At most {money.in_words(most_minor, shop['currency'])} may be given in a ticket.")
+
+
 def resend(number: str, *, actor_id: int) -> StaffThread:
     """Mail the confirmation of the ticket's order once more. Raises Conflict when the ticket is about no order."""
     return db.transaction(_resend, number, actor_id)
@@ -372,11 +368,28 @@ def resend(number: str, *, actor_id: int) -> StaffThread:
 
 def _resend(tx: Tx, number: str, actor_id: int) -> StaffThread:
     ticket = _hold(tx, number)
-    if ticket["order_id"] is None:
-        raise Conflict("This ticket is about no order.")
-    orders.announce(tx, ticket["order_id"], "order_placed")
+    orders.announce(tx, _order_of(ticket), "order_placed")
     _add(tx, ticket, actor_id, "note", "The confirmation of the order was mailed again.")
     _note(tx, ticket, "order_mailed", actor_id)
+    return _staff_thread(tx, number)
+
+
+def _order_of(ticket: Row) -> int:
+    if ticket["order_id"] is None:
+        raise Conflict("This ticket is about no order.")
+    return int(ticket["order_id"])
+
+
+def resend_invoice(number: str, *, actor_id: int) -> StaffThread:
+    """Mail the invoice of the ticket's order once more. Raises Conflict when the ticket is about no order, or there is no invoice yet."""
+    return db.transaction(_resend_invoice, number, actor_id)
+
+
+def _resend_invoice(tx: Tx, number: str, actor_id: int) -> StaffThread:
+    ticket = _hold(tx, number)
+    invoices.mail_again(tx, _order_of(ticket))
+    _add(tx, ticket, actor_id, "note", "The invoice of the order was mailed again.")
+    _note(tx, ticket, "invoice_mailed", actor_id)
     return _staff_thread(tx, number)
 
 
@@ -391,8 +404,17 @@ def list_canned() -> CannedReplies:
 
 def add_canned(title: str, body: str) -> CannedReply:
     """Keep a reply to be used again. Raises Invalid for a title that is taken."""
+    return _under_one_title(_add_canned, title, body)
+
+
+def change_canned(canned_id: int, title: str, body: str) -> CannedReply:
+    """Replace a reply's title and words. Raises NotFound, and Invalid for a title that another one has."""
+    return _under_one_title(_change_canned, canned_id, title, body)
+
+
+def _under_one_title(work: Callable[..., CannedReply], *given: Any) -> CannedReply:
     try:
-        return db.transaction(_add_canned, title, body)
+        return db.transaction(work, *given)
     except db.DRIVER_ERRORS as error:
         if is_duplicate(error, "uq_canned_replies_title"):
             raise Invalid(title="There is a reply with this title already.") from error
@@ -401,6 +423,13 @@ def add_canned(title: str, body: str) -> CannedReply:
 
 def _add_canned(tx: Tx, title: str, body: str) -> CannedReply:
     return {"id": q.support.add_canned(tx, title=title, body=body), "title": title, "body": body}
+
+
+def _change_canned(tx: Tx, canned_id: int, title: str, body: str) -> CannedReply:
+    if not q.support.lock_canned(tx, canned_id=canned_id):
+        raise NotFound("There is no such reply.")
+    q.support.change_canned(tx, canned_id=canned_id, title=title, body=body)
+    return {"id": canned_id, "title": title, "body": body}
 
 
 def remove_canned(canned_id: int) -> None:
