@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     admin.set_defaults(command=_create_admin)
     for name, folder, help_ in (("bench", BENCHES, "measure a shop of its own"), ("drill", DRILLS, "try faults and chance on a shop of its own")):
         script = commands.add_parser(name, help=f"{help_}; more words go to the {name}")
-        script.add_argument("name", choices=sorted(path.stem for path in folder.glob("*.py")))
+        script.add_argument("name", choices=sorted({path.stem for path in folder.glob("*.py")} - {"frame"}))
         script.add_argument("words", nargs=argparse.REMAINDER)
         script.set_defaults(command=_script, folder=folder)
     return parser
