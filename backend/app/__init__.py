@@ -59,7 +59,7 @@ def create_app(settings: Settings, address: Address) -> Flask:
     from flask import Flask
     from flask_cors import CORS
 
-    from . import db, http, security
+    from . import counts, db, http, security
     from .pages import Site
     from .services import bell, discovery, payments
 
@@ -69,6 +69,7 @@ def create_app(settings: Settings, address: Address) -> Flask:
     security.use_key(settings.secret_key)
     db.open(address, size=settings.threads + 1)
     bell.use(settings.var)
+    counts.use(settings.var)
     discovery.use(settings.var / "search")
     payments.use(settings)
     app = Flask(__name__, static_folder=None)

@@ -70,6 +70,12 @@ def _secret(value: str) -> str:
     return value
 
 
+def _token(value: str) -> str:
+    if not re.fullmatch(r"[!-~]{16,200}", value):
+        raise ValueError("at least 16 characters without spaces")
+    return value
+
+
 def _stripe_key(value: str) -> str:
     if not re.fullmatch(r"(sk|rk)_(test|live)_\w{8,}", value, re.ASCII):
         raise ValueError("a secret key of Stripe, such as sk_test_… or sk_live_…")
@@ -103,6 +109,7 @@ class Settings:
     var: Path = _setting("SHOP_VAR", ROOT / "var", _folder)
     secret_key: str = _setting("SECRET_KEY", "", _secret)
     log_days: int = _setting("LOG_DAYS", 30, _whole(1, 3650))
+    metrics_token: str = _setting("METRICS_TOKEN", "", _token)
     limits: bool = _setting("LIMITS", True, _choice(on=True, off=False))
     demo: bool | None = _setting("SHOP_DEMO", None, _choice(**{"1": True, "0": False}))
     name: str = _setting("SHOP_NAME", "FlaskCart")

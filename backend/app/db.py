@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import mysql.connector
 from mysql.connector import errorcode
 
+from . import counts
 from .config import ROOT
 from .errors import Unavailable
 
@@ -37,6 +38,7 @@ COLLATION = "utf8mb4_unicode_520_ci"
 CONNECT_TIMEOUT = POOL_WAIT = 2  # seconds
 STATEMENT_TIMEOUT = 3  # seconds without an answer before a connection is given up; only migrations and the like ask for more
 IDLE_BEFORE_PING = 5.0  # seconds
+IN_USE, WAITING = f"{counts.NOW}pool_in_use", f"{counts.NOW}pool_waiting"
 BREAK = 1.0  # seconds for which nobody tries to connect after a failed attempt
 ATTEMPTS = 4
 PATIENCE = 2.5  # seconds after which no further attempt begins: whoever waits is told in time, however slowly the database fails
@@ -128,13 +130,27 @@ class Pool:
         self._closed = False
 
     def acquire(self) -> Tx:
-        if not self._places.acquire(timeout=POOL_WAIT):
-            raise Unavailable("All connections to the database are busy.")
+        if not self._places.acquire(blocking=False):
+            self._wait()
+        counts.add(IN_USE)
         try:
             return self._healthy() or self._connect()
         except BaseException:
-            self._places.release()
+            self._leave()
             raise
+
+    def _wait(self) -> None:
+        counts.add(WAITING)
+        try:
+            if not self._places.acquire(timeout=POOL_WAIT):
+                counts.add("pool_busy")
+                raise Unavailable("All connections to the database are busy.")
+        finally:
+            counts.add(WAITING, -1)
+
+    def _leave(self) -> None:
+        counts.add(IN_USE, -1)
+        self._places.release()
 
     def release(self, tx: Tx) -> None:
         # A line with an answer still on it would give it to the next one who asks.
@@ -143,7 +159,7 @@ class Pool:
         else:
             tx.used_at = time.monotonic()
             self._free.append(tx)
-        self._places.release()
+        self._leave()
 
     def close(self) -> None:
         self._closed = True

@@ -22,7 +22,7 @@ from flask_session.base import ServerSideSession, ServerSideSessionInterface
 from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from . import errors
+from . import counts, errors
 from .config import Settings
 from .fields import Body, CountryCode, Email, Line, M, Moment, Params, Prose, Secret, Username, Words, WordsLine, validated
 from .files import FILES, CsvFile, MailPage, PdfFile, PictureFile, ZipFile
@@ -37,7 +37,9 @@ log = logging.getLogger("shop.http")
 MAX_BODY = Body.most_bytes
 MAX_DEPTH = 16
 B = typing.TypeVar("B", bound=Body)
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -462,12 +464,22 @@ def _unexpected(error: Exception) -> Response:
 
 def _refused(error: errors.ShopError) -> Response:
     """The one shape of a problem; but somebody whose page cannot be made gets a page that says so."""
+    if isinstance(error, errors.OutOfStock):
+        counts.add("stock_out")
     show = current_app.extensions.get("error_page")
     wants_page = request.method == "GET" and "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/api/")
     return show(error, request_id()) if show and wants_page and error.status >= 500 else problem(error)
 
 
 # ---------------------------------------------------------------- every request
+
+
+def asked_on_this_machine() -> bool:
+    """Whether nobody but this machine asks: no proxy that forwards strangers, no name that was made to point here."""
+    forwarded = any(name.lower().removeprefix("x-").startswith("forwarded") for name, _ in request.headers)
+    address = request.remote_addr or ""
+    here = address == "::1" or address.startswith("127.")
+    return here and not forwarded and urlsplit(f"//{request.host}").hostname in LOOPBACK
 
 
 def request_id() -> str:
@@ -559,17 +571,16 @@ def _finish(response: Response) -> Response:
         response.set_cookie(name, g.device_cookie, max_age=age, secure=secure, httponly=True, samesite="Lax")
     if current_app.config["SESSION_COOKIE_SECURE"]:
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
-    log.info(
-        "request",
-        extra={
-            "request_id": request_id(),
-            "method": request.method,
-            "path": _logged_path(),
-            "status": response.status_code,
-            "ms": round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
-        },
-    )
+    route = request.url_rule.rule if request.url_rule else "none"
+    note_request(request_id(), request.method, _logged_path(), route, response.status_code, g.get("started", time.perf_counter()))
     return response
+
+
+def note_request(name: str, method: str, path: str, route: str, status: int, began: float) -> None:
+    """Write a request that was answered into the log, and count it."""
+    took = time.perf_counter() - began
+    log.info("request", extra={"request_id": name, "method": method, "path": path, "status": status, "ms": round(took * 1000, 1)})
+    counts.add(f"request {method if method in METHODS else 'other'} {status} {route}", seconds=took)
 
 
 def install(app: Flask, chosen: Settings) -> None:

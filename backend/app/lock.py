@@ -46,7 +46,7 @@ class Lock:
         deadline = time.monotonic() + AFTERMATH
         while not _locked(file):
             holder = self._holder(file)
-            if (holder and _alive(holder.pid)) or time.monotonic() > deadline:
+            if (holder and alive(holder.pid)) or time.monotonic() > deadline:
                 file.close()
                 raise Busy(holder or Holder(0, "another command of the shop"))
             time.sleep(0.02)
@@ -93,7 +93,8 @@ def _unlock(file: IO[str]) -> None:
         fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether there is such a process; where that cannot be known it is taken to be."""
     if sys.platform == "win32":
         return True
     try:

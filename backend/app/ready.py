@@ -5,7 +5,6 @@ Only to requests that bring nothing of a person: no cookie, no token. Searches a
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
 import threading
@@ -19,14 +18,14 @@ from werkzeug.http import parse_etags
 
 from .db import DRIVER_ERRORS
 from .errors import ShopError
+from .http import note_request
 from .services import catalogue
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-log = logging.getLogger("shop.http")
-
 PATH = re.compile(r"/api/v1/(products(/[a-z0-9-]+)?|categories)")
+LIST, PRODUCT = "/api/v1/products", "/api/v1/products/<slug>"
 SEARCH = re.compile(r"(^|[&;])(q|%71)=", re.IGNORECASE)
 PERSONAL = frozenset(("HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_ORIGIN"))
 LOOK_EVERY = 0.1  # seconds for which the version of the catalogue is believed
@@ -136,14 +135,6 @@ def _given(answer: Answer, environ: WSGIEnvironment, start_response: StartRespon
     known = environ.get("HTTP_IF_NONE_MATCH")
     fresh = known is not None and parse_etags(known).contains_weak(answer.etag)
     start_response("304 NOT MODIFIED" if fresh else "200 OK", [*(answer.headers_of_304 if fresh else answer.headers), ("X-Request-Id", request_id)])
-    log.info(
-        "request",
-        extra={
-            "request_id": request_id,
-            "method": "GET",
-            "path": environ["PATH_INFO"],
-            "status": 304 if fresh else 200,
-            "ms": round((time.perf_counter() - began) * 1000, 1),
-        },
-    )
+    path = environ["PATH_INFO"]
+    note_request(request_id, "GET", path, PRODUCT if path.startswith(f"{LIST}/") else path, 304 if fresh else 200, began)
     return [] if fresh else [answer.content]

@@ -30,7 +30,7 @@ from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from . import db, lifeline, migrations
+from . import counts, db, lifeline, migrations
 from .config import ROOT, Settings
 from .lock import Busy, Lock
 from .private_database import DatabaseProblem, PrivateDatabase, address_of, prepare_server
@@ -75,6 +75,7 @@ def run(settings: Settings, *, debug: bool = False) -> int:
         pid, at = busy.holder.pid, f", at {busy.holder.url}" if busy.holder.url else ""
         raise StartProblem(f"{busy.holder.command} is running already on {settings.var} (process {pid}{at}). To stop it: kill {pid}") from None
     database = None if settings.db_host else PrivateDatabase(settings.var, say)
+    counts.forget(settings.var)
     try:
         listeners = _listen(settings, 1 if debug else _workers(settings))
         prepare(settings, database)
@@ -243,6 +244,7 @@ def work() -> None:
     security.use_key(settings.secret_key)
     db.open(address_of(settings), size=JOB_CONNECTIONS)
     bell.use(settings.var)
+    counts.use(settings.var)
     discovery.use(settings.var / "search")
     payments.use(settings)
     # No job: jobs run on one machine of a cluster, but each machine has its own index, and its own list of searches.

@@ -93,6 +93,7 @@ def test_every_setting_is_read() -> None:
         "SHOP_VAR": "/srv/shop",
         "SECRET_KEY": GOOD_KEY,
         "LOG_DAYS": "7",
+        "METRICS_TOKEN": "sixteen-letters-and-more",
         "LIMITS": "on",
         "SHOP_DEMO": "0",
         "SHOP_NAME": "Hearth & Field",

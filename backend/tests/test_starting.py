@@ -424,6 +424,11 @@ def test_sighup_replaces_every_worker_and_loses_no_request(new_shop: Any) -> Non
 
     assert set(answers) == {200}
     assert len(answers) > 10
+    # Whichever worker is asked, it knows what all of them counted, those that left too.
+    for _ in range(4):
+        with urllib.request.urlopen(f"{shop.url}/metrics", timeout=5) as told:
+            counted = re.search(r'_count\{method="GET",status="200",route="/api/v1/products"\} (\d+)', told.read().decode())
+        assert counted and int(counted[1]) == len(answers)
 
 
 def test_commands_join_a_running_shop(open_shop: Shop) -> None:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Blueprint, Response, current_app, render_template
 
 from ..errors import NotFound
-from ..http import MailPage, anyone
+from ..http import MailPage, anyone, asked_on_this_machine
 from ..services import mail
 
 bp = Blueprint("mailbox", __name__, url_prefix="/dev/mail", template_folder="../mails")
-
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @bp.before_request
 def only_here() -> None:
     """A name that was made to point here, or a proxy that forwards strangers, finds nothing."""
-    forwarded = any(name.lower().removeprefix("x-").startswith("forwarded") for name, _ in request.headers)
-    if forwarded or urlsplit(f"//{request.host}").hostname not in LOOPBACK:
+    if not asked_on_this_machine():
         raise NotFound()
 
 

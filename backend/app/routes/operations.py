@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from flask import Blueprint, current_app
+import hmac
+
+from flask import Blueprint, Response, current_app, request
 
 from .. import openapi
-from ..errors import Unavailable
-from ..http import anyone
-from ..services import doctor, settings
+from ..errors import NotFound, Unavailable
+from ..http import anyone, asked_on_this_machine
+from ..services import doctor, metrics, settings
+from .pages import shop_settings
 
 bp = Blueprint("operations", __name__)
 
@@ -24,6 +27,16 @@ def readyz() -> dict[str, str]:
     if not doctor.database_answers():
         raise Unavailable("The database does not answer.")
     return {"status": "ready"}
+
+
+@bp.get("/metrics")
+@anyone(problems=(404,))
+def expose_metrics() -> Response:
+    """For Prometheus on this machine, or with the token of METRICS_TOKEN. To anybody else there is no such page."""
+    token, given = shop_settings().metrics_token, request.headers.get("Authorization", "").encode()
+    if not asked_on_this_machine() and not (token and hmac.compare_digest(given, f"Bearer {token}".encode())):
+        raise NotFound()
+    return Response(metrics.exposed(shop_settings().var), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @bp.get("/api/v1/openapi.json")

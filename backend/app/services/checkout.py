@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from typing_extensions import TypedDict
 
-from .. import db, security
+from .. import counts, db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, OutOfStock, ShopError
 from . import accounts, addresses, articles, cart, events, gift_cards, invoices, mail, orders, payments, pricing, profile, promotions, settings, stock
@@ -237,6 +237,7 @@ def _place(tx: Tx, buyer: Buyer, asker: Buyer, key: str, body_hash: str, request
     q.orders.add_items(tx, order_id=order_id, items=orjson.dumps(_items(basket)).decode())
     q.stock.note_taken(tx, order_id=order_id, actor_id=asker.user_id)
     orders.announce(tx, order_id, "order_placed")
+    tx.after_commit.append(lambda: counts.add("order"))
     if basket.price.due_minor == 0:
         orders.settle(tx, order_id)
         invoices.request(tx, order_id)

@@ -23,7 +23,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from .. import db
+from .. import counts, db
 from ..config import Settings
 from ..db import DRIVER_ERRORS, Row, Tx, q
 from ..errors import NotFound, ShopError
@@ -150,12 +150,15 @@ class Runner:
         over = threading.Event()
         keeper = threading.Thread(target=self._keep, args=(job, over), daemon=True)
         keeper.start()
+        began = time.perf_counter()
         try:
             result = str(job.run(self._settings))
         except Exception as error:
             log.exception("job failed", extra={"job": job.name})
+            counts.add(f"job failed {job.name}", seconds=time.perf_counter() - began)
             self._note(_fail, job, f"{type(error).__name__}: {error}")
         else:
+            counts.add(f"job done {job.name}", seconds=time.perf_counter() - began)
             self._note(_finish, job, result)
         finally:
             over.set()

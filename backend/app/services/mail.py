@@ -29,7 +29,7 @@ from email_validator import EmailNotValidError, validate_email
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from typing_extensions import TypedDict
 
-from .. import db, security
+from .. import counts, db, security
 from ..config import Settings
 from ..db import Row, Tx, q
 from ..errors import Invalid, NotFound
@@ -118,6 +118,7 @@ def deliver_due(settings: Settings) -> int:
                 db.transaction(_put_off, mail_id, _words(error))
                 continue
             db.transaction(_note_sent, mail_id)
+            counts.add("mail sent")
             sent += 1
     return sent
 
@@ -137,7 +138,9 @@ def _words(error: Exception) -> str:
 def _put_off(tx: Tx, mail_id: int, reason: str) -> None:
     row = q.mail.get(tx, id=mail_id, days=DAYS)
     pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(row["attempts"] - 1, 12))
-    q.mail.put_off(tx, id=mail_id, status="failed" if row["last_chance"] else "queued", error=reason[:500], seconds=pause)
+    status = "failed" if row["last_chance"] else "queued"
+    q.mail.put_off(tx, id=mail_id, status=status, error=reason[:500], seconds=pause)
+    tx.after_commit.append(lambda: counts.add(f"mail {'given_up' if status == 'failed' else 'put_off'}"))
 
 
 def _send(mail_id: int, settings: Settings, carrier: _Carrier) -> None:
