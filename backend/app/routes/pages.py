@@ -67,6 +67,8 @@ PLAIN_PAGES = {
     "admin/categories": "admin/categories",
     "admin/inventory": "admin/inventory",
     "admin/reviews": "admin/reviews",
+    "admin/messages": "admin/messages",
+    "admin/messages/<number>": "admin/message",
     "admin/tickets": "admin/tickets",
     "admin/tickets/<number>": "admin/ticket",
     "admin/imports": "admin/imports",

@@ -1,24 +1,11 @@
 // The pictures of a product: dropped or chosen, in an order that hands and keys can change, each with its words for who cannot see it.
 import { api } from "../lib/api.js";
 import { append, html, icon, render } from "../lib/html.js";
+import { PICTURE_TYPES, asData, complaintAboutPicture } from "../lib/pictures.js";
 import { upload } from "../lib/upload.js";
 import { productPicture } from "./product-card.js";
 import { dealtWith } from "./staff.js";
 import { toast } from "./toast-stack.js";
-
-const MOST_BYTES = 5 * 1024 * 1024;
-const TYPES = ["image/jpeg", "image/png", "image/webp"];
-
-function complaint({ name, size, type }) {
-  if (!TYPES.includes(type)) return `${name} is no JPEG, PNG or WebP.`;
-  return size > MOST_BYTES ? `${name} has more than 5 MB.` : "";
-}
-
-const asData = (file) => new Promise((done) => {
-  const reader = new FileReader();
-  reader.addEventListener("load", () => done(reader.result));
-  reader.readAsDataURL(file);
-});
 
 /**
  * @param {Element} place
@@ -30,7 +17,7 @@ export function pictureShelf(place, { changed }) {
   const put = append(place, html`<div class="shelf" data-shelf>
     <ol class="shelf__list" data-list></ol>
     <div class="shelf__drop" data-drop>
-      <span class="shelf__choose"><input class="shelf__input" type="file" id="files" accept="${TYPES.join(",")}" multiple aria-describedby="files-hint"><label class="button button--quiet button--small" for="files">${icon("upload")}Add pictures</label></span>
+      <span class="shelf__choose"><input class="shelf__input" type="file" id="files" accept="${PICTURE_TYPES.join(",")}" multiple aria-describedby="files-hint"><label class="button button--quiet button--small" for="files">${icon("upload")}Add pictures</label></span>
       <p class="field__hint" id="files-hint">Or drop them here. JPEG, PNG or WebP, at most 5 MB each.</p>
     </div>
     <p class="visually-hidden" role="status" data-said></p>
@@ -132,8 +119,8 @@ export function pictureShelf(place, { changed }) {
   }
 
   async function take(files) {
-    const bad = files.map(complaint).filter(Boolean);
-    const good = files.filter((file) => !complaint(file)).map((file) => ({ file, alt: "" }));
+    const bad = files.map(complaintAboutPicture).filter(Boolean);
+    const good = files.filter((file) => !complaintAboutPicture(file)).map((file) => ({ file, alt: "" }));
     if (bad.length) toast(bad.join(" "), { seconds: 12 });
     if (!good.length) return;
     if (productId) return told(async () => { await send(good); return refreshed(); });

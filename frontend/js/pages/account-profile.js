@@ -2,6 +2,7 @@ import { api } from "../lib/api.js";
 import { handle, showProblems } from "../lib/form.js";
 import { html, icon, render } from "../lib/html.js";
 import { date } from "../lib/format.js";
+import { PICTURE_TYPES, asData } from "../lib/pictures.js";
 import { section } from "../components/account-section.js";
 import { avatar } from "../components/avatar.js";
 import { forgetSent, keepSent, sentCode, showMailbox } from "../components/mailed-code.js";
@@ -10,7 +11,6 @@ import { toast } from "../components/toast-stack.js";
 import "../components/password-field.js";
 
 const MOST_BYTES = 5 * 1024 * 1024;
-const KINDS = ["image/jpeg", "image/png", "image/webp"];
 const CODE_LIFE = 15 * 60_000;
 
 const part = (name) => document.querySelector(`[data-${name}]`);
@@ -27,17 +27,9 @@ const chosen = () => picture.elements.avatar.files[0];
 
 function complaintAbout(file) {
   if (!file) return "Choose a picture.";
-  if (!KINDS.includes(file.type)) return "Choose a picture as JPEG, PNG or WebP.";
+  if (!PICTURE_TYPES.includes(file.type)) return "Choose a picture as JPEG, PNG or WebP.";
   return file.size > MOST_BYTES ? "A picture may have at most 5 MB." : "";
 }
-
-/** The policy of the pages allows pictures of our own and data: addresses, but no blob: ones. */
-const asData = (file) => new Promise((read) => {
-  const reader = new FileReader();
-  reader.addEventListener("load", () => read(reader.result));
-  reader.addEventListener("error", () => read(""));
-  reader.readAsDataURL(file);
-});
 
 function showPicture() {
   picture.reset();

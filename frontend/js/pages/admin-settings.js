@@ -121,7 +121,7 @@ const SECTIONS = {
   customers: {
     title: "Customers", about: "Saving asks for your password if you have not given it lately.",
     draw: ({ cart_reminder_hours: hours, ticket_coupon_percent: percent, ticket_coupon_minor: amount }) => html`<div class="choices__pair">
-      ${input("cart_reminder_hours", "Hours until a cart is reminded of", hours, { needed: true, more: WHOLE, hint: "One mail for each cart, only to accounts that asked for it. 0: never." })}${input("ticket_coupon_percent", "Coupons in tickets: at most, per cent", percent, { needed: true, more: WHOLE })}${input("ticket_coupon_minor", `Or at most, ${currency}`, typedAmount(amount), { more: AMOUNT, hint: "Empty: any amount." })}</div>`,
+      ${input("cart_reminder_hours", "Remind of carts, hours", hours, { needed: true, more: WHOLE, hint: "After a cart was left, once, to accounts that asked for it. 0: never." })}${input("ticket_coupon_percent", "Largest coupon, per cent", percent, { needed: true, more: WHOLE, hint: "That staff may give in a ticket." })}${input("ticket_coupon_minor", `Largest coupon, ${currency}`, typedAmount(amount), { more: AMOUNT, hint: "Empty: any amount." })}</div>`,
     value: ({ elements }) => ({ cart_reminder_hours: whole(elements.cart_reminder_hours.value), ticket_coupon_percent: whole(elements.ticket_coupon_percent.value), ticket_coupon_minor: amountOrNull(elements.ticket_coupon_minor.value) }),
   },
   staff: {

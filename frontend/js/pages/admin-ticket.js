@@ -3,6 +3,7 @@ import { handle } from "../lib/form.js";
 import { dateTime, minorOf } from "../lib/format.js";
 import { html, icon, render } from "../lib/html.js";
 import { ask } from "../components/ask-dialog.js";
+import { messagePictures } from "../components/message-pictures.js";
 import { proved } from "../components/password-dialog.js";
 import { dealtWith, staff } from "../components/staff.js";
 import { emptyState, failedState, loadInto } from "../components/states.js";
@@ -24,12 +25,12 @@ function show({ ticket, messages }) {
   render(part("head"), html`<div class="desk-head"><a class="icon-button" href="/admin/tickets">${icon("arrow-left")}<span class="visually-hidden">All tickets</span></a>
     <h1 class="anywhere">${ticket.subject}</h1>${ticketBadge(ticket.status, FOR_STAFF)}
     <div class="desk-head__end">${ticket.assignee === me ? act("handBack", "Hand it back") : act("takeOn", "Take it on")}${ticket.status === "closed" ? act("open", "Open again") : act("close", "Close")}</div></div>`);
-  render(part("thread"), html`${messages.map(({ kind, author, body, created_at: at }) => message({ own: kind !== "customer", note: kind === "note", who: `${author ?? "erased"}${NAMES[kind]}`, when: dateTime(at), body }))}`);
+  render(part("thread"), html`${messages.map(({ kind, author, body, created_at: at, pictures: sent }) => message({ own: kind !== "customer", note: kind === "note", who: `${author ?? "erased"}${NAMES[kind]}`, when: dateTime(at), body, pictures: sent }))}`);
   render(part("side"), html`<section class="panel" aria-labelledby="about-title"><div class="panel__head"><h2 class="panel__title" id="about-title">About</h2></div>
       <dl class="facts"><div><dt>Number</dt><dd class="figures">${ticket.number}</dd></div><div><dt>Customer</dt><dd class="anywhere">${ticket.username}, <a href="mailto:${ticket.email}">${ticket.email}</a></dd></div>
       <div><dt>Taken on by</dt><dd>${ticket.assignee ?? "nobody"}</dd></div>${ticket.order_number && html`<div><dt>Order</dt><dd><a class="figures" href="/admin/orders/${ticket.order_number}">${ticket.order_number}</a></dd></div>`}</dl></section>
     <section class="panel" aria-labelledby="acts-title"><div class="panel__head"><h2 class="panel__title" id="acts-title">What you can do</h2></div><div class="cluster">${act("coupon", "Give a coupon")}
-      ${ticket.order_number && html`${act("orderMail", "Mail the order again")}<a class="button button--quiet button--small" href="/admin/orders/${ticket.order_number}">Refund on the order's page</a>`}</div></section>`);
+      ${ticket.order_number && html`${act("orderMail", "Mail the order again")}${act("invoiceMail", "Mail the invoice again")}<a class="button button--quiet button--small" href="/admin/orders/${ticket.order_number}">Refund on the order's page</a>`}</div></section>`);
   part("whole").hidden = false;
 }
 
@@ -37,7 +38,40 @@ function show({ ticket, messages }) {
 
 function showCanned() {
   render(part("canned"), html`${canned.length > 0 && html`<span class="select"><label class="visually-hidden" for="canned">Use a kept reply</label><select class="field__input" id="canned" autocomplete="off"><option value="">Use a kept reply</option>${canned.map(({ id, title }) => html`<option value="${id}">${title}</option>`)}</select>${icon("chevron-down")}</span>`}${act("keep", "Keep as a reply", "button--plain")}`);
+  const line = ({ id, title }) => html`<li class="kept__item"><span class="kept__title">${title}</span><span class="cluster"><button class="button button--plain button--small" type="button" data-edit="${id}">Change<span class="visually-hidden"> ${title}</span></button><button class="button button--plain button--small" type="button" data-remove="${id}">Remove<span class="visually-hidden"> ${title}</span></button></span></li>`;
+  render(part("kept"), html`<div class="panel__head"><h2 class="panel__title" id="kept-title" tabindex="-1">Kept replies</h2></div><ul class="kept">${canned.map(line)}</ul>`);
+  part("kept").hidden = canned.length === 0;
 }
+
+async function edit({ id, title, body }) {
+  const now = await ask({
+    title: `Change ${title}`, action: "Save", wide: true,
+    fields: html`<div class="field"><label class="field__label" for="title">What it is called</label><input class="field__input" id="title" name="title" value="${title}" maxlength="80" required autocomplete="off" data-missing="Give it a name."></div>
+      <div class="field"><label class="field__label" for="body">What it says</label><textarea class="field__input" id="body" name="body" rows="8" maxlength="5000" required data-missing="Write the reply.">${body}</textarea></div>`,
+    send: (values) => api.put(`/admin/tickets/replies/${id}`, values),
+  });
+  if (!now) return "";
+  canned = canned.map((one) => (one.id === id ? now : one));
+  return "Saved.";
+}
+
+async function removeReply({ id, title }) {
+  const done = await ask({ title: `Remove ${title}?`, text: "What was written with it stays.", action: "Remove it", danger: true, send: () => api.delete(`/admin/tickets/replies/${id}`) });
+  if (!done) return "";
+  canned = canned.filter((one) => one.id !== id);
+  return "Removed.";
+}
+
+part("kept").addEventListener("click", async ({ target }) => {
+  const button = target.closest("[data-edit], [data-remove]");
+  const reply = button && canned.find(({ id }) => String(id) === (button.dataset.edit ?? button.dataset.remove));
+  if (!reply) return;
+  const said = await (button.dataset.edit ? edit : removeReply)(reply);
+  if (!said) return;
+  showCanned();
+  document.querySelector(part("kept").hidden ? '[data-act="keep"]' : "#kept-title").focus();
+  toast(said);
+});
 
 part("canned").addEventListener("change", ({ target }) => {
   const reply = canned.find(({ id }) => String(id) === target.value);
@@ -85,6 +119,7 @@ const ACTS = {
   close: [() => api.patch(path, { status: "closed" }), "Closed. A message of the customer opens it again."],
   open: [() => api.patch(path, { status: "open" }), "Open again."],
   orderMail: [() => api.post(`${path}/order-mail`), "The order's confirmation is on its way again."],
+  invoiceMail: [() => api.post(`${path}/invoice-mail`), "The invoice is on its way again."],
   coupon: [coupon, "The coupon is with the customer."],
   keep: [keep, ""],
 };
@@ -109,10 +144,12 @@ document.querySelector("main").addEventListener("click", async ({ target }) => {
   }
 });
 
+const pictures = messagePictures(part("pictures"));
 handle(form, {
-  send: (values) => api.post(`${path}/messages`, values),
+  send: async (values) => api.post(`${path}/messages`, { ...values, pictures: await pictures.names() }),
   done: (thread, { internal }) => {
     form.reset();
+    pictures.clear();
     show(thread);
     toast(internal ? "Noted." : "Sent. The customer gets a mail.");
   },

@@ -15,5 +15,5 @@ document.querySelector("data-grid")?.start({
     number: ({ number }) => html`<span class="figures">${number}</span>`,
   },
   texts: { status: ({ status }) => FOR_STAFF[status], order_number: ({ order_number: order }) => order ?? "", assignee: ({ assignee }) => assignee ?? "" },
-  nothing: emptyState({ title: "No tickets yet", text: "What customers ask while signed in is answered here. Messages of the contact form come to you by mail." }),
+  nothing: emptyState({ title: "No tickets yet", text: "What customers ask while signed in is answered here. Messages of the contact form have a page of their own." }),
 });

@@ -1,6 +1,7 @@
 import { api, session } from "../lib/api.js";
 import { handle } from "../lib/form.js";
 import { html, icon, render } from "../lib/html.js";
+import { messagePictures } from "../components/message-pictures.js";
 
 const form = document.querySelector("[data-form]");
 const told = document.querySelector("[data-told]");
@@ -19,5 +20,6 @@ async function fill() {
   form.elements.name.value ||= [user.first_name, user.last_name].filter(Boolean).join(" ") || user.username;
 }
 
-handle(form, { send: (values) => api.post("/contact", values), done: (_, { email }) => thank(email) });
+const pictures = messagePictures(document.querySelector("[data-pictures]"));
+handle(form, { send: async (values) => api.post("/contact", { ...values, pictures: await pictures.names() }), done: (_, { email }) => thank(email) });
 fill();

@@ -2,6 +2,7 @@ import { api, signInAddress } from "../lib/api.js";
 import { handle } from "../lib/form.js";
 import { dateTime } from "../lib/format.js";
 import { html, render } from "../lib/html.js";
+import { messagePictures } from "../components/message-pictures.js";
 import { emptyState, failedState, loadInto } from "../components/states.js";
 import { FOR_CUSTOMERS, message, ticketBadge } from "../components/ticket-states.js";
 import { toast } from "../components/toast-stack.js";
@@ -20,17 +21,19 @@ function show({ ticket, messages }) {
   document.title = document.title.replace(/^Your question/, ticket.subject);
   render(place, html`<div class="page-head"><h1 class="anywhere">${ticket.subject}</h1>
       <p class="page-head__lead cluster">${ticketBadge(ticket.status, FOR_CUSTOMERS)}<span class="figures">${ticket.number}</span>${ticket.order_number && html`<span>about order <a class="figures" href="/orders/${ticket.order_number}">${ticket.order_number}</a></span>`}</p></div>
-    <div class="stack"><ol class="conversation">${messages.map(({ by, body, created_at: at }) => message({ own: by === "customer", who: by === "customer" ? "You" : "The shop", when: dateTime(at), body }))}</ol>
+    <div class="stack"><ol class="conversation">${messages.map(({ by, body, created_at: at, pictures: sent }) => message({ own: by === "customer", who: by === "customer" ? "You" : "The shop", when: dateTime(at), body, pictures: sent }))}</ol>
     <p class="soft" role="status">${TOLD[ticket.status]}</p></div>`);
   form.hidden = false;
 }
 
 const missing = emptyState({ level: 1, image: "not-found.svg", title: "We do not find this question here", text: "Perhaps it was asked with another account.", actions: [{ label: "All your questions", href: "/tickets" }] });
 
+const pictures = messagePictures(document.querySelector("[data-pictures]"));
 handle(form, {
-  send: (values) => api.post(`${path}/messages`, values),
+  send: async (values) => api.post(`${path}/messages`, { ...values, pictures: await pictures.names() }),
   done: (thread) => {
     form.reset();
+    pictures.clear();
     show(thread);
     toast("Sent. We answer here.");
   },

@@ -3,6 +3,7 @@ import { handle, showProblems } from "../lib/form.js";
 import { dateTime, plural } from "../lib/format.js";
 import { append, html, render } from "../lib/html.js";
 import { section } from "../components/account-section.js";
+import { messagePictures } from "../components/message-pictures.js";
 import { failedPart, failedState } from "../components/states.js";
 import { FOR_CUSTOMERS, ticketBadge } from "../components/ticket-states.js";
 
@@ -43,8 +44,9 @@ function show({ items, next, total }) {
 }
 
 form.elements.order_number.value = (new URLSearchParams(location.search).get("order") ?? "").slice(0, 40);
+const pictures = messagePictures(part("pictures"));
 handle(form, {
-  send: ({ order_number: order, ...values }) => api.post("/tickets", { ...values, ...(order ? { order_number: order.toUpperCase() } : {}) }),
+  send: async ({ order_number: order, ...values }) => api.post("/tickets", { ...values, ...(order ? { order_number: order.toUpperCase() } : {}), pictures: await pictures.names() }),
   done: ({ ticket }) => location.assign(`/tickets/${ticket.number}`),
   refused: (error) => {
     if (error.status !== 404) return false;
