@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
-import re
-
 from .. import db, money, security
 from ..db import Row, Tx, q
 from ..errors import NotFound
@@ -15,6 +11,7 @@ from .cart import Buyer
 BATCH = 50
 LATEST_DAYS = 3  # after the moment when it was due; an older cart is left in peace
 SHOWN = 5  # lines in the mail
+TO_END = "cart reminders"
 
 
 def any_due() -> bool:
@@ -47,7 +44,7 @@ def _remind(tx: Tx, row: Row) -> bool:
         {"title": line["title"], "quantity": line["quantity"], "line": money.in_words(line["quantity"] * line["price_minor"], currency)}
         for line in wanted[:SHOWN]
     ]
-    token = _token(row["user_id"])
+    token = security.signed(TO_END, str(row["user_id"]))
     way_out = {"unsubscribe": f"/cart-reminders/unsubscribe?token={token}", "one_click": f"/api/v1/cart-reminders/unsubscribe/{token}"}
     mail.enqueue(
         tx, "cart_left", row["email"], {"username": row["username"], "items": items, "more": len(wanted) - len(items), **way_out}, user_id=row["user_id"]
@@ -62,11 +59,7 @@ def choose(tx: Tx, user_id: int, wanted: bool) -> None:
 
 def end(token: str) -> None:
     """No more of them, by the link in each, for as long as the shop has its key. Raises NotFound for what this shop has not signed."""
-    user_id, _, _ = token.partition(".")
-    if not re.fullmatch(r"[0-9]{1,19}", user_id, re.ASCII) or not hmac.compare_digest(token.encode(), _token(int(user_id)).encode()):
+    user_id = security.read_signed(TO_END, token)
+    if user_id is None:
         raise NotFound("This link is not complete. Please open it from the mail once more.")
     db.transaction(choose, int(user_id), False)
-
-
-def _token(user_id: int) -> str:
-    return f"{user_id}.{base64.urlsafe_b64encode(security.sign('cart reminders', str(user_id))[:15]).decode()}"
