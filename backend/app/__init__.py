@@ -30,6 +30,7 @@ ROUTES = (
     "devices",
     "discovery",
     "events",
+    "exports",
     "gift_cards",
     "imports",
     "inventory",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar
 
 from email_validator import EmailNotValidError, validate_email
@@ -64,6 +64,14 @@ def _moment(value: Any) -> Any:
         raise ValueError("Enter a time like 2030-01-31T12:00:00Z.") from None
 
 
+def _day(value: Any) -> Any:
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("Enter a day like 2030-01-31.") from None
+
+
+Day = Annotated[date, BeforeValidator(_day)]
 # A point in time (RFC 3339); without an offset it is UTC.
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 

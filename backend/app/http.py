@@ -24,12 +24,12 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from . import counts, errors
 from .config import Settings
-from .fields import Body, CountryCode, Email, Line, M, Moment, Params, Prose, Secret, Username, Words, WordsLine, validated
+from .fields import Body, CountryCode, Day, Email, Line, M, Moment, Params, Prose, Secret, Username, Words, WordsLine, validated
 from .files import FILES, CsvFile, MailPage, PdfFile, PictureFile, ZipFile
 from .services import events, limits, sessions, settings, tokens
 from .services.sessions import Account, Visitor
 
-__all__ = ["Body", "CountryCode", "Email", "Line", "Moment", "Params", "Prose", "Secret", "Username", "Words", "WordsLine"]
+__all__ = ["Body", "CountryCode", "Day", "Email", "Line", "Moment", "Params", "Prose", "Secret", "Username", "Words", "WordsLine"]
 __all__ += ["FILES", "CsvFile", "MailPage", "PdfFile", "PictureFile", "ZipFile"]
 
 log = logging.getLogger("shop.http")
@@ -547,12 +547,6 @@ def _trust_proxies(networks: tuple[str, ...]) -> Callable[[], None]:
     return look
 
 
-def _logged_path() -> str:
-    """The path without what must not stand in a log."""
-    token = (request.view_args or {}).get("token", "")
-    return request.path.replace(token, "…") if token else request.path
-
-
 def _finish(response: Response) -> Response:
     headers = response.headers
     headers["X-Request-Id"] = request_id()
@@ -572,7 +566,8 @@ def _finish(response: Response) -> Response:
     if current_app.config["SESSION_COOKIE_SECURE"]:
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     route = request.url_rule.rule if request.url_rule else "none"
-    note_request(request_id(), request.method, _logged_path(), route, response.status_code, g.get("started", time.perf_counter()))
+    path = request.path.replace((request.view_args or {}).get("token") or "\n", "…")  # A token has no place in a log.
+    note_request(request_id(), request.method, path, route, response.status_code, g.get("started", time.perf_counter()))
     return response
 
 

@@ -129,7 +129,9 @@ def live(shop: Flask, client: ShopClient, user: User, word: str) -> list[str]:
     device = ("203.0.113.7" if word == "alice" else "198.51.100.9", f"Browser of {word}", f'{{"cart": "{word}"}}', user.id)
     change("UPDATE sessions SET ip = %s, user_agent = %s, data = %s WHERE user_id = %s", *device)
     change("UPDATE sessions SET browser = %s, os = %s WHERE user_id = %s ORDER BY id DESC LIMIT 1", f"{word}-browser", f"{word}-os", user.id)
-    change("UPDATE users SET blocked_until = '2020-02-02', block_reason = %s WHERE id = %s", f"{word} was rude", user.id)
+    seen = "2021-03-03" if word == "alice" else "2021-04-04"
+    change("UPDATE users SET blocked_until = '2020-02-02', block_reason = %s, signed_in_at = %s WHERE id = %s", f"{word} was rude", seen, user.id)
+    change("INSERT INTO user_notes (user_id, body, created_at) VALUES (%s, %s, UTC_TIMESTAMP(6))", user.id, f"{word} rang twice")
     change("REPLACE INTO known_devices (user_id, device_hash, seen_at) VALUES (%s, SHA2(%s, 256), UTC_TIMESTAMP(6))", user.id, word)
     change("REPLACE INTO totps (user_id, salt, created_at) VALUES (%s, MD5(%s), UTC_TIMESTAMP(6))", user.id, word)
     change("INSERT INTO recovery_codes (user_id, code_hash) VALUES (%s, SHA2(%s, 256))", user.id, f"code of {word}")
@@ -372,7 +374,7 @@ def test_the_last_thing_is_a_mail_that_is_forgotten_once_it_is_sent(shop: Flask,
     number = order(client, "alice")
     erase(client)
     assert mails() == [("order_placed", ""), ("erased", alice.email)]
-    assert orjson.loads(rows("SELECT data FROM mails WHERE template = 'erased'")[0][0]) == {"username": "alice", "cancelled": [number]}
+    assert orjson.loads(rows("SELECT data FROM mails WHERE template = 'erased'")[0][0]) == {"username": "alice", "cancelled": [number], "asked": True}
     deliver(shop)
     assert rows("SELECT recipient, data, status FROM mails WHERE template = 'erased'") == [("", "", "sent")]
     written = mail.list_written(shop.config["SHOP"].var)[0]

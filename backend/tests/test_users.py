@@ -7,10 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import factories
+import orjson
 import pytest
 from conftest import ShopClient
 from factories import PASSWORD, User
 from test_accounts import alike, at_once, auth, change, mails, rows, who
+
+from app.services import users
 
 USERS = "/api/v1/admin/users"
 BLOCK = {"blocked_until": "2099-01-31T12:00:00+01:00", "block_reason": "Parcels were refused"}
@@ -162,17 +165,13 @@ def test_nobody_but_an_admin_sees_or_changes_accounts(client: ShopClient, role: 
 
 
 @pytest.mark.parametrize("body", [{"role": "staff"}, {"status": "deactivated"}, BLOCK])
-def test_the_last_admin_who_can_act_stays(desk: ShopClient, ada: User, body: dict[str, Any]) -> None:
-    factories.user("gone", role="admin", status="deactivated")
-    answer = desk.patch(f"{USERS}/{ada.id}", json=body)
-    assert (answer.status_code, answer.json["code"]) == (409, "last_admin")
-    assert who(desk) == "ada"
-
-
-def test_beside_another_admin_one_may_go(desk: ShopClient, ada: User) -> None:
+def test_nobody_takes_power_from_themselves(desk: ShopClient, ada: User, body: dict[str, Any]) -> None:
     factories.user("eve", role="admin")
-    assert desk.patch(f"{USERS}/{ada.id}", json={"role": "customer"}).status_code == 200
-    assert desk.get(USERS).status_code == 403
+    answer = desk.patch(f"{USERS}/{ada.id}", json=body)
+    assert (answer.status_code, answer.json["code"]) == (409, "own_account")
+    assert desk.delete(f"{USERS}/{ada.id}").json["code"] == "own_account"
+    assert desk.patch(f"{USERS}/{ada.id}", json={"first_name": "Ada"}).json["first_name"] == "Ada"
+    assert who(desk) == "ada"
 
 
 def test_of_two_admins_who_take_each_others_role_at_once_one_stays(new_client: Callable[[], ShopClient], ada: User) -> None:
@@ -184,3 +183,109 @@ def test_of_two_admins_who_take_each_others_role_at_once_one_stays(new_client: C
         answers = at_once(2, lambda n, pair=pair: pair[n][0].patch(f"{USERS}/{pair[n][1].id}", json={"role": "customer"}).status_code)  # type: ignore[misc]
         assert Counter(answers)[200] >= 1
         assert rows("SELECT COUNT(*) FROM users WHERE role = 'admin'") == [(1,)]
+
+
+# ---------------------------------------------------------------- one customer
+
+
+def test_who_is_invited_chooses_a_password_by_the_mailbox_and_comes_in(desk: ShopClient, client: ShopClient) -> None:
+    body = {"username": "sam", "email": "sam@example.com", "role": "staff"}
+    assert desk.post(USERS, json=body).json["role"] == "staff"
+    assert mails()[-1] == ("invitation", "sam@example.com")
+    assert list(desk.post(USERS, json=body | {"email": "other@example.com"}).json["errors"]) == ["username"]
+
+    challenge = auth(client, "forgot", email="sam@example.com").json["challenge"]
+    [(data,)] = rows("SELECT data FROM mails WHERE template = 'reset_code'")
+    assert auth(client, "reset", challenge=challenge, otp=orjson.loads(data)["code"], new_password="cobalt-meadow-72").status_code == 204
+    assert auth(client, "login", identifier="sam", password="cobalt-meadow-72").json["user"]["role"] == "staff"
+    assert desk.get(f"{USERS}?q=sam").json["items"][0]["signed_in_at"] is not None
+
+
+def test_a_customers_page_tells_their_history_in_a_fixed_number_of_statements(
+    desk: ShopClient, client: ShopClient, alice: User, bob: User, statements: Callable[[], int]
+) -> None:
+    client.as_(alice)
+    for _ in range(3):
+        client.add(factories.product().variant)
+        assert client.order().status_code == 201
+    for body in ("Wants no phone calls", "Likes blue"):
+        assert desk.post(f"{USERS}/{alice.id}/notes", json={"body": body}).status_code == 204
+    counts = []
+    for user in (bob, alice):
+        before = statements()
+        page = desk.get(f"{USERS}/{user.id}").json
+        counts.append(statements() - before)
+    assert (len(page["orders"]), page["user"]["order_count"], page["user"]["spent_minor"]) == (3, 3, sum(one["total_minor"] for one in page["orders"]))
+    assert [(one["body"], one["author"]) for one in page["notes"]] == [("Likes blue", "ada"), ("Wants no phone calls", "ada")]
+    assert counts[0] == counts[1]
+
+    note = page["notes"][0]["id"]
+    assert desk.delete(f"{USERS}/{bob.id}/notes/{note}").status_code == 404
+    assert desk.delete(f"{USERS}/{alice.id}/notes/{note}").status_code == 204
+    assert [one["body"] for one in client.get("/api/v1/me/export").json["notes"]] == ["Wants no phone calls"]
+
+
+def test_an_admin_erases_an_account_but_none_whose_order_is_under_way(desk: ShopClient, client: ShopClient, ada: User, alice: User, bob: User) -> None:
+    client.as_(alice).add(factories.product().variant)
+    number = client.order().json["number"]
+    factories.paid(number)
+    assert desk.delete(f"{USERS}/{alice.id}").json["code"] == "order_under_way"
+    answer = desk.post(f"{USERS}/actions", json={"action": "erase", "ids": [ada.id, alice.id, bob.id]}).json
+    assert (answer["changed"], answer["skipped"], answer["undo"]) == (1, 2, [])
+    assert set(states()) == {"ada", "alice"}
+    assert rows("SELECT actor_id FROM events WHERE kind = 'erased' AND subject_id = %s", bob.id) == [(ada.id,)]
+
+
+# ---------------------------------------------------------------- many at once
+
+
+def states() -> dict[str, tuple[str, bool]]:
+    return {name: (status, bool(blocked)) for name, status, blocked in rows("SELECT username, status, blocked_until > UTC_TIMESTAMP(6) FROM users")}
+
+
+@pytest.mark.parametrize(("action", "more"), [("deactivate", {}), ("block", BLOCK)])
+def test_an_act_on_all_that_match_goes_step_by_step_and_is_taken_back(
+    desk: ShopClient, alice: User, bob: User, action: str, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users, "STEP", 2)
+    desk.patch(f"{USERS}/{bob.id}", json={"status": "deactivated"} if action == "deactivate" else BLOCK | {"block_reason": "Before"})
+    before, after, undo, changed, skipped = states(), 0, [], 0, 0
+    while after is not None:
+        answer = desk.post(f"{USERS}/actions", json={"action": action, "filter": {}, "after": after, **more}).json
+        after, undo, changed, skipped = answer["next"], undo + answer["undo"], changed + answer["changed"], skipped + answer["skipped"]
+    assert (changed, skipped) == ((1, 1) if action == "deactivate" else (2, 1))
+    assert set(states().items()) - set(before.items()) and states()["ada"] == ("active", False)
+    for body in undo:
+        assert desk.post(f"{USERS}/actions", json=body).status_code == 200
+    assert states() == before
+    if action == "block":
+        assert rows("SELECT block_reason FROM users WHERE id = %s", bob.id) == [("Before",)]
+
+
+def test_sessions_end_and_test_mails_go_out_for_those_who_are_chosen(desk: ShopClient, client: ShopClient, alice: User, bob: User) -> None:
+    client.as_(alice)
+    assert desk.post(f"{USERS}/actions", json={"action": "end_sessions", "ids": [alice.id, bob.id]}).json["changed"] == 1
+    assert who(client) is None
+    assert desk.post(f"{USERS}/actions", json={"action": "send_test_mail", "filter": {"role": "customer"}}).json["changed"] == 2
+    assert set(mails()) >= {("test", alice.email), ("test", bob.email)}
+
+
+def test_inactive_accounts_are_those_that_never_bought_and_stay_away(desk: ShopClient, client: ShopClient, alice: User, bob: User) -> None:
+    buyer, back = factories.user("buyer"), factories.user("back")
+    client.as_(buyer).add(factories.product().variant)
+    assert client.order().status_code == 201
+    change("UPDATE users SET created_at = created_at - INTERVAL 2 YEAR")
+    change("UPDATE sessions SET seen_at = seen_at - INTERVAL 2 YEAR WHERE user_id = %s", buyer.id)
+    factories.user("old", role="staff")
+    change("UPDATE users SET created_at = '2020-01-01' WHERE username = 'old'")
+    change("UPDATE users SET signed_in_at = UTC_TIMESTAMP(6) - INTERVAL 3 MONTH WHERE id = %s", back.id)
+    wanted = {"inactive": 12}
+    found = desk.get(f"{USERS}?inactive=12").json
+    assert ([one["username"] for one in found["items"]], found["total"]) == (["bob", "alice"], 2)
+    assert desk.post(f"{USERS}/actions", json={"action": "erase", "filter": wanted}).json["changed"] == 2
+    assert set(states()) == {"ada", "buyer", "back", "old"}
+
+
+def test_an_act_names_whom_it_is_for_and_a_block_its_end(desk: ShopClient, alice: User) -> None:
+    for body in ({"action": "activate"}, {"action": "activate", "ids": [1], "filter": {}}, {"action": "block", "ids": [alice.id], "block_reason": "x"}):
+        assert desk.post(f"{USERS}/actions", json=body).status_code == 422

@@ -1,5 +1,8 @@
 -- name: get_state -> row
-SELECT status, blocked_until, block_reason, UTC_TIMESTAMP(6) AS exported_at FROM users WHERE id = :user_id;
+SELECT status, blocked_until, block_reason, signed_in_at, UTC_TIMESTAMP(6) AS exported_at FROM users WHERE id = :user_id;
+
+-- name: list_notes -> rows
+SELECT body, created_at FROM user_notes WHERE user_id = :user_id ORDER BY id LIMIT 1000;
 
 -- name: list_sessions -> rows
 SELECT ip, user_agent, created_at, seen_at, expires_at

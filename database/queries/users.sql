@@ -7,7 +7,8 @@ u.id, u.username, u.email, u.first_name, u.last_name, u.phone, u.role, u.status,
        (SELECT CAST(COALESCE(SUM(o.total_minor), 0) AS SIGNED) FROM orders o WHERE o.user_id = u.id AND o.status NOT IN ('cancelled', 'expired')) AS spent_minor
 
 -- part: wanted
--- Filters that are not asked for are constants to the optimiser. Inactive is who never ordered and did not sign in for so many months.
+-- Filters that are not asked for are constants to the optimiser. Inactive is a customer who never ordered and did not
+-- sign in for so many months.
  WHERE (:any_id OR u.id IN (:ids))
    AND (:role IS NULL OR u.role = :role)
    AND (:status IS NULL OR u.status = :status)
@@ -16,7 +17,8 @@ u.id, u.username, u.email, u.first_name, u.last_name, u.phone, u.role, u.status,
    AND (:newsletter IS NULL OR u.newsletter = :newsletter)
    AND (:since IS NULL OR u.created_at >= :since)
    AND (:before IS NULL OR u.created_at < :before)
-   AND (:months = 0 OR u.created_at < UTC_TIMESTAMP(6) - INTERVAL :months MONTH
+   AND (:months = 0 OR u.role = 'customer'
+                       AND u.created_at < UTC_TIMESTAMP(6) - INTERVAL :months MONTH
                        AND (u.signed_in_at IS NULL OR u.signed_in_at < UTC_TIMESTAMP(6) - INTERVAL :months MONTH)
                        AND NOT EXISTS (SELECT 1 FROM orders b WHERE b.user_id = u.id)
                        AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = u.id AND s.seen_at >= UTC_TIMESTAMP(6) - INTERVAL :months MONTH))
@@ -62,6 +64,17 @@ SELECT u.id
    AND u.id > :after_id
  ORDER BY u.id
  LIMIT :limit;
+
+-- name: list_exported -> rows
+SELECT {columns}
+  FROM (SELECT u.id
+          FROM users u
+         {wanted}
+           AND u.id > :after_id
+         ORDER BY u.id
+         LIMIT :limit) page
+  JOIN users u ON u.id = page.id
+ ORDER BY u.id;
 
 -- name: lock_admins -> rows
 SELECT id FROM users WHERE role = 'admin' ORDER BY id LIMIT 1000 FOR UPDATE;

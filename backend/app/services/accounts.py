@@ -381,8 +381,13 @@ def create_admin(username: str, email: str, password: str) -> int:
     return db.transaction(_create_admin, username, email, security.hash_password(password))
 
 
+def add(tx: Tx, username: str, email: str, password_hash: str, role: str) -> int:
+    """Add an account at an admin's word; gives the id. Raises Invalid for a taken name or address."""
+    return _add_user(tx, username, email, password_hash, role, _taken)
+
+
 def _create_admin(tx: Tx, username: str, email: str, password_hash: str) -> int:
-    user_id = _add_user(tx, username, email, password_hash, "admin", _taken)
+    user_id = add(tx, username, email, password_hash, "admin")
     events.note(tx, "registered", user_id, role="admin")
     return user_id
 

@@ -36,11 +36,11 @@ class AddressList(TypedDict):
 def list_of(user_id: int) -> AddressList:
     """All of the user's addresses, the default first."""
     with db.reading() as tx:
-        found = _all(tx, user_id)
+        found = all_of(tx, user_id)
     return {"items": found, "next": None, "total": len(found)}
 
 
-def _all(tx: Tx, user_id: int) -> list[SavedAddress]:
+def all_of(tx: Tx, user_id: int) -> list[SavedAddress]:
     rows: list[SavedAddress] = q.addresses.list_of(tx, user_id=user_id)
     return [{**row, "is_default": place == 0} for place, row in enumerate(rows)]
 
@@ -78,7 +78,7 @@ def _change(tx: Tx, user_id: int, address_id: int, fields: dict[str, Any]) -> Sa
 
 
 def _one(tx: Tx, user_id: int, address_id: int) -> SavedAddress:
-    found = [address for address in _all(tx, user_id) if address["id"] == address_id]
+    found = [address for address in all_of(tx, user_id) if address["id"] == address_id]
     if not found:
         raise NotFound("There is no such address.")
     return found[0]

@@ -26,11 +26,12 @@ from ..errors import Invalid, NotFound, ShopError
 log = logging.getLogger("shop.events")
 
 KINDS = frozenset(
-    "registered sign_in sign_in_refused sign_out token_issued session_ended stepped_up password_changed password_reset email_changed"
-    " totp_on totp_off blocked unblocked activated deactivated role_changed erased products_changed products_imported products_exported"
-    " category_changed stock_adjusted review_moderated promotion_changed gift_card_issued gift_card_voided gift_card_replaced order_changed orders_claimed"
-    " payment_refused settings_changed article_changed message_changed ticket_changed newsletter_changed"
-    " subscribers_changed backup_asked backup_made backup_proven backup_taken backup_deleted backup_restored backup_failed invariant_broken mail_retried mail_tested job_asked fault".split()
+    "registered sign_in sign_in_refused sign_out token_issued session_ended stepped_up password_changed password_reset email_changed totp_on totp_off"
+    " blocked unblocked activated deactivated role_changed profile_changed user_noted erased products_changed products_imported products_exported"
+    " customers_exported orders_exported category_changed stock_adjusted review_moderated promotion_changed gift_card_issued gift_card_voided"
+    " gift_card_replaced order_changed orders_claimed payment_refused settings_changed article_changed message_changed ticket_changed newsletter_changed"
+    " subscribers_changed backup_asked backup_made backup_proven backup_taken backup_deleted backup_restored backup_failed invariant_broken mail_retried"
+    " mail_tested job_asked fault".split()
 )
 WORD = re.compile(r"[a-z0-9_]{0,32}")
 FAULTS_A_MINUTE = 30  # of each process; what goes wrong all the time need not fill the record

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from .. import db
 from ..db import Row, Tx, q
-from ..errors import Conflict, SignInRequired
+from ..errors import Conflict, NotFound, SignInRequired
 from . import (
     addresses,
     attachments,
@@ -48,6 +48,14 @@ class OwnAccount(Profile):
     status: str
     blocked_until: datetime | None
     block_reason: str
+    signed_in_at: datetime | None
+
+
+class ToldNote(TypedDict):
+    """What the people who run the shop noted."""
+
+    body: str
+    created_at: datetime
 
 
 class Device(TypedDict):
@@ -95,6 +103,7 @@ class ToldPayment(TypedDict):
 class Export(TypedDict):
     exported_at: datetime
     account: OwnAccount
+    notes: list[ToldNote]
     addresses: list[SavedAddress]
     orders: list[Order]
     payments: list[ToldPayment]
@@ -116,6 +125,7 @@ def export(user_id: int) -> Export:
     account = profile.get(user_id)
     with db.reading() as tx:
         state = q.privacy.get_state(tx, user_id=user_id)
+        notes = q.privacy.list_notes(tx, user_id=user_id)
         devices = q.privacy.list_sessions(tx, user_id=user_id)
         codes = q.privacy.list_challenges(tx, user_id=user_id)
         payments = q.privacy.list_payments(tx, user_id=user_id)
@@ -123,7 +133,8 @@ def export(user_id: int) -> Export:
         mails = q.privacy.list_mails(tx, mail_ids=_mails_of(tx, user_id, account["email"]))
     return {
         "exported_at": state["exported_at"],
-        "account": {**account, "status": state["status"], "blocked_until": state["blocked_until"], "block_reason": state["block_reason"]},
+        "account": {**account, **{name: state[name] for name in ("status", "blocked_until", "block_reason", "signed_in_at")}},  # type: ignore[typeddict-item]
+        "notes": notes,
         "addresses": addresses.list_of(user_id)["items"],
         "orders": orders.all_of(user_id),
         "payments": payments,
@@ -165,21 +176,30 @@ def erase(user_id: int, password: str, *, var: Path, limited: bool) -> None:
     address, and Conflict `last_admin`.
     """
     profile.confirm(user_id, password, field="password", limited=limited)
-    pictures, mail_ids = db.transaction(_erase, user_id)
+    _erase_all(user_id, user_id, var)
+
+
+def erase_for(user_id: int, *, actor_id: int, var: Path) -> None:
+    """The same at an admin's word. Raises NotFound, and Conflict as `erase` does."""
+    _erase_all(user_id, actor_id, var)
+
+
+def _erase_all(user_id: int, actor_id: int, var: Path) -> None:
+    pictures, mail_ids = db.transaction(_erase, user_id, actor_id)
     for path in pictures:
         media.delete_file(var / "uploads", path)
     mail.delete_written(var, mail_ids)
 
 
-def _erase(tx: Tx, user_id: int) -> tuple[list[str], set[int]]:
+def _erase(tx: Tx, user_id: int, actor_id: int) -> tuple[list[str], set[int]]:
     """Gives the files, under uploads, that must go now, and the mails that may lie in a folder."""
     # The cart first: an order that is being placed holds it, and wants the account's row next.
     q.privacy.delete_cart(tx, user_id=user_id)
     q.privacy.lock_admins(tx)
     account = q.privacy.lock_account(tx, user_id=user_id)
     if account is None:
-        raise SignInRequired()
-    cancelled = _cancel_orders(tx, user_id)
+        raise SignInRequired() if user_id == actor_id else NotFound("There is no such account.")
+    cancelled = _cancel_orders(tx, user_id, actor_id)
     mail_ids = _mails_of(tx, user_id, account["email"])
     q.privacy.erase_order_mails(tx, mail_ids=mail_ids)
     q.privacy.delete_mails(tx, mail_ids=mail_ids)
@@ -198,23 +218,25 @@ def _erase(tx: Tx, user_id: int) -> tuple[list[str], set[int]]:
     q.privacy.delete_challenges(tx, user_id=user_id, email_key=account["email_key"])
     q.privacy.delete_keys(tx, scope=Buyer(user_id).scope)
     if not q.privacy.delete_account(tx, user_id=user_id):
-        raise Conflict("You are the shop's only admin. Make somebody else an admin first.", code="last_admin")
-    events.note(tx, "erased", user_id, actor_id=user_id)
-    mail.enqueue(tx, "erased", account["email"], {"username": account["username"], "cancelled": cancelled})
+        raise Conflict("This is the shop's only admin. Make somebody else an admin first.", code="last_admin")
+    events.note(tx, "erased", user_id, actor_id=actor_id)
+    mail.enqueue(tx, "erased", account["email"], {"username": account["username"], "cancelled": cancelled, "asked": user_id == actor_id})
     return [path for path in (account["avatar_path"], *pictures) if path], set(mail_ids)
 
 
-def _cancel_orders(tx: Tx, user_id: int) -> list[str]:
+def _cancel_orders(tx: Tx, user_id: int, actor_id: int) -> list[str]:
     """Cancel what was not sent yet, since it could reach nobody any more; gives the numbers."""
     unfinished = q.privacy.list_unfinished_orders(tx, user_id=user_id)
     for order in unfinished:
         if not q.orders.cancel(tx, order_id=order["id"], cancellable=orders.CANCELLABLE):
-            raise Conflict(f"Order {order['number']} is under way and needs your address. Please come back when it has arrived.", code="order_under_way")
-        q.orders.add_event(tx, order_id=order["id"], kind="cancelled", actor_id=user_id)
+            raise Conflict(
+                f"Order {order['number']} is under way and needs the account's address. Please come back when it has arrived.", code="order_under_way"
+            )
+        q.orders.add_event(tx, order_id=order["id"], kind="cancelled", actor_id=actor_id)
     for order in unfinished:
         promotions.release(tx, order["id"])
     for order in unfinished:
         gift_cards.release(tx, order["id"])
     for order in unfinished:
-        stock.put_back(tx, order["id"], reason="cancelled", actor_id=user_id)
+        stock.put_back(tx, order["id"], reason="cancelled", actor_id=actor_id)
     return [order["number"] for order in unfinished]

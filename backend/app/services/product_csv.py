@@ -483,13 +483,13 @@ def handle_from(text: str) -> str:
 
 
 def header(format: str) -> bytes:
-    return _written([list(COLUMNS_OF[format])])
+    return written([list(COLUMNS_OF[format])])
 
 
 def write(format: str, good: Good) -> bytes:
     """The rows of one product, all of whose cells are there."""
     rows = _shopify_rows(good) if format == "shopify" else _simple_rows(good)
-    return _written([[harmless(row.get(meaning, "")) for meaning in COLUMNS_OF[format].values()] for row in rows])
+    return written([[harmless(row.get(meaning, "")) for meaning in COLUMNS_OF[format].values()] for row in rows])
 
 
 def _shopify_rows(good: Good) -> Iterator[Cells]:
@@ -521,7 +521,8 @@ def _simple_rows(good: Good) -> Iterator[Cells]:
         yield {"handle": good.handle, **(good.cells if place == 0 else {}), **line.cells, "image": picture.src, "image_alt": picture.alt}
 
 
-def _written(rows: list[list[str]]) -> bytes:
+def written(rows: list[list[str]]) -> bytes:
+    """Rows as lines of a file."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerows(rows)
     return out.getvalue().encode()

@@ -212,6 +212,7 @@ def _arrive(tx: Tx, user_id: int, visitor: Visitor, greeted: bool, fresh: str) -
     known = bool(visitor.device) and knows_device(tx, user_id, visitor.device)
     device = visitor.device if known else fresh
     remember(tx, user_id, device, visitor, tell=not (known or greeted))
+    q.users.note_sign_in(tx, user_id=user_id)
     events.note(tx, "sign_in", user_id, actor_id=user_id, known_device=int(known))
     return device
 
@@ -240,9 +241,12 @@ def network_device(ip: str) -> str:
 def list_of(user_id: int, current: int | None) -> DeviceList:
     """What the account is signed in on: browsers first, then scripts' tokens, each by last use."""
     with db.reading() as tx:
-        rows = q.sessions.list_of(tx, user_id=user_id)
-    items = [_device(row, current) for row in rows]
+        items = devices_of(tx, user_id, current)
     return {"items": items, "next": None, "total": len(items)}
+
+
+def devices_of(tx: Tx, user_id: int, current: int | None) -> list[SignedInDevice]:
+    return [_device(row, current) for row in q.sessions.list_of(tx, user_id=user_id)]
 
 
 def _device(row: Row, current: int | None) -> SignedInDevice:

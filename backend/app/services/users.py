@@ -1,100 +1,244 @@
-"""Other people's accounts, as an admin sees and changes them: role, block, deactivation. Each counts from the next request on."""
+"""Other people's accounts, as an admin sees and changes them, alone or many at once. Each change counts from the next request on."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 from typing_extensions import TypedDict
 
-from .. import db
+from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, NotFound
-from . import events, mail, sessions
+from . import accounts, addresses, events, grid, mail, privacy, profile, sessions, settings
+from .accounts import username_key
+from .addresses import SavedAddress
+from .catalogue import Image, media
+from .sessions import SignedInDevice
+
+Role = Literal["customer", "staff", "admin"]
+Status = Literal["", "active", "blocked", "deactivated"]
+Newsletter = Literal["", "yes", "no"]
+Sort = Literal["newest", "oldest", "name", "name_desc"]
+Action = Literal["activate", "deactivate", "block", "unblock", "end_sessions", "send_test_mail", "erase"]
+
+MOST_COUNTED = 10_000  # rows of the table that are counted; of more it is only said that there are more
+MOST_FOUND = 1000  # accounts that a search takes
+STEP, ERASED = 100, 20  # accounts in one step of a bulk act; an erasure takes longer than other acts
+SHOWN = 10  # orders, tickets and the like on a customer's page
+CHANGEABLE = ("first_name", "last_name", "phone", "role", "status", "blocked_until", "block_reason")
+POWERS = frozenset({"role", "status", "blocked_until", "block_reason"})  # what nobody changes of themselves
+OWN = "This is your own account. Another admin can do that."
+assert set(get_args(Sort)) == set(q.users.list_all)
 
 
 class User(TypedDict):
+    """`spent_minor` and `order_count` are of the orders that stand, `level` comes of it; `signed_in_at` is the last sign-in."""
+
     id: int
     username: str
     email: str
     first_name: str
     last_name: str
+    phone: str
     role: str
     status: str
     blocked_until: datetime | None
     block_reason: str
     totp: bool
+    newsletter: bool
+    level: str
+    order_count: int
+    spent_minor: int
+    signed_in_at: datetime | None
     created_at: datetime
 
 
 class UserList(TypedDict):
+    """`at_least`: there are more than `total`, which nobody counted."""
+
     items: list[User]
     next: str | None
     total: int
+    at_least: bool
+    currency: str
 
 
-def list_all(*, search: str, role: str, status: str, limit: int, after: str) -> UserList:
-    """Accounts, newest first. `search` is the beginning of a username or an e-mail address; `status` may be active, blocked, deactivated."""
-    wanted = {"search": _prefix(search), "role": role, "status": status}
+class CustomersOrder(TypedDict):
+    number: str
+    status: str
+    payment_status: str
+    fulfilment_status: str
+    total_minor: int
+    currency: str
+    placed_at: datetime
+
+
+class CustomersTicket(TypedDict):
+    number: str
+    subject: str
+    status: str
+    updated_at: datetime
+
+
+class CustomersReview(TypedDict):
+    id: int
+    product: str
+    slug: str
+    rating: int
+    title: str
+    status: str
+    created_at: datetime
+
+
+class CustomersGiftCard(TypedDict):
+    id: int
+    last_letters: str
+    initial_minor: int
+    balance_minor: int
+    currency: str
+    expires_at: datetime | None
+    voided_at: datetime | None
+    created_at: datetime
+
+
+class CustomersEvent(TypedDict):
+    id: int
+    at: datetime
+    kind: str
+    actor: str | None
+
+
+class Note(TypedDict):
+    id: int
+    body: str
+    author: str | None
+    created_at: datetime
+
+
+class CustomerPage(TypedDict):
+    """An account with its history: the latest ten of each, and everything noted of it. `own`: it is the reader's."""
+
+    user: User
+    own: bool
+    avatar: Image | None
+    currency: str
+    orders: list[CustomersOrder]
+    tickets: list[CustomersTicket]
+    reviews: list[CustomersReview]
+    addresses: list[SavedAddress]
+    gift_cards: list[CustomersGiftCard]
+    devices: list[SignedInDevice]
+    events: list[CustomersEvent]
+    notes: list[Note]
+
+
+class UsersUndo(TypedDict):
+    """The body of the act that takes another one back."""
+
+    action: Action
+    ids: list[int]
+    blocked_until: datetime | None
+    block_reason: str
+
+
+class UsersActed(TypedDict):
+    """`skipped` were left as they are: one's own account, and those whose orders are under way."""
+
+    changed: int
+    skipped: int
+    next: int | None
+    undo: list[UsersUndo]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """'', 0 and None are any; `q` begins a username or an address; `inactive`: customers who never ordered, and did not sign in for so many months."""
+
+    q: str = ""
+    role: Literal["", "customer", "staff", "admin"] = ""
+    status: Status = ""
+    newsletter: Newsletter = ""
+    since: date | None = None
+    until: date | None = None
+    inactive: int = 0
+
+
+# ---------------------------------------------------------------- the table
+
+
+def list_all(filters: Filters, *, sort: Sort, limit: int, after: str) -> UserList:
+    """One page in three statements, four with a search, however long it is."""
+    by_name = sort.startswith("name")
+    value, after_id = grid.read_cursor(after, sort, str if by_name else int)
+    if by_name and value is not None and not value.isascii():
+        raise Invalid(after="This is no `next` of a list with this sort order.")
     with db.reading() as tx:
-        rows = q.users.list_all(tx, **wanted, after_id=_read_after(after), limit=limit + 1)
-        total = q.users.count_all(tx, **wanted)
-    page = rows[:limit]
-    return {"items": [_user(row) for row in page], "next": str(page[-1]["id"]) if len(rows) > limit else None, "total": total}
+        shop = settings.shop(tx)
+        wanted = wanted_of(tx, filters)
+        names = {"after": value} if by_name else {}
+        rows = q.users.list_all[sort](tx, **wanted, **names, after_id=after_id, limit=limit + 1)
+        total = q.users.count_all(tx, **wanted, most=MOST_COUNTED + 1)
+    last = rows[limit - 1] if len(rows) > limit else None
+    following = grid.cursor(sort, last["username_key"] if by_name else last["id"], last["id"]) if last else None
+    counted = {"total": min(total, MOST_COUNTED), "at_least": total > MOST_COUNTED}
+    return {"items": [_user(row, shop) for row in rows[:limit]], "next": following, "currency": shop["currency"], **counted}  # type: ignore[typeddict-item]
 
 
-def _prefix(search: str) -> str:
-    """A pattern of LIKE in which nothing that was typed is a wildcard."""
-    return "".join(f"!{character}" if character in "!%_" else character for character in search) + "%"
-
-
-def _read_after(after: str) -> int | None:
-    if not after:
-        return None
-    if not (after.isascii() and after.isdigit() and len(after) < 19):
-        raise Invalid(after="This is no `next` of this list.")
-    return int(after)
-
-
-def _user(row: Row) -> User:
+def wanted_of(tx: Tx, filters: Filters) -> Row:
+    """What statements over accounts take for these filters."""
+    text = filters.q.strip()
     return {
-        "id": row["id"],
-        "username": row["username"],
-        "email": row["email"],
-        "first_name": row["first_name"],
-        "last_name": row["last_name"],
-        "role": row["role"],
-        "status": row["status"],
-        "blocked_until": row["blocked_until"],
-        "block_reason": row["block_reason"],
-        "totp": bool(row["totp"]),
-        "created_at": row["created_at"],
+        "any_id": not text,
+        "ids": _find(tx, text) if text else [],
+        "role": filters.role or None,
+        "status": {"active": "active", "deactivated": "deactivated", "blocked": "active"}.get(filters.status),
+        "blocked": filters.status == "blocked",
+        "unblocked": filters.status == "active",
+        "newsletter": {"yes": True, "no": False}.get(filters.newsletter),
+        "since": filters.since,
+        "before": filters.until + timedelta(days=1) if filters.until and filters.until < date.max else None,
+        "months": filters.inactive,
     }
 
 
-def change(user_id: int, changes: dict[str, Any], *, actor_id: int) -> User:
-    """Change what is given of role, status, blocked_until (None lifts a block) and block_reason, all or none; gives the account.
-
-    Raises NotFound, Invalid for a block in the past or without a reason, Conflict `last_admin` where no admin who can act would be left.
-    """
-    return db.transaction(_change, user_id, changes, actor_id)
+def _find(tx: Tx, text: str) -> list[int]:
+    # Usernames are ASCII; to compare them with anything else is an error to the database, not a no.
+    name = grid.starting(username_key(text)) if text.isascii() else ""
+    return [row["id"] for row in q.users.find(tx, name=name, address=grid.starting(accounts.email_key(text)), most=MOST_FOUND)]
 
 
-def _change(tx: Tx, user_id: int, changes: dict[str, Any], actor_id: int) -> User:
-    # Whoever takes an admin away holds the rows of all, so that two admins cannot go at once and each count on the other.
-    q.users.lock_admins(tx)
-    before = _get(tx, user_id)
-    wanted = before | changes
-    blocking = bool(changes.get("blocked_until"))
-    if blocking:
-        _check_block(wanted, before["now"])
-    if not wanted["blocked_until"]:
-        wanted["block_reason"] = ""
-    row = {name: wanted[name] for name in ("role", "status", "blocked_until", "block_reason")}
-    if any(row[name] != before[name] for name in row) and not q.users.change(tx, user_id=user_id, **row):
-        raise Conflict("This is the shop's only admin who can act. Make somebody else an admin first.", code="last_admin")
-    _follow_up(tx, before, row, actor_id)
-    return _user(_get(tx, user_id))
+def _user(row: Row, shop: dict[str, Any]) -> User:
+    plain = {name: row[name] for name in User.__annotations__ if name != "level"}
+    level = profile.level_for(row["spent_minor"], shop["levels"])
+    return plain | {"totp": bool(row["totp"]), "newsletter": bool(row["newsletter"]), "level": level}  # type: ignore[return-value]
+
+
+# ---------------------------------------------------------------- one customer
+
+
+def get(user_id: int, *, reader_id: int) -> CustomerPage:
+    """An account with its history, in a fixed number of statements. Raises NotFound."""
+    with db.reading() as tx:
+        row = _get(tx, user_id)
+        shop = settings.shop(tx)
+        theirs = {"user_id": user_id, "most": SHOWN}
+        return {
+            "user": _user(row, shop),
+            "own": user_id == reader_id,
+            "avatar": media(row["avatar_path"], "", profile.AVATAR_SIZE, profile.AVATAR_SIZE),
+            "currency": shop["currency"],
+            "orders": q.users.list_orders(tx, **theirs),
+            "tickets": q.users.list_tickets(tx, **theirs),
+            "reviews": q.users.list_reviews(tx, **theirs),
+            "addresses": addresses.all_of(tx, user_id),
+            "gift_cards": q.users.list_gift_cards(tx, email=row["email"], **theirs),
+            "devices": sessions.devices_of(tx, user_id, None),
+            "events": q.users.list_events(tx, **theirs),
+            "notes": q.users.list_notes(tx, user_id=user_id),
+        }
 
 
 def _get(tx: Tx, user_id: int) -> Row:
@@ -102,6 +246,89 @@ def _get(tx: Tx, user_id: int) -> Row:
     if row is None:
         raise NotFound("There is no such account.")
     return row
+
+
+def add_note(user_id: int, body: str, *, actor_id: int) -> None:
+    """Note something about a customer, for all who run the shop; the customer reads it in the export of their data. Raises NotFound."""
+    db.transaction(_add_note, user_id, body, actor_id)
+
+
+def _add_note(tx: Tx, user_id: int, body: str, actor_id: int) -> None:
+    if not q.users.add_note(tx, user_id=user_id, author_id=actor_id, body=body):
+        raise NotFound("There is no such account.")
+    events.note(tx, "user_noted", user_id, actor_id=actor_id, action="added")
+
+
+def delete_note(user_id: int, note_id: int, *, actor_id: int) -> None:
+    """Raises NotFound, also for a note about somebody else."""
+    db.transaction(_delete_note, user_id, note_id, actor_id)
+
+
+def _delete_note(tx: Tx, user_id: int, note_id: int, actor_id: int) -> None:
+    if not q.users.delete_note(tx, user_id=user_id, note_id=note_id):
+        raise NotFound("There is no such note.")
+    events.note(tx, "user_noted", user_id, actor_id=actor_id, action="removed")
+
+
+# ---------------------------------------------------------------- one change
+
+
+def invite(username: str, email: str, role: Role, *, actor_id: int) -> User:
+    """Make an account for somebody, who chooses the password with a code that is mailed to them. Raises Invalid for what is taken."""
+    # Nobody knows this one: the only way in is through the mailbox.
+    password_hash = security.hash_password(security.new_token())
+    user_id = db.transaction(_invite, username, email, role, password_hash, actor_id)
+    with db.reading() as tx:
+        return _user(_get(tx, user_id), settings.shop(tx))
+
+
+def _invite(tx: Tx, username: str, email: str, role: Role, password_hash: str, actor_id: int) -> int:
+    user_id = accounts.add(tx, username, email, password_hash, role)
+    events.note(tx, "registered", user_id, actor_id=actor_id, role=role)
+    mail.enqueue(tx, "invitation", email, {"username": username, "role": role, "email": email})
+    return user_id
+
+
+def change(user_id: int, changes: dict[str, Any], *, actor_id: int) -> User:
+    """Change what is given of the names, phone, role, status, blocked_until (None lifts a block) and block_reason, all or none; gives the account.
+
+    Raises NotFound, Invalid for a block in the past or without a reason, Conflict `own_account` for more than one's own name and phone,
+    and `last_admin` where no admin who can act would be left.
+    """
+    return db.transaction(_change, user_id, changes, actor_id)
+
+
+def _change(tx: Tx, user_id: int, changes: dict[str, Any], actor_id: int) -> User:
+    if user_id == actor_id and POWERS & changes.keys():
+        raise Conflict(OWN, code="own_account")
+    rows = _locked(tx, [user_id])
+    if not rows:
+        raise NotFound("There is no such account.")
+    _apply(tx, rows[0], changes, actor_id)
+    return _user(_get(tx, user_id), settings.shop(tx))
+
+
+def _locked(tx: Tx, ids: list[int]) -> list[Row]:
+    # Whoever takes an admin away holds the rows of all, so that two admins cannot go at once and each count on the other.
+    q.users.lock_admins(tx)
+    found: list[Row] = q.users.lock_all(tx, ids=ids)
+    return found
+
+
+def _apply(tx: Tx, before: Row, changes: dict[str, Any], actor_id: int) -> bool:
+    """Whether anything changed."""
+    wanted = before | changes
+    if changes.get("blocked_until"):
+        _check_block(wanted, before["now"])
+    if not wanted["blocked_until"]:
+        wanted["block_reason"] = ""
+    row = {name: wanted[name] for name in CHANGEABLE}
+    if all(row[name] == before[name] for name in row):
+        return False
+    if not q.users.change(tx, user_id=before["id"], **row):
+        raise Conflict("This is the shop's only admin who can act. Make somebody else an admin first.", code="last_admin")
+    _follow_up(tx, before, row, actor_id)
+    return True
 
 
 def _check_block(wanted: Row, now: datetime) -> None:
@@ -130,3 +357,107 @@ def _follow_up(tx: Tx, before: Row, after: Row, actor_id: int) -> None:
         mail.enqueue(tx, "account_blocked", before["email"], {"username": before["username"], "until": until, "reason": after["block_reason"]})
     elif before["blocked_until"] and not after["blocked_until"]:
         events.note(tx, "unblocked", user_id, actor_id=actor_id)
+    for name in ("first_name", "last_name", "phone"):
+        if after[name] != before[name]:
+            events.note(tx, "profile_changed", user_id, actor_id=actor_id, what=name)
+
+
+# ---------------------------------------------------------------- many at once
+
+
+def act(
+    action: Action,
+    scope: list[int] | Filters,
+    *,
+    actor_id: int,
+    var: Path,
+    after: int = 0,
+    blocked_until: datetime | None = None,
+    block_reason: str = "",
+) -> UsersActed:
+    """Do something to accounts: the first of the scope with an id above `after`, all or none. `next` is the `after` for those that remain.
+
+    Nobody's own account is touched. `undo` are the acts that take this one back; ended sessions, mails and erased accounts have none.
+    An erasure is one transaction for each account: those whose orders are under way are skipped, as in their own hands.
+    """
+    size = ERASED if action == "erase" else STEP
+    with db.reading() as tx:
+        ids, more = _step(tx, scope, after, size)
+    others = [one for one in ids if one != actor_id]
+    undo: list[UsersUndo] = []
+    if action == "erase":
+        changed = sum(_erased(one, actor_id, var) for one in others)
+    elif action == "end_sessions":
+        changed = db.transaction(_end_sessions, others, actor_id)
+    elif action == "send_test_mail":
+        changed = db.transaction(_send_test_mails, others, actor_id)
+    else:
+        block = {"blocked_until": blocked_until, "block_reason": block_reason} if action == "block" else {}
+        undo = db.transaction(_switch, action, others, block, actor_id)
+        changed = sum(len(one["ids"]) for one in undo)
+    skipped = len(ids) - (changed if action == "erase" else len(others))
+    return {"changed": changed, "skipped": skipped, "next": ids[-1] if more else None, "undo": undo}
+
+
+def _step(tx: Tx, scope: list[int] | Filters, after: int, size: int) -> tuple[list[int], bool]:
+    if isinstance(scope, Filters):
+        found = [row["id"] for row in q.users.list_wanted(tx, **wanted_of(tx, scope), after_id=after, limit=size + 1)]
+    else:
+        found = sorted(one for one in set(scope) if one > after)
+    return found[:size], len(found) > size
+
+
+SWITCHES: dict[str, dict[str, Any]] = {
+    "activate": {"status": "active"},
+    "deactivate": {"status": "deactivated"},
+    "unblock": {"blocked_until": None},
+    "block": {},
+}
+
+
+def _switch(tx: Tx, action: str, ids: list[int], block: dict[str, Any], actor_id: int) -> list[UsersUndo]:
+    """Accounts that are so already are left alone, so that taking it back leaves them alone too."""
+    rows = [row for row in _locked(tx, ids) if _apply(tx, row, SWITCHES[action] | block, actor_id)]
+    if action in ("activate", "deactivate"):
+        return _undo("activate" if action == "deactivate" else "deactivate", rows)
+    former = dict.fromkeys((row["blocked_until"], row["block_reason"]) for row in rows)
+    taken = [(before, [row for row in rows if (row["blocked_until"], row["block_reason"]) == before]) for before in former]
+    return [one for (until, reason), same in taken for one in _undo("block" if until else "unblock", same, until, reason)]
+
+
+def _undo(action: Action, rows: list[Row], blocked_until: datetime | None = None, block_reason: str = "") -> list[UsersUndo]:
+    ids = [row["id"] for row in rows]
+    return [{"action": action, "ids": ids, "blocked_until": blocked_until, "block_reason": block_reason}] if ids else []
+
+
+def _end_sessions(tx: Tx, ids: list[int], actor_id: int) -> int:
+    changed = 0
+    for user_id in ids:
+        ended = sessions.end_all_of(tx, user_id)
+        if ended:
+            events.note(tx, "session_ended", user_id, actor_id=actor_id, reason="by_admin", count=ended)
+            changed += 1
+    return changed
+
+
+def _send_test_mails(tx: Tx, ids: list[int], actor_id: int) -> int:
+    rows = q.users.lock_all(tx, ids=ids)
+    for row in rows:
+        mail.enqueue(tx, "test", row["email"], {}, user_id=row["id"])
+        events.note(tx, "mail_tested", row["id"], actor_id=actor_id, template="test")
+    return len(rows)
+
+
+def _erased(user_id: int, actor_id: int, var: Path) -> bool:
+    try:
+        privacy.erase_for(user_id, actor_id=actor_id, var=var)
+    except (Conflict, NotFound):
+        return False
+    return True
+
+
+def erase(user_id: int, *, actor_id: int, var: Path) -> None:
+    """Erase somebody's account as they could themselves. Raises NotFound, Conflict `own_account`, `order_under_way` or `last_admin`."""
+    if user_id == actor_id:
+        raise Conflict("This is your own account. You can erase it on your account's page.", code="own_account")
+    privacy.erase_for(user_id, actor_id=actor_id, var=var)

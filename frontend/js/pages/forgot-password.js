@@ -5,7 +5,7 @@ import { keepSent } from "../components/mailed-code.js";
 
 const form = document.querySelector("[data-form]");
 
-form.elements.email.value ||= sessionStorage.getItem("forgot-email") ?? "";
+form.elements.email.value ||= new URLSearchParams(location.search).get("email") ?? sessionStorage.getItem("forgot-email") ?? "";
 
 handle(form, {
   send: (values) => api.post("/auth/forgot", values),
