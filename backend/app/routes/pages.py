@@ -80,6 +80,8 @@ PLAIN_PAGES = {
     "admin/events": "admin/events",
     "admin/backups": "admin/backups",
     "admin/settings": "admin/settings",
+    "admin/users": "admin/users",
+    "admin/users/<number>": "admin/user",
     "admin/pages": "admin/pages",
 }
 

@@ -1,7 +1,7 @@
-import { api } from "../lib/api.js";
 import { html, icon, render } from "../lib/html.js";
 import { money, number, plural } from "../lib/format.js";
 import { ask } from "../components/ask-dialog.js";
+import { actOn } from "../components/bulk-act.js";
 import { categories, categoryOptions } from "../components/category-options.js";
 import { gridPicture } from "../components/grid-picture.js";
 import { staff } from "../components/staff.js";
@@ -33,38 +33,7 @@ const stock = ({ stock: count, tracked, low }) => {
 
 // ---- acts
 
-const chunks = (ids) => Array.from({ length: Math.ceil(ids.length / STEP) }, (_, i) => ids.slice(i * STEP, (i + 1) * STEP));
-
-async function takeBack(bodies) {
-  for (const body of bodies.toReversed()) await api.post("/admin/products/actions", body);
-}
-
-/** Step by step, since all of a shop may be chosen; what was done before a step failed can still be taken back. */
-async function act(action, scope, tell, said, more = {}) {
-  const undo = [];
-  let changed = 0;
-  let reached = 0;
-  const bodies = scope.ids ? chunks(scope.ids).map((ids) => ({ ids })) : [{ filter: scope.filter }];
-  const words = () => `${plural(changed, "product")} ${said}.`;
-  const taken = () => (undo.length ? () => takeBack(undo) : undefined);
-  try {
-    for (const body of bodies) {
-      let after = 0;
-      while (after !== null) {
-        const answer = await api.post("/admin/products/actions", { action, ...body, ...more, after });
-        undo.push(...answer.undo);
-        changed += answer.changed;
-        after = answer.next;
-        reached = Math.min(reached + STEP, scope.total);
-        tell(reached / scope.total, `${number(reached)} of ${number(scope.total)}`);
-      }
-    }
-  } catch (error) {
-    if (!changed || error.status === undefined) throw error;
-    return { words: `${words()} Then it stopped: ${error.message}`, undo: taken() };
-  }
-  return { words: words(), undo: taken() };
-}
+const act = (action, scope, tell, said, more = {}) => actOn({ path: "/admin/products/actions", body: { action, ...more }, scope, tell, said, noun: "product", step: STEP });
 
 const sure = (scope, what, action) => scope.total < SURE || ask({ title: `${what} ${plural(scope.total, "product")}?`, text: "You can take it back right afterwards.", action });
 
