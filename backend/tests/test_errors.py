@@ -288,6 +288,12 @@ GOOD: dict[str, Any] = factories.ADDRESS | {
     "staff_totp": False,
     "country": "DE",
     "goods_minor": 1000,
+    "markdown": "Hello **you**.",
+    "backup_nightly": True,
+    "backup_hour": 3,
+    "backup_days": 14,
+    "cart_reminder_hours": 24,
+    "ticket_coupon_percent": 20,
 }
 SENT = ["é", "日本😀", "a\r\nb", "x" * 5000, "' OR 1 -- \\", 10**18, [], {"a": 1}, None]
 
