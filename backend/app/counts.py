@@ -43,6 +43,7 @@ class _File:
         with (folder / f"{self.pid}-{secrets.token_hex(4)}").open("w+b") as file:
             file.truncate(PLACE * PLACES)
             self._memory = mmap.mmap(file.fileno(), 0)
+        self._numbers = memoryview(self._memory).cast("d")
         self._places: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -51,21 +52,18 @@ class _File:
             at = self._places.get(name)
             if at is None:
                 at = self._new(name)
-            self._grow(at, amount)
+            self._numbers[at] += amount
             if seconds is not None:
-                self._grow(at + 8, seconds)
-                self._grow(at + 16 + 8 * bisect_left(BOUNDS, seconds), 1)
-
-    def _grow(self, at: int, amount: float) -> None:
-        struct.pack_into("d", self._memory, at, struct.unpack_from("d", self._memory, at)[0] + amount)
+                self._numbers[at + 1] += seconds
+                self._numbers[at + 2 + bisect_left(BOUNDS, seconds)] += 1
 
     def _new(self, name: str) -> int:
-        """The numbers of a new name; the last place of all is everybody's who came too late."""
+        """Where the numbers of a new name begin; the last place of all is everybody's who came too late."""
         start = PLACE * min(len(self._places), PLACES - 1)
         written = name.encode()[:NAME]
         self._memory[start : start + len(written)] = written
-        self._places[name] = start + NAME
-        return start + NAME
+        self._places[name] = at = (start + NAME) // 8
+        return at
 
 
 _file: _File | None = None

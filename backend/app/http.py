@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-import ipaddress
 import logging
 import secrets
 import time
@@ -23,6 +22,7 @@ from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from . import counts, errors
+from .callers import asked_on_this_machine, trust_proxies
 from .config import Settings
 from .fields import Body, CountryCode, Day, Email, Line, M, Moment, Params, Prose, Secret, Username, Words, WordsLine, validated
 from .files import FILES, CsvFile, MailPage, PdfFile, PictureFile, ZipFile
@@ -30,6 +30,7 @@ from .services import events, limits, sessions, settings, tokens
 from .services.sessions import Account, Visitor
 
 __all__ = ["Body", "CountryCode", "Day", "Email", "Line", "Moment", "Params", "Prose", "Secret", "Username", "Words", "WordsLine"]
+__all__ += ["asked_on_this_machine"]
 __all__ += ["FILES", "CsvFile", "MailPage", "PdfFile", "PictureFile", "ZipFile"]
 
 log = logging.getLogger("shop.http")
@@ -37,7 +38,6 @@ log = logging.getLogger("shop.http")
 MAX_BODY = Body.most_bytes
 MAX_DEPTH = 16
 B = typing.TypeVar("B", bound=Body)
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 CSP = (
@@ -474,14 +474,6 @@ def _refused(error: errors.ShopError) -> Response:
 # ---------------------------------------------------------------- every request
 
 
-def asked_on_this_machine() -> bool:
-    """Whether nobody but this machine asks: no proxy that forwards strangers, no name that was made to point here."""
-    forwarded = any(name.lower().removeprefix("x-").startswith("forwarded") for name, _ in request.headers)
-    address = request.remote_addr or ""
-    here = address == "::1" or address.startswith("127.")
-    return here and not forwarded and urlsplit(f"//{request.host}").hostname in LOOPBACK
-
-
 def request_id() -> str:
     """Names this request in its answer, its errors and the log."""
     if "request_id" not in g:
@@ -518,35 +510,6 @@ def _check_token() -> None:
         raise errors.SignInRequired("This access token is not good, or no longer. Ask for a new one.", code="token_invalid")
 
 
-def _trust_proxies(networks: tuple[str, ...]) -> Callable[[], None]:
-    """X-Forwarded-For and -Proto count only when a trusted proxy sent them; the client is the last address that is no proxy's."""
-    trusted = [ipaddress.ip_network(network) for network in networks]
-
-    def is_address(text: str) -> bool:
-        try:
-            ipaddress.ip_address(text)
-        except ValueError:
-            return False
-        # A scope (fe80::1%eth0) may hold any text.
-        return "%" not in text
-
-    def is_proxy(text: str) -> bool:
-        return is_address(text) and any(ipaddress.ip_address(text) in network for network in trusted)
-
-    def look() -> None:
-        if not is_proxy(request.remote_addr or ""):
-            return
-        for hop in reversed([part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]):
-            if not is_address(hop):
-                break
-            request.environ["REMOTE_ADDR"] = hop
-            request.remote_addr = hop
-            if not is_proxy(hop):
-                break
-
-    return look
-
-
 def _finish(response: Response) -> Response:
     headers = response.headers
     headers["X-Request-Id"] = request_id()
@@ -566,7 +529,8 @@ def _finish(response: Response) -> Response:
     if current_app.config["SESSION_COOKIE_SECURE"]:
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     route = request.url_rule.rule if request.url_rule else "none"
-    path = request.path.replace((request.view_args or {}).get("token") or "\n", "…")  # A token has no place in a log.
+    token = (request.view_args or {}).get("token")
+    path = request.path.replace(token, "…") if token else request.path  # A token has no place in a log.
     note_request(request_id(), request.method, path, route, response.status_code, g.get("started", time.perf_counter()))
     return response
 
@@ -591,7 +555,7 @@ def install(app: Flask, chosen: Settings) -> None:
         DEVICE_COOKIE_NAME="__Host-device" if chosen.https else "device",
     )
     # What opens the session is the first to look at a request, and notes its address.
-    app.session_interface = DatabaseSessions(app, _trust_proxies(chosen.trusted_proxies))
+    app.session_interface = DatabaseSessions(app, trust_proxies(chosen.trusted_proxies))
     allowed = origins_of(chosen)
 
     @app.before_request

@@ -1,0 +1,48 @@
+"""From where a request comes: past the proxies that are trusted, and whether from this very machine."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from flask import request
+
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def trust_proxies(networks: tuple[str, ...]) -> Callable[[], None]:
+    """X-Forwarded-For and -Proto count only when a trusted proxy sent them; the client is the last address that is no proxy's."""
+    trusted = [ipaddress.ip_network(network) for network in networks]
+
+    def is_address(text: str) -> bool:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            return False
+        # A scope (fe80::1%eth0) may hold any text.
+        return "%" not in text
+
+    def is_proxy(text: str) -> bool:
+        return is_address(text) and any(ipaddress.ip_address(text) in network for network in trusted)
+
+    def look() -> None:
+        if not is_proxy(request.remote_addr or ""):
+            return
+        for hop in reversed([part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]):
+            if not is_address(hop):
+                break
+            request.environ["REMOTE_ADDR"] = hop
+            request.remote_addr = hop
+            if not is_proxy(hop):
+                break
+
+    return look
+
+
+def asked_on_this_machine() -> bool:
+    """Whether nobody but this machine asks: no proxy that forwards strangers, no name that was made to point here."""
+    forwarded = any(name.lower().removeprefix("x-").startswith("forwarded") for name, _ in request.headers)
+    address = request.remote_addr or ""
+    here = address == "::1" or address.startswith("127.")
+    return here and not forwarded and urlsplit(f"//{request.host}").hostname in LOOPBACK
