@@ -81,13 +81,14 @@ SELECT n, CONCAT(thing, '-', n), CONCAT(CONCAT(UPPER(LEFT(colour, 1)), SUBSTR(co
   FROM (SELECT n, {pick(COLOURS, "colour")} AS colour, {pick(MATERIALS, "material")} AS material, {pick(MANNERS, "manner")} AS manner,
                {pick(THINGS, "thing")} AS thing, {pick(SERIES, "series")} AS series, 300 + ({chance("price", 200)}) * ({chance("dear", 200)}) AS price,
                1 + {chance("rated", 40)} AS rated, 2 + {chance("stars", 4)} AS stars
-          FROM (SELECT seq + {{start}} AS n FROM seq_1_to_{{step}}) numbers) made
+          FROM (SELECT seq + {{start}} AS n
+                  FROM JSON_TABLE(CONCAT('[0', REPEAT(',0', {{step}} - 1), ']'), '$[*]' COLUMNS (seq FOR ORDINALITY)) counted) numbers) made
 """
 VARIANTS = """
 INSERT INTO variants (product_id, position, sku, option1, price_minor, stock, weight_g)
 SELECT p.id, k.seq, CONCAT('SKU-', p.id, '-', k.seq), IF(p.option1 = '', '', ELT(k.seq, 'S', 'M', 'L')), p.price_minor + 200 * (k.seq - 1),
        IF(CRC32(CONCAT(p.id, k.seq)) % 9 = 0, 0, 1 + p.id % 50), 100 + p.id % 900
-  FROM products p JOIN seq_1_to_3 k ON k.seq = 1 OR p.option1 <> ''
+  FROM products p JOIN (SELECT 1 AS seq UNION ALL SELECT 2 UNION ALL SELECT 3) k ON k.seq = 1 OR p.option1 <> ''
  WHERE p.id > {start} AND p.id <= {start} + {step}
 """
 MOVEMENTS = """

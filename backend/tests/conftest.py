@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import secrets
 import shutil
 import tempfile
 import uuid
@@ -20,9 +22,10 @@ from werkzeug.test import TestResponse
 
 from app import create_app, db, migrations, security
 from app.config import Settings
+from app.db import Address
 from app.http import FILES, Endpoint
 from app.openapi import _problems
-from app.private_database import PrivateDatabase
+from app.private_database import PrivateDatabase, address_of, prepare_server
 from app.services import doctor, payments, search_index, settings
 from app.services.search_index import Keeper
 
@@ -102,20 +105,41 @@ def var() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+class TheirDatabase:
+    """A database on the server of DB_HOST."""
+
+    def __init__(self, given: Settings) -> None:
+        self._settings = given
+
+    def start(self) -> None:
+        prepare_server(self._settings)
+
+    def address(self, *, owner: bool = False) -> Address:
+        return address_of(self._settings, owner=owner)
+
+    def stop(self) -> None:
+        connection = db.connect(self.address(owner=True), statement_timeout=60)
+        connection.cmd_query(f"DROP DATABASE `{self._settings.db_name}`")
+        connection.close()
+
+
 @pytest.fixture(scope="session")
-def server(var: Path) -> Iterator[PrivateDatabase]:
-    """A real database server of the tests' own."""
-    database = PrivateDatabase(var, print)
+def app_settings(var: Path) -> Settings:
+    """With DB_HOST, each run has a database of its own there: the tests empty it, and the shop's may be there, too."""
+    given = {name: value for name, value in os.environ.items() if name.startswith("DB_")}
+    given["DB_NAME"] = f"{given.get('DB_NAME') or 'flaskcart'}_tests_{secrets.token_hex(4)}"
+    return Settings.from_env({**given, "SHOP_VAR": str(var), "SECRET_KEY": "for tests only, 0123456789abcdef", "PORT": "5099", "THREADS": "24"})
+
+
+@pytest.fixture(scope="session")
+def server(var: Path, app_settings: Settings) -> Iterator[PrivateDatabase | TheirDatabase]:
+    """A real database server: the tests' own, or that of DB_HOST."""
+    database = TheirDatabase(app_settings) if app_settings.db_host else PrivateDatabase(var, print)
     database.start()
     migrations.migrate(database.address(owner=True))
     yield database
     db.close()
     database.stop()
-
-
-@pytest.fixture(scope="session")
-def app_settings(var: Path) -> Settings:
-    return Settings(var=var, secret_key="for tests only, 0123456789abcdef", port=5099, threads=24)
 
 
 @pytest.fixture(scope="session")

@@ -444,18 +444,19 @@ def test_a_product_costs_the_same_however_many_variants_it_has(client: ShopClien
 
 
 MANY = 4000
+NUMBERS = "JSON_TABLE(CONCAT('[0', REPEAT(',0', {} - 1), ']'), '$[*]' COLUMNS (seq FOR ORDINALITY))"
 
 
 @pytest.fixture
 def warehouse(shop: Flask, owner_connection: Any) -> Any:
     """Four thousand products in forty categories, and a database that knows their number."""
     cursor = owner_connection.cursor()
-    cursor.execute("INSERT INTO categories (slug, name) SELECT CONCAT('c', seq), CONCAT('Category ', seq) FROM seq_1_to_40")
+    cursor.execute(f"INSERT INTO categories (slug, name) SELECT CONCAT('c', seq), CONCAT('Category ', seq) FROM {NUMBERS.format(40)} s")
     cursor.execute(
         "INSERT INTO products (slug, title, description, category_id, tags, price_minor, price_max_minor, created_at, updated_at)"
         " SELECT CONCAT('p', s.seq), CONCAT('Thing ', MOD(s.seq * 37, 1000)), '', c.id, IF(MOD(s.seq, 50), '', 'rare'),"
         " 100 + MOD(s.seq, 60), 100 + MOD(s.seq, 60), '2024-01-01' + INTERVAL s.seq MINUTE, '2024-01-01'"
-        f" FROM seq_1_to_{MANY} s JOIN categories c ON c.slug = CONCAT('c', 1 + MOD(s.seq, 40))"
+        f" FROM {NUMBERS.format(MANY)} s JOIN categories c ON c.slug = CONCAT('c', 1 + MOD(s.seq, 40))"
     )
     cursor.execute("INSERT INTO variants (product_id, position, price_minor) SELECT id, 1, price_minor FROM products WHERE slug LIKE 'p%'")
     cursor.execute("ANALYZE TABLE products, categories, variants, images")
@@ -506,7 +507,7 @@ def test_a_page_is_cut_from_an_index_that_holds_its_order(warehouse: Any, sort: 
         if in_category:
             wish |= {"any_category": False, "category_ids": [tx.execute("SELECT MAX(id) FROM categories").fetchone()[0]]}
         sql, values = query._bind(wish | {"after": None, "after_id": None, "limit": 25})
-        cursor = tx.execute(f"EXPLAIN {sql}", values)
+        cursor = tx.execute(f"EXPLAIN FORMAT = TRADITIONAL {sql}", values)
         plan = [dict(zip(cursor.column_names, row, strict=True)) for row in cursor.fetchall()]
     (cut,) = [row for row in plan if row["select_type"] == "DERIVED"]
     assert cut["key"].startswith("ix_products_category" if in_category else "ix_products_listed"), cut

@@ -34,7 +34,7 @@ REQUEST = Request(address=Address(**factories.ADDRESS), shipping_method="standar
 class Wire:
     """What lies between the shop and its database. It carries bytes, until it is told to break at the COMMIT of the next order."""
 
-    def __init__(self, path: Path, server: str) -> None:
+    def __init__(self, path: Path, server: db.Address) -> None:
         self.path, self._server = path, server
         self.breaks = ""  # "before" the COMMIT reaches the server, or "after" it was carried out, whose answer is then lost
         self.cuts_all = False  # whether nobody else gets through any more, either
@@ -53,8 +53,7 @@ class Wire:
             threading.Thread(target=self._carry, args=(shop,), daemon=True).start()
 
     def _carry(self, shop: socket.socket) -> None:
-        with shop, socket.socket(socket.AF_UNIX) as server:
-            server.connect(self._server)
+        with shop, self._reach() as server:
             ordering = False
             while not self.down:
                 for end in select.select([shop, server], [], [], 0.05)[0]:
@@ -62,9 +61,16 @@ class Wire:
                     if not sent:
                         return
                     ordering |= b"INSERT INTO orders " in sent
-                    if ordering and self.breaks and end is shop and sent[5:].upper() == b"COMMIT":
+                    if ordering and self.breaks and end is shop and sent.upper().endswith(b"COMMIT"):
                         return self._cut(server, sent)
                     (server if end is shop else shop).sendall(sent)
+
+    def _reach(self) -> socket.socket:
+        if not self._server.socket:
+            return socket.create_connection((self._server.host, self._server.port))
+        line = socket.socket(socket.AF_UNIX)
+        line.connect(self._server.socket)
+        return line
 
     def _cut(self, server: socket.socket, commit: bytes) -> None:
         when, self.breaks, self.down = self.breaks, "", self.cuts_all
@@ -81,7 +87,7 @@ class Wire:
 
 @pytest.fixture
 def wire(shop: Any, server: PrivateDatabase, var: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
-    made = Wire(var / "wire", server.address().socket)
+    made = Wire(var / "wire", server.address())
     pool = db.Pool(replace(server.address(), socket=str(made.path)), 4)
     with monkeypatch.context() as patch:
         patch.setattr(db, "_pool", pool)
