@@ -57,6 +57,11 @@ SELECT v.id, v.product_id, v.price_minor, v.stock, v.tracked, p.title
   JOIN products p ON p.id = v.product_id
  WHERE v.id = :variant_id AND v.archived_at IS NULL AND p.listed;
 
+-- name: hold_variants -> rows
+-- Each new line of a cart holds the row of its variant until COMMIT. Several are held in the order in which orders take them, whatever
+-- their order in the cart, so that the two never wait for each other.
+SELECT id FROM variants WHERE id IN (:variant_ids) ORDER BY id LIMIT 100 LOCK IN SHARE MODE;
+
 -- name: list_variants -> rows
 SELECT v.id, v.price_minor, v.stock, v.tracked
   FROM variants v

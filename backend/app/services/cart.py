@@ -186,6 +186,7 @@ def _merge_guest(tx: Tx, guest: Buyer, user: Buyer) -> list[str]:
     notices: list[str] = []
     if lines:
         cart_id = _take_cart(tx, user)
+        q.cart.hold_variants(tx, variant_ids=[line["variant_id"] for line in lines])
         present = {row["variant_id"]: row["quantity"] for row in q.cart.list_items(tx, cart_id=cart_id)}
         for line in lines:
             before = present.get(line["variant_id"], 0)
@@ -206,7 +207,9 @@ def fill(tx: Tx, buyer: Buyer, wanted: list[Row]) -> list[str]:
     """Put these variants into the cart, each as far as it is sold and there is room; gives what the shopper should be told."""
     cart_id = _take_cart(tx, buyer)
     present = {row["variant_id"]: row["quantity"] for row in q.cart.list_items(tx, cart_id=cart_id)}
-    sold = {row["id"]: row for row in q.cart.list_variants(tx, variant_ids=[line["variant_id"] for line in wanted])}
+    variant_ids = [line["variant_id"] for line in wanted]
+    q.cart.hold_variants(tx, variant_ids=variant_ids)
+    sold = {row["id"]: row for row in q.cart.list_variants(tx, variant_ids=variant_ids)}
     notices = []
     for line in wanted:
         variant, before = sold.get(line["variant_id"]), present.get(line["variant_id"], 0)
