@@ -33,7 +33,7 @@ def test_a_page_that_nobody_wrote_names_the_seller_in_its_first_html_and_invents
     db.transaction(settings.put, "seller", seller)
     page = client.get(f"/{slug}")
     [main] = re.findall(r"<main.*</main>", page.text, re.DOTALL)
-    assert (page.status_code, "<h1>" in main, "noindex" in page.text) == (200, True, False)
+    assert (page.status_code, "<h1 data-title>" in main, "noindex" in page.text) == (200, True, False)
     assert f'<link rel="canonical" href="http://127.0.0.1:5099/{slug}">' in page.text
     assert "<b>" not in main and ("Mara &amp; Söhne *&lt;b&gt;*" in main or slug == "returns")
     again = client.get(f"/{slug}", headers={"If-None-Match": page.headers["ETag"]})
@@ -44,7 +44,7 @@ def test_what_the_owner_saves_stands_there_at_once_and_earlier_versions_stay_rea
     assert saved(desk, "returns", markdown="First.<script>alert(1)</script>").json["version"] == 1
     assert saved(desk, "returns", markdown="Second, [see](/terms) or [not](javascript:alert).", version=1).json["version"] == 2
     page = client.get("/returns").text
-    assert "<h1>Our terms</h1>" in page and 'Second, <a href="/terms"' in page
+    assert "<h1 data-title>Our terms</h1>" in page and 'Second, <a href="/terms"' in page
     assert "alert(1)</script>" not in client.get("/returns?version=1").text and 'href="javascript' not in page
     assert "noindex" in client.get("/returns?version=1").text and "First." in client.get("/api/v1/articles/returns?version=1").json["html"]
     assert [client.get(f"/returns?version={wrong}").status_code for wrong in ("3", "x", "-1", "9" * 30)] == [404] * 4

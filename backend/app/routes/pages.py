@@ -222,7 +222,9 @@ def _article(slug: Slug) -> Response:
     head += seo.preview(site, shop, kind="article", title=title, description=description, path=f"/{slug}", image=None)
     when = f'<p class="soft small">Version {found["version"]}, of {found["saved_at"]:%d %B %Y}.</p>' if found["saved_at"] else ""
     page = fill(themed("article"), name=shop, title=title, description=description, head=head)
-    return send(page.replace(b"<!--title-->", html.escape(found["title"]).encode()).replace(b"<!--article-->", f"{found['html']}\n{when}".encode()))
+    for place, markup in ((b"data-title>", html.escape(found["title"])), (b"data-article>", f"{found['html']}\n{when}")):
+        page = page.replace(place, place + markup.encode(), 1)
+    return send(page)
 
 
 def _serve_article(slug: Slug) -> Callable[[], Response]:
