@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -37,20 +37,21 @@ QUERIES = ROOT / "database" / "queries"
 COLLATION = "utf8mb4_unicode_520_ci"
 CONNECT_TIMEOUT = POOL_WAIT = 2  # seconds
 STATEMENT_TIMEOUT = 3  # seconds without an answer before a connection is given up; only migrations and the like ask for more
+# The same where somebody waits for a page: after it the database is taken to hang, and there is a second left to say so within three.
+WEB_TIMEOUT = 2
+LOCK_TIMEOUT = 2  # seconds, or less, so that a statement that waits for a lock is told before its line is given up
 IDLE_BEFORE_PING = 5.0  # seconds
-HOST_REST = 10.0  # seconds for which, of several hosts, one that failed is asked last, and after which a line is made anew at the first that serves
 IN_USE, WAITING = f"{counts.NOW}pool_in_use", f"{counts.NOW}pool_waiting"
 BREAK = 1.0  # seconds for which nobody tries to connect after a failed attempt
+DOUBT = 0.25  # the same after a statement that got no answer; perhaps it was only this one
 ATTEMPTS = 4
-PATIENCE = 2.5  # seconds after which no further attempt begins: whoever waits is told in time, however slowly the database fails
+PATIENCE = 3.5  # seconds after which no further attempt begins; a database that hangs is not tried again at all
 
 DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ = errorcode.ER_LOCK_DEADLOCK, errorcode.ER_LOCK_WAIT_TIMEOUT, 1020
 # What a row belongs to was removed since the work looked, an account above all: looking again, the work finds out and says so.
 PARENT_GONE = errorcode.ER_NO_REFERENCED_ROW_2
 RETRIED = {DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ, PARENT_GONE}
-# The last ones: a node that is cut off from its cluster, or a server that is only read from now; another one has to be found.
-NO_WRITER = {1047, 1290, 1836}
-LOST = {2006, 2013, 2055, 1053, 1927, 4031} | NO_WRITER
+LOST = {2006, 2013, 2055, 1053, 1927, 4031}
 AWAY = {2002, 2003, 2005, 1040, 1047, 1205} | LOST
 DUPLICATE = errorcode.ER_DUP_ENTRY
 DRIVER_ERRORS = (mysql.connector.Error, MySQLInterfaceError)
@@ -58,7 +59,7 @@ DRIVER_ERRORS = (mysql.connector.Error, MySQLInterfaceError)
 
 @dataclass(frozen=True)
 class Address:
-    """Where a database is and who asks. A socket wins over host and port. Several hosts ("a,b,c:3307") are one cluster, in order of preference."""
+    """Where a database is and who asks. A socket wins over host and port."""
 
     user: str
     password: str
@@ -69,9 +70,7 @@ class Address:
 
 
 def connect(address: Address, *, statement_timeout: int = STATEMENT_TIMEOUT) -> Any:
-    """Open one connection with the session rules that every statement of the shop relies on; of several hosts, to the first that takes writes."""
-    if "," in address.host:
-        return _connect_first(address, statement_timeout)
+    """Open one connection with the session rules that every statement of the shop relies on."""
     where: Row = {"unix_socket": address.socket} if address.socket else {"host": address.host, "port": address.port}
     connection = mysql.connector.connect(
         user=address.user,
@@ -87,7 +86,7 @@ def connect(address: Address, *, statement_timeout: int = STATEMENT_TIMEOUT) -> 
     )
     cursor = connection.cursor()
     cursor.execute(
-        "SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = 2,"
+        f"SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = {max(1, min(LOCK_TIMEOUT, statement_timeout - 1))},"
         " sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY'"
     )
     cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
@@ -95,46 +94,16 @@ def connect(address: Address, *, statement_timeout: int = STATEMENT_TIMEOUT) -> 
     return connection
 
 
-_resting: dict[str, float] = {}  # until when a host of several is asked last
-
-
-def _connect_first(address: Address, statement_timeout: int) -> Any:
-    failure: BaseException = mysql.connector.OperationalError("No host of DB_HOST takes writes.", errno=min(NO_WRITER))
-    now = time.monotonic()
-    for name in sorted(address.host.replace(" ", "").split(","), key=lambda name: _resting.get(name, 0) > now):
-        host, _, port = name.partition(":")
-        try:
-            connection = connect(replace(address, host=host, port=int(port or address.port)), statement_timeout=statement_timeout)
-            if _takes_writes(connection):
-                return connection
-            connection.close()
-        except DRIVER_ERRORS as error:
-            failure = error
-        _resting[name] = time.monotonic() + HOST_REST
-    raise failure
-
-
-def _takes_writes(connection: Any) -> bool:
-    """Whether it is no replica and, if it is a node of a Galera cluster, synced with the majority (wsrep_local_state 4)."""
-    cursor = connection.cursor()
-    cursor.execute("SHOW GLOBAL STATUS LIKE 'wsrep_local_state'")
-    state = cursor.fetchall()
-    if state and int(state[0][1]) != 4:
-        return False
-    cursor.execute("SELECT @@GLOBAL.read_only")
-    (read_only,) = cursor.fetchone()
-    cursor.close()
-    return read_only in (0, "OFF")
-
-
 class Tx:
     """One connection in use: what a named statement runs on."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, timeout: float = STATEMENT_TIMEOUT) -> None:
         self.connection = connection
-        self.opened_at = self.used_at = time.monotonic()
+        self.timeout = timeout
+        self.used_at = time.monotonic()
         self.statements = 0
         self.broken = False
+        self.hung = False
         self.after_commit: list[Callable[[], None]] = []
 
     def told(self) -> None:
@@ -146,24 +115,44 @@ class Tx:
     def execute(self, sql: str, params: tuple[Any, ...] = ()) -> Any:
         self.statements += 1
         # connection.cursor() would ask the server first whether it is there: twice the round trips, and an error without a number.
-        cursor = Cursor(self.connection)
+        cursor, began = Cursor(self.connection), time.monotonic()
         try:
             cursor.execute(sql, params)
         except DRIVER_ERRORS as error:
-            self.broken = self.broken or error_number(error) in LOST
+            self.note(error, began)
             cursor.close()
             raise
         return cursor
 
+    def commit(self) -> None:
+        began = time.monotonic()
+        try:
+            self.connection.commit()
+        except DRIVER_ERRORS as error:
+            self.note(error, began)
+            raise
+
+    def note(self, error: BaseException, began: float) -> None:
+        """Whether the line is lost, and whether that is so because nothing came over it in time."""
+        if error_number(error) in LOST:
+            self.broken = True
+            self.hung = self.hung or time.monotonic() - began > 0.9 * self.timeout
+
 
 class Pool:
-    """At most `size` connections. Who finds none free waits, bounded, instead of failing at once."""
+    """At most `size` connections. Who finds none free waits, bounded, instead of failing at once.
 
-    def __init__(self, address: Address, size: int) -> None:
-        self.address = address
+    A server that is away, or hangs, answers slowly. Once that is known one at a time asks whether it is back, and everybody else is told
+    at once that it is not.
+    """
+
+    def __init__(self, address: Address, size: int, statement_timeout: int = STATEMENT_TIMEOUT) -> None:
+        self.address, self.statement_timeout = address, statement_timeout
         self._free: list[Tx] = []
         self._places = threading.BoundedSemaphore(size)
+        self._away = False
         self._closed_until = 0.0
+        self._asking = threading.Lock()
         self._closed = False
 
     def acquire(self) -> Tx:
@@ -171,7 +160,7 @@ class Pool:
             self._wait()
         counts.add(IN_USE)
         try:
-            return self._healthy() or self._connect()
+            return self._ask() if self._away else self._healthy() or self._connect()
         except BaseException:
             self._leave()
             raise
@@ -190,9 +179,10 @@ class Pool:
         self._places.release()
 
     def release(self, tx: Tx) -> None:
+        if tx.hung:
+            self._doubt(DOUBT)
         # A line with an answer still on it would give it to the next one who asks.
-        strayed = "," in self.address.host and time.monotonic() - tx.opened_at > HOST_REST
-        if tx.broken or self._closed or strayed or tx.connection.unread_result:
+        if tx.broken or self._closed or tx.connection.unread_result:
             _close(tx)
         else:
             tx.used_at = time.monotonic()
@@ -201,8 +191,15 @@ class Pool:
 
     def close(self) -> None:
         self._closed = True
+        self._forget()
+
+    def _forget(self) -> None:
         while self._free:
             _close(self._free.pop())
+
+    def _doubt(self, seconds: float) -> None:
+        self._away, self._closed_until = True, time.monotonic() + seconds
+        self._forget()
 
     def _healthy(self) -> Tx | None:
         while True:
@@ -210,23 +207,35 @@ class Pool:
                 tx = self._free.pop()
             except IndexError:
                 return None
-            if time.monotonic() - tx.used_at < IDLE_BEFORE_PING:
+            began = time.monotonic()
+            if began - tx.used_at < IDLE_BEFORE_PING:
                 return tx
             try:
                 tx.connection.ping()
                 return tx
-            except DRIVER_ERRORS:
+            except DRIVER_ERRORS as error:
+                tx.note(error, began)
                 _close(tx)
+                if tx.hung:
+                    self._doubt(DOUBT)
+                    raise Unavailable("The database does not answer.") from error
 
-    def _connect(self) -> Tx:
-        # A server that is away answers slowly; while it is, everybody but one asker a second is told so at once.
-        if time.monotonic() < self._closed_until:
+    def _ask(self) -> Tx:
+        if time.monotonic() < self._closed_until or not self._asking.acquire(blocking=False):
             raise Unavailable("The database does not answer.")
         try:
-            return Tx(connect(self.address))
+            return self._connect()
+        finally:
+            self._asking.release()
+
+    def _connect(self) -> Tx:
+        try:
+            tx = Tx(connect(self.address, statement_timeout=self.statement_timeout), self.statement_timeout)
         except DRIVER_ERRORS as error:
-            self._closed_until = time.monotonic() + BREAK
+            self._doubt(BREAK)
             raise Unavailable("The database does not answer.") from error
+        self._away = False
+        return tx
 
 
 def _close(tx: Tx) -> None:
@@ -241,11 +250,11 @@ def _close(tx: Tx) -> None:
 _pool: Pool | None = None
 
 
-def open(address: Address, *, size: int = 8) -> None:
+def open(address: Address, *, size: int = 8, statement_timeout: int = STATEMENT_TIMEOUT) -> None:
     """Set the database of this process; connections are made when first needed. Opening again closes the former pool."""
     global _pool
     close()
-    _pool = Pool(address, size)
+    _pool = Pool(address, size, statement_timeout)
 
 
 def close() -> None:
@@ -319,7 +328,7 @@ def _once(tx: Tx, work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs
         _roll_back(tx)
         raise
     try:
-        tx.connection.commit()
+        tx.commit()
     except DRIVER_ERRORS as error:
         _roll_back(tx)
         if error_number(error) in RETRIED:

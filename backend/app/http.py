@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import inspect
@@ -19,7 +20,7 @@ import orjson
 from flask import Flask, Request, Response, current_app, g, redirect, request, session
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
 from pydantic import BaseModel
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from . import counts, errors
 from .callers import asked_on_this_machine, trust_proxies
@@ -338,7 +339,15 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]  # Fla
         super().__init__(app, key_prefix="", sid_length=32)
         self._trust = trust
 
-    def open_session(self, app: Flask, request: Request) -> ServerSideSession:
+    def open_session(self, app: Flask, request: Request) -> ServerSideSession | None:
+        try:
+            return self._opened(app, request)
+        except errors.ShopError as error:
+            # Told where every refusal is told: what is raised here Flask takes for a fault of the program.
+            g.no_session = error
+            return None
+
+    def _opened(self, app: Flask, request: Request) -> ServerSideSession:
         self._trust()
         blank = self.session_class(sid=self._generate_sid(self.sid_length), permanent=True)
         if not request.path.startswith("/api/"):
@@ -350,8 +359,8 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]  # Fla
         return super().open_session(app, request)
 
     def save_session(self, app: Flask, session: ServerSideSession | None, response: Response) -> None:
-        # A script has no cookie: what its requests write into the session is nobody's. With the database away there is no session at all.
-        if session is not None and not g.get("bearer"):
+        # A script has no cookie: what its requests write into the session is nobody's. When the database is away nothing can be saved.
+        if session is not None and not g.get("bearer") and response.status_code != errors.Unavailable.status:
             super().save_session(app, session, response)
 
     def _open_token(self, bearer: str, request: Request) -> None:
@@ -511,6 +520,10 @@ def _check_token() -> None:
 
 
 def _finish(response: Response) -> Response:
+    if 0 < (request.content_length or 0) <= MAX_BODY:
+        # The line of whoever still sends would be closed, perhaps before this answer was read.
+        with contextlib.suppress(ClientDisconnected):
+            request.get_data(cache=False)
     headers = response.headers
     headers["X-Request-Id"] = request_id()
     headers.setdefault("Content-Security-Policy", CSP)
@@ -562,6 +575,8 @@ def install(app: Flask, chosen: Settings) -> None:
     def begin() -> None:
         g.started = time.perf_counter()
         events.begin_request(request_id())
+        if "no_session" in g:
+            raise g.no_session
         _check_token()
         _check_origin(allowed, chosen.url)
 

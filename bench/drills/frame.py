@@ -41,6 +41,7 @@ from app.services.product_input import ProductInput, VariantInput  # noqa: E402
 BUYERS = 8
 PATIENCE = 60.0  # seconds without an order after which the shop is given up
 AGAIN = 0.05  # seconds before a buyer asks again
+BAD = "ended-badly"  # a file in the folder of a drill
 PIECES = 1_000_000  # of each thing on the shelf
 ADDRESS = {"name": "Ina Łuk", "line1": "Kerkstraat 5", "city": "Gent", "postcode": "9000", "country": "BE"}
 ORDER = {"address": ADDRESS, "shipping_method": "standard", "payment_method": "cash_on_delivery"}
@@ -127,13 +128,14 @@ def opened(name: str, folder: Path | None = None, **settings: str) -> Iterator[S
         shop.wait()
         yield shop
     except BaseException:
-        print(f"\nWhat was said and written is kept in {own}", flush=True)
+        (own / BAD).touch()
         raise
-    else:
-        shop.stop()
-        shutil.rmtree(own)
     finally:
         shop.stop()
+        if (own / BAD).exists():
+            print(f"What was said and written is kept in {own}")
+        else:
+            shutil.rmtree(own)
 
 
 def put_on_shelf(address: Address, things: int = 4, pieces: int = PIECES) -> list[int]:
@@ -327,7 +329,10 @@ def judge(drill: str, histories: Histories, address: Address, more: Iterable[str
             broken = name
             break
     connection.close()
-    return Verdict(drill, *numbers, histories.longest_stall(), broken, [*histories.faults, *more])
+    verdict = Verdict(drill, *numbers, histories.longest_stall(), broken, [*histories.faults, *more])
+    if not verdict.held:
+        histories.path.with_name(BAD).touch()
+    return verdict
 
 
 def address_of(shop: Shop) -> Address:
