@@ -162,6 +162,8 @@ def test_the_pages_around_an_account_are_accessible(shopper: Shopper, inspector:
 def test_what_is_lost_or_broken_is_accessible(shopper: Shopper, inspector: Inspector) -> None:
     shopper.visit("/nowhere")
     inspector.look("no such page")
+    shopper.visit("/cart-reminders/unsubscribe?token=none")
+    inspector.look("no more reminders of carts")
     shopper.visit("/?sort=name")
     shopper.go_offline()
     shopper.field("Sort by").select_option("Price, low to high")
