@@ -229,6 +229,9 @@ def test_each_reader_gets_it_once_however_often_the_sending_is_cut_off_or_paused
         "waiting_count": 0,
     }
     assert (act(desk, done, "send").status_code, act(desk, done, "resume").status_code, newsletters.any_to_do()) == (409, 409, False)
+    assert newsletters.forget_readers() == 0
+    change("UPDATE newsletters SET finished_at = finished_at - INTERVAL 366 DAY")
+    assert (newsletters.forget_readers(), desk.get(f"{DESK}/{newsletter['id']}").json["sent_count"]) == (4, 4)
 
 
 def test_a_long_list_of_readers_never_keeps_other_mails_waiting(

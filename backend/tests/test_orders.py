@@ -9,7 +9,7 @@ from conftest import ShopClient
 from factories import Thing, User
 
 from app import db
-from app.services import orders
+from app.services import orders, retention
 
 Placed = Callable[..., dict[str, Any]]
 
@@ -134,9 +134,9 @@ def test_every_step_leads_to_a_known_state() -> None:
 
 def test_keys_are_kept_for_thirty_days(placed: Placed) -> None:
     placed()
-    assert orders.forget_old_keys() == 0
+    assert retention.forget_keys() == 0
     execute("UPDATE idempotency_keys SET created_at = created_at - INTERVAL 31 DAY")
-    assert orders.forget_old_keys() == 1
+    assert retention.forget_keys() == 1
 
 
 def test_a_list_costs_a_fixed_number_of_statements(client: ShopClient, alice: User, placed: Placed, statements: Callable[[], int]) -> None:

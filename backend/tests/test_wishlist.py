@@ -13,7 +13,7 @@ from flask import Flask
 from test_accounts import at_once, auth, change, rows
 from test_reviews import tabs
 
-from app.services import wishlist
+from app.services import retention
 
 LIST = "/api/v1/wishlist"
 
@@ -135,7 +135,7 @@ def test_old_wishes_of_guests_are_dropped_and_those_of_accounts_stay(client: Sho
     wish(new_client(), mug)
     wish(new_client().as_(alice), mug)
     change("UPDATE wishlist_items SET added_at = added_at - INTERVAL 91 DAY WHERE id <> (SELECT * FROM (SELECT MIN(id) FROM wishlist_items) first)")
-    assert wishlist.forget_stale() == 1
+    assert retention.forget_guests() == (0, 1)
     assert rows("SELECT user_id FROM wishlist_items ORDER BY id") == [(None,), (alice.id,)]
 
 

@@ -96,7 +96,3 @@ DELETE FROM cart_items WHERE cart_id = :cart_id;
 
 -- name: delete -> count
 DELETE FROM carts WHERE id = :cart_id;
-
--- name: delete_stale -> count
--- A guest's cart lives as long as the guest's cookie.
-DELETE FROM carts WHERE user_id IS NULL AND updated_at < UTC_TIMESTAMP(6) - INTERVAL 90 DAY ORDER BY updated_at LIMIT 1000;

@@ -113,3 +113,14 @@ UPDATE newsletter_mails n
   JOIN newsletters l ON l.id = n.newsletter_id
    SET n.status = 'queued', l.failed_count = l.failed_count - 1
  WHERE n.mail_id = :mail_id AND n.status = 'failed';
+
+-- name: list_long_ago -> rows
+-- Who got them is not kept for ever; how many they were is.
+SELECT l.id
+  FROM newsletters l
+ WHERE l.finished_at < UTC_TIMESTAMP(6) - INTERVAL :days DAY AND EXISTS (SELECT 1 FROM newsletter_mails n WHERE n.newsletter_id = l.id)
+ ORDER BY l.id
+ LIMIT 100;
+
+-- name: delete_mails -> count
+DELETE FROM newsletter_mails WHERE newsletter_id = :newsletter_id ORDER BY subscriber_id LIMIT :limit;

@@ -47,9 +47,6 @@ SELECT k.body_hash, o.id, o.number
 -- A guest who signs in and sends an order again, not knowing that it had gone through, gets that order.
 UPDATE IGNORE idempotency_keys SET scope = :scope WHERE scope = :former;
 
--- name: delete_old_keys -> count
-DELETE FROM idempotency_keys WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL 30 DAY ORDER BY created_at LIMIT 1000;
-
 -- part: columns
 SELECT o.id, o.number, o.user_id, o.email, o.by_guest, o.status, o.payment_status, o.fulfilment_status, o.payment_method, o.shipping_method, o.shipping_name,
        o.currency, o.tax_included, o.subtotal_minor, o.discount_minor, o.shipping_minor, o.tax_minor, o.total_minor, o.gift_card_minor, o.due_minor,

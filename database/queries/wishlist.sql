@@ -36,7 +36,3 @@ SELECT :user_id, g.product_id, g.added_at
 
 -- name: delete_guest -> count
 DELETE FROM wishlist_items WHERE token_hash = :token_hash;
-
--- name: delete_stale -> count
--- A guest's wishes live as long as a guest's cart.
-DELETE FROM wishlist_items WHERE user_id IS NULL AND added_at < UTC_TIMESTAMP(6) - INTERVAL 90 DAY ORDER BY added_at LIMIT 1000;

@@ -129,6 +129,15 @@ class BackupSettings(Versioned):
     backup_days: int = Field(ge=1, le=3650)
 
 
+class RetentionSettings(Versioned):
+    """Days. A guest's cookie lives for 90, and scripts are promised their keys for 30."""
+
+    guest_days: int = Field(ge=7, le=90)
+    key_days: int = Field(ge=30, le=365)
+    mail_days: int = Field(ge=30, le=3650)
+    message_days: int = Field(ge=30, le=3650)
+
+
 class Environment(TypedDict):
     """What the environment decides and this page only shows. Keys are never told."""
 
@@ -258,6 +267,13 @@ def save_staff(body: StaffSettings) -> Section:
 def save_backups(body: BackupSettings) -> Section:
     """When the nightly backup is made, and how long backups are kept."""
     return _save("backups", body)
+
+
+@bp.put("/retention")
+@admin(problems=(409,))
+def save_retention(body: RetentionSettings) -> Section:
+    """How many days the shop keeps what it need not keep for ever."""
+    return _save("retention", body)
 
 
 @bp.post("/estimates")

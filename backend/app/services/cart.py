@@ -227,11 +227,6 @@ def fill(tx: Tx, buyer: Buyer, wanted: list[Row]) -> list[str]:
     return notices
 
 
-def forget_stale() -> int:
-    """A guest's cart lives as long as the guest's cookie. Gives the number of carts dropped."""
-    return db.transaction(lambda tx: int(q.cart.delete_stale(tx)))
-
-
 def _check_quantity(variant: Row, quantity: int) -> None:
     if quantity > MOST_OF_ONE:
         raise Invalid(quantity=f"At most {MOST_OF_ONE} of one thing.")

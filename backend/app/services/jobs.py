@@ -33,7 +33,6 @@ from . import (
     avatars,
     backups,
     bell,
-    cart,
     cart_reminders,
     dashboard,
     discovery,
@@ -49,11 +48,11 @@ from . import (
     payments,
     recommendations,
     refunds,
+    retention,
     sessions,
     stock,
     subscribers,
     trends,
-    wishlist,
 )
 
 log = logging.getLogger("shop.jobs")
@@ -329,10 +328,10 @@ def send_newsletters(settings: Settings) -> str:
     return f"{newsletters.send_due(settings)} written"
 
 
-@job("newsletters.forget_unconfirmed", every=3600)
-def forget_unconfirmed_subscribers(settings: Settings) -> str:
-    """Forgets addresses that were typed for the newsletter and never confirmed."""
-    return f"{subscribers.forget_unconfirmed()} forgotten"
+@job("newsletters.forget", every=3600)
+def forget_readers_and_unconfirmed(settings: Settings) -> str:
+    """Forgets addresses that never confirmed that they want the newsletter, and who got those of long ago."""
+    return f"{subscribers.forget_unconfirmed()} addresses and {newsletters.forget_readers()} readers forgotten"
 
 
 @job("carts.remind", every=600, when=cart_reminders.any_due)
@@ -374,7 +373,7 @@ def return_unwanted_payments(settings: Settings) -> str:
 @job("orders.forget_keys", every=3600)
 def forget_order_keys(settings: Settings) -> str:
     """Forgets the keys that keep an order from being placed twice."""
-    return f"{orders.forget_old_keys()} forgotten"
+    return f"{retention.forget_keys()} forgotten"
 
 
 @job("accounts.forget_expired", every=300)
@@ -441,7 +440,20 @@ def reckon_recommendations(settings: Settings) -> str:
 @job("guests.forget_stale", every=3600)
 def forget_stale_guests(settings: Settings) -> str:
     """Forgets carts and wishes of guests who did not come back."""
-    return f"{cart.forget_stale()} carts and {wishlist.forget_stale()} wishes forgotten"
+    carts, wishes = retention.forget_guests()
+    return f"{carts} carts and {wishes} wishes forgotten"
+
+
+@job("mails.forget_old", every=3600)
+def forget_old_mails(settings: Settings) -> str:
+    """Forgets that mails were sent, as long ago as the owner chose; mails about orders stay."""
+    return f"{retention.forget_mails()} forgotten"
+
+
+@job("contact.forget_old", every=3600)
+def forget_old_messages(settings: Settings) -> str:
+    """Forgets messages that were dealt with, as long ago as the owner chose."""
+    return f"{retention.forget_messages()} forgotten"
 
 
 @job("imports.carry_out", every=1, when=imports.any_due)

@@ -30,8 +30,9 @@ Action = Literal["send", "pause", "resume"]
 MOST_MARKDOWN = 20_000  # characters
 BATCH = 25  # readers written to in one transaction
 WINDOW = 50  # mails of newsletters that wait in the outbox at most: an order's confirmation comes after these and no more
-SETTLED = 500  # mails counted in one step
+SETTLED = 500  # mails counted, or forgotten, in one step
 PRODUCTS = 4  # recommended to each reader
+KEPT_DAYS = 365  # after which nobody needs to know who got a newsletter
 
 
 class Newsletter(TypedDict):
@@ -355,3 +356,18 @@ def _settle_some(tx: Tx) -> int:
         }
         q.newsletters.count_settled(tx, newsletter_id=newsletter_id, **counts)
     return len(rows)
+
+
+def forget_readers() -> int:
+    """Forget who got the newsletters of long ago."""
+    with db.reading() as tx:
+        old = [row["id"] for row in q.newsletters.list_long_ago(tx, days=KEPT_DAYS)]
+    forgotten = 0
+    for newsletter_id in old:
+        while step := db.transaction(_forget_some, newsletter_id):
+            forgotten += step
+    return forgotten
+
+
+def _forget_some(tx: Tx, newsletter_id: int) -> int:
+    return int(q.newsletters.delete_mails(tx, newsletter_id=newsletter_id, limit=SETTLED))

@@ -346,11 +346,6 @@ def _expire(tx: Tx, order_id: int) -> int:
     return 1
 
 
-def forget_old_keys() -> int:
-    """Idempotency keys are promised for 30 days."""
-    return db.transaction(lambda tx: int(q.orders.delete_old_keys(tx)))
-
-
 def email_of(tx: Tx, user_id: int | None) -> str:
     account = q.sessions.get_account(tx, user_id=user_id)
     if account is None:

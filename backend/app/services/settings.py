@@ -84,6 +84,11 @@ FIRST_VALUES: dict[str, Any] = {
     "backup_nightly": True,
     "backup_hour": 3,
     "backup_days": 14,
+    # For how many days is kept: carts and wishes of guests, idempotency keys, mails of no order, messages that were dealt with.
+    "guest_days": 90,
+    "key_days": 30,
+    "mail_days": 365,
+    "message_days": 730,
     "setup_done": False,
 }
 
@@ -214,6 +219,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "customers": ("cart_reminder_hours", "ticket_coupon_percent", "ticket_coupon_minor"),
     "staff": ("staff_totp",),
     "backups": ("backup_nightly", "backup_hour", "backup_days"),
+    "retention": ("guest_days", "key_days", "mail_days", "message_days"),
 }
 
 

@@ -357,9 +357,9 @@ def _follow_up(tx: Tx, before: Row, after: Row, actor_id: int) -> None:
         mail.enqueue(tx, "account_blocked", before["email"], {"username": before["username"], "until": until, "reason": after["block_reason"]})
     elif before["blocked_until"] and not after["blocked_until"]:
         events.note(tx, "unblocked", user_id, actor_id=actor_id)
-    for name in ("first_name", "last_name", "phone"):
-        if after[name] != before[name]:
-            events.note(tx, "profile_changed", user_id, actor_id=actor_id, what=name)
+    told = [name for name in ("first_name", "last_name", "phone") if after[name] != before[name]]
+    if told:
+        events.note(tx, "profile_changed", user_id, actor_id=actor_id, what="_".join(told))
 
 
 # ---------------------------------------------------------------- many at once

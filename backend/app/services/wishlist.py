@@ -107,8 +107,3 @@ def _merge_guest(tx: Tx, token_hash: str | None, user_id: int) -> None:
     room = MOST - len(q.wishlist.lock_all(tx, user_id=user_id, token_hash=None))
     q.wishlist.take_over(tx, user_id=user_id, token_hash=token_hash, room=room)
     q.wishlist.delete_guest(tx, token_hash=token_hash)
-
-
-def forget_stale() -> int:
-    """Drop what guests wished long ago. Gives how many wishes went."""
-    return db.transaction(lambda tx: int(q.wishlist.delete_stale(tx)))

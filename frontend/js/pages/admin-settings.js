@@ -136,12 +136,19 @@ const SECTIONS = {
       <div class="choices__pair">${select("backup_hour", "At", Array.from({ length: 24 }, (_, i) => [i, `${String(i).padStart(2, "0")}:00 UTC`]), hour)}${input("backup_days", "Days to keep backups", days, { needed: true, more: WHOLE })}</div>`,
     value: ({ elements }) => ({ backup_nightly: elements.backup_nightly.checked, backup_hour: Number(elements.backup_hour.value), backup_days: whole(elements.backup_days.value) }),
   },
+  retention: {
+    title: "How long things are kept", about: "In days; then they are forgotten by themselves. Orders, invoices and their mails stay, as the law wants, and so do events.",
+    draw: ({ guest_days: guests, key_days: keys, mail_days: mails, message_days: messages }) => html`<div class="choices__pair">
+      ${input("guest_days", "Carts and wishes of guests", guests, { needed: true, more: WHOLE, hint: "7 to 90." })}${input("mail_days", "Mails that belong to no order", mails, { needed: true, more: WHOLE, hint: "30 to 3650." })}</div><div class="choices__pair">
+      ${input("message_days", "Messages that are dealt with", messages, { needed: true, more: WHOLE, hint: "30 to 3650." })}${input("key_days", "Idempotency keys of scripts", keys, { needed: true, more: WHOLE, hint: "30 to 365." })}</div>`,
+    value: ({ elements }) => Object.fromEntries(["guest_days", "key_days", "mail_days", "message_days"].map((name) => [name, whole(elements[name].value)])),
+  },
 };
 
 const LABELS = {
   name: "Name", seller: "Seller", tax_number: "VAT number", invoice_note: "Foot of invoices", currency: "Currency", prices_include_tax: "Prices include tax", tax_rate_bp: "Rate for all others", tax_rates: "Rates by country",
   shipping_countries: "Countries", shipping_methods: "Ways of delivery", payment_methods: "Ways to pay", bank_account: "Account", transfer_days: "Days to wait", low_stock: "Stock is low at", return_days: "Days for a return",
-  gift_card_years: "Years of a gift card", levels: "Levels", cart_reminder_hours: "Hours until a cart is reminded of", ticket_coupon_percent: "Coupons in tickets, per cent", ticket_coupon_minor: "Coupons in tickets", staff_totp: "Two steps for staff", backup_nightly: "Each night", backup_hour: "At", backup_days: "Days to keep backups",
+  gift_card_years: "Years of a gift card", levels: "Levels", cart_reminder_hours: "Hours until a cart is reminded of", ticket_coupon_percent: "Coupons in tickets, per cent", ticket_coupon_minor: "Coupons in tickets", staff_totp: "Two steps for staff", backup_nightly: "Each night", backup_hour: "At", backup_days: "Days to keep backups", guest_days: "Carts of guests", key_days: "Keys of scripts", mail_days: "Mails", message_days: "Messages",
 };
 
 // ---- saving

@@ -56,14 +56,14 @@ function show(answer) {
   const { user } = now;
   document.title = document.title.replace(/^[^·]*/, `${user.username} `);
   render(place, html`<div class="desk-head"><a class="icon-button" href="/admin/users">${icon("arrow-left")}<span class="visually-hidden">All customers</span></a>
-    ${now.avatar && html`<img class="desk-face" src="${now.avatar.url}" alt="" width="40" height="40">`}<h1 class="anywhere" data-heading tabindex="-1">${user.username}</h1>${userBadge(user)}${user.role !== "customer" && badge(ROLES[user.role], "accent-soft")}
+    ${now.avatar && html`<img class="desk-face" src="${now.avatar.src}" alt="" width="40" height="40">`}<h1 class="anywhere" data-heading tabindex="-1">${user.username}</h1>${userBadge(user)}${user.role !== "customer" && badge(ROLES[user.role], "accent-soft")}
     ${user.blocked_until && html`<p class="desk-head__lead small">Blocked until ${dateTime(user.blocked_until)}: ${user.block_reason}</p>`}</div>
   <div class="editor__columns"><div class="editor__column">${facts(now)}
     ${entries("orders-title", "Orders", now.orders, order, "No orders yet.", user.order_count > now.orders.length && html`<a href="/admin/orders?q=${encodeURIComponent(user.email)}">All ${number(user.order_count)}</a>`)}
-    ${entries("tickets-title", "Tickets", now.tickets, ticket, "Nothing was asked.")}${entries("reviews-title", "Reviews", now.reviews, review, "No reviews.")}</div>
+    ${entries("tickets-title", "Tickets", now.tickets, ticket, "Nothing was asked.")}${entries("reviews-title", "Reviews", now.reviews, review, "No reviews.")}
+    ${entries("events-title", "Events", now.events, (one) => html`<p>${words(one.kind)}</p><p class="soft small">${dateTime(one.at)}${one.actor && one.actor !== user.username && ` by ${one.actor}`}</p>`, "Nothing happened yet.", html`<a href="/admin/events?${new URLSearchParams({ q: user.username })}">All</a>`)}</div>
   <div class="editor__column">${doings(now)}${notes()}${entries("addresses-title", "Addresses", now.addresses, address, "None saved.")}
-    ${now.gift_cards.length > 0 && entries("cards-title", "Gift cards", now.gift_cards, card, "")}${entries("devices-title", "Signed in on", now.devices, device, "Nowhere.")}
-    ${entries("events-title", "Events", now.events, (one) => html`<p>${words(one.kind)}</p><p class="soft small">${dateTime(one.at)}${one.actor && one.actor !== user.username && ` by ${one.actor}`}</p>`, "Nothing happened yet.", html`<a href="/admin/events?${new URLSearchParams({ q: user.username })}">All</a>`)}</div></div>`);
+    ${now.gift_cards.length > 0 && entries("cards-title", "Gift cards", now.gift_cards, card, "")}${entries("devices-title", "Signed in on", now.devices, device, "Nowhere.")}</div></div>`);
   handle(place.querySelector("[data-note]"), { send: (values) => api.post(`${path}/notes`, values), done: () => again("notes-title"), refused: dealtWith });
 }
 

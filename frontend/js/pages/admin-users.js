@@ -1,5 +1,5 @@
 import { api } from "../lib/api.js";
-import { dateTime } from "../lib/format.js";
+import { date } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { ask } from "../components/ask-dialog.js";
 import { actOn } from "../components/bulk-act.js";
@@ -62,7 +62,7 @@ grid?.start({
     username: ({ id, username }) => html`<a class="grid__link" href="/admin/users/${id}"><span class="grid__text">${username}</span></a>`,
     name: (row) => fullName(row),
     role: ({ role }) => (role === "customer" ? html`<span class="soft">Customer</span>` : html`<span class="badge badge--accent-soft">${ROLES[role]}</span>`),
-    status: (row) => html`${userBadge(row)}${row.blocked_until && row.status === "active" && html` <span class="soft small">until ${dateTime(row.blocked_until)}</span>`}`,
+    status: (row) => html`${userBadge(row)}${row.blocked_until && row.status === "active" && html` <span class="soft small">until ${date(row.blocked_until)}</span>`}`,
     level: ({ level }) => level && level[0].toUpperCase() + level.slice(1),
     newsletter: ({ newsletter }) => (newsletter ? "Yes" : html`<span class="soft">no</span>`),
     totp: ({ totp }) => (totp ? "On" : html`<span class="soft">off</span>`),
