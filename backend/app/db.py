@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -41,6 +41,7 @@ STATEMENT_TIMEOUT = 3  # seconds without an answer before a connection is given 
 WEB_TIMEOUT = 2
 LOCK_TIMEOUT = 2  # seconds, or less, so that a statement that waits for a lock is told before its line is given up
 IDLE_BEFORE_PING = 5.0  # seconds
+HOST_REST = 10.0  # seconds for which, of several hosts, one that failed is asked last, and after which a line is made anew at the first that serves
 IN_USE, WAITING = f"{counts.NOW}pool_in_use", f"{counts.NOW}pool_waiting"
 BREAK = 1.0  # seconds for which nobody tries to connect after a failed attempt
 DOUBT = 0.25  # the same after a statement that got no answer; perhaps it was only this one
@@ -51,7 +52,9 @@ DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ = errorcode.ER_LOCK_DEADLOCK, errorcode.
 # What a row belongs to was removed since the work looked, an account above all: looking again, the work finds out and says so.
 PARENT_GONE = errorcode.ER_NO_REFERENCED_ROW_2
 RETRIED = {DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ, PARENT_GONE}
-LOST = {2006, 2013, 2055, 1053, 1927, 4031}
+# The last ones: a node that is cut off from its cluster, or a server that is only read from now; another one has to be found.
+NO_WRITER = {1047, 1290, 1836}
+LOST = {2006, 2013, 2055, 1053, 1927, 4031} | NO_WRITER
 AWAY = {2002, 2003, 2005, 1040, 1047, 1205} | LOST
 DUPLICATE = errorcode.ER_DUP_ENTRY
 DRIVER_ERRORS = (mysql.connector.Error, MySQLInterfaceError)
@@ -59,7 +62,7 @@ DRIVER_ERRORS = (mysql.connector.Error, MySQLInterfaceError)
 
 @dataclass(frozen=True)
 class Address:
-    """Where a database is and who asks. A socket wins over host and port."""
+    """Where a database is and who asks. A socket wins over host and port. Several hosts ("a,b,c:3307") are one cluster, in order of preference."""
 
     user: str
     password: str
@@ -70,7 +73,9 @@ class Address:
 
 
 def connect(address: Address, *, statement_timeout: int = STATEMENT_TIMEOUT) -> Any:
-    """Open one connection with the session rules that every statement of the shop relies on."""
+    """Open one connection with the session rules that every statement of the shop relies on; of several hosts, to the first that takes writes."""
+    if "," in address.host:
+        return _connect_first(address, statement_timeout)
     where: Row = {"unix_socket": address.socket} if address.socket else {"host": address.host, "port": address.port}
     connection = mysql.connector.connect(
         user=address.user,
@@ -94,13 +99,45 @@ def connect(address: Address, *, statement_timeout: int = STATEMENT_TIMEOUT) -> 
     return connection
 
 
+_resting: dict[str, float] = {}  # until when a host of several is asked last
+
+
+def _connect_first(address: Address, statement_timeout: int) -> Any:
+    failure: BaseException = mysql.connector.OperationalError("No host of DB_HOST takes writes.", errno=min(NO_WRITER))
+    now = time.monotonic()
+    for name in sorted(address.host.replace(" ", "").split(","), key=lambda name: _resting.get(name, 0) > now):
+        host, _, port = name.partition(":")
+        try:
+            connection = connect(replace(address, host=host, port=int(port or address.port)), statement_timeout=statement_timeout)
+            if _takes_writes(connection):
+                return connection
+            connection.close()
+        except DRIVER_ERRORS as error:
+            failure = error
+        _resting[name] = time.monotonic() + HOST_REST
+    raise failure
+
+
+def _takes_writes(connection: Any) -> bool:
+    """Whether it is no replica and, if it is a node of a Galera cluster, synced with the majority (wsrep_local_state 4)."""
+    cursor = connection.cursor()
+    cursor.execute("SHOW GLOBAL STATUS LIKE 'wsrep_local_state'")
+    state = cursor.fetchall()
+    if state and int(state[0][1]) != 4:
+        return False
+    cursor.execute("SELECT @@GLOBAL.read_only")
+    (read_only,) = cursor.fetchone()
+    cursor.close()
+    return read_only in (0, "OFF")
+
+
 class Tx:
     """One connection in use: what a named statement runs on."""
 
     def __init__(self, connection: Any, timeout: float = STATEMENT_TIMEOUT) -> None:
         self.connection = connection
         self.timeout = timeout
-        self.used_at = time.monotonic()
+        self.opened_at = self.used_at = time.monotonic()
         self.statements = 0
         self.broken = False
         self.hung = False
@@ -182,7 +219,8 @@ class Pool:
         if tx.hung:
             self._doubt(DOUBT)
         # A line with an answer still on it would give it to the next one who asks.
-        if tx.broken or self._closed or tx.connection.unread_result:
+        strayed = "," in self.address.host and time.monotonic() - tx.opened_at > HOST_REST
+        if tx.broken or self._closed or strayed or tx.connection.unread_result:
             _close(tx)
         else:
             tx.used_at = time.monotonic()
