@@ -128,6 +128,7 @@ def test_an_unknown_kind_is_refused(shop: Flask) -> None:
         db.transaction(events.note, "sing_in", 1)
 
 
+@pytest.mark.skipif(bool(os.environ.get("DB_HOST")), reason="On a server of DB_HOST there is one account for everything.")
 @pytest.mark.parametrize(
     "statement", ["UPDATE events SET kind = 'sign_out'", "DELETE FROM events", "TRUNCATE TABLE events", "REPLACE INTO events SELECT * FROM events"]
 )

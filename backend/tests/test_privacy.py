@@ -133,7 +133,7 @@ def live(shop: Flask, client: ShopClient, user: User, word: str) -> list[str]:
     change("UPDATE users SET blocked_until = '2020-02-02', block_reason = %s, signed_in_at = %s WHERE id = %s", f"{word} was rude", seen, user.id)
     change("INSERT INTO user_notes (user_id, body, created_at) VALUES (%s, %s, UTC_TIMESTAMP(6))", user.id, f"{word} rang twice")
     change("REPLACE INTO known_devices (user_id, device_hash, seen_at) VALUES (%s, SHA2(%s, 256), UTC_TIMESTAMP(6))", user.id, word)
-    change("REPLACE INTO totps (user_id, salt, created_at) VALUES (%s, MD5(%s), UTC_TIMESTAMP(6))", user.id, word)
+    change("REPLACE INTO totps (user_id, salt, created_at) VALUES (%s, LEFT(SHA2(%s, 256), 32), UTC_TIMESTAMP(6))", user.id, word)
     change("INSERT INTO recovery_codes (user_id, code_hash) VALUES (%s, SHA2(%s, 256))", user.id, f"code of {word}")
     client.patch(ME, json={"newsletter": False})
     return [finished, open_one, unpaid]
