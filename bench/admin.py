@@ -186,8 +186,8 @@ def tables(rows: int) -> dict[str, Table]:
         ),
         "customers": Table(
             "/api/v1/admin/users",
-            {"q": [f"user{rows // 3}", "user", "no-such-name"], "created_from": [since], "from": [since], "to": [until]},
-            lambda _, sort, count: str(value("SELECT MAX(id) DIV 2 FROM users")),
+            {"q": [f"user{rows // 3}", "user", "no-such-name"], "from": [since], "to": [until], "inactive": ["1", "36"]},
+            lambda _, sort, count: grid.cursor(sort, f"user{count // 2}" if sort.startswith("name") else count // 2, count // 2),
         ),
         "events": Table(
             "/api/v1/admin/events",

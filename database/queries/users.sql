@@ -8,8 +8,9 @@ u.id, u.username, u.email, u.first_name, u.last_name, u.phone, u.role, u.status,
 
 -- part: wanted
 -- Filters that are not asked for are constants to the optimiser. Inactive is a customer who never ordered and did not
--- sign in for so many months.
- WHERE (:any_id OR u.id IN (:ids))
+-- sign in for so many months; that is looked up for each, where NOT EXISTS would first read the orders of everybody.
+ WHERE u.id BETWEEN :first AND :last
+   AND (:any_id OR u.id IN (:ids))
    AND (:role IS NULL OR u.role = :role)
    AND (:status IS NULL OR u.status = :status)
    AND (NOT :blocked OR u.blocked_until > UTC_TIMESTAMP(6))
@@ -20,13 +21,19 @@ u.id, u.username, u.email, u.first_name, u.last_name, u.phone, u.role, u.status,
    AND (:months = 0 OR u.role = 'customer'
                        AND u.created_at < UTC_TIMESTAMP(6) - INTERVAL :months MONTH
                        AND (u.signed_in_at IS NULL OR u.signed_in_at < UTC_TIMESTAMP(6) - INTERVAL :months MONTH)
-                       AND NOT EXISTS (SELECT 1 FROM orders b WHERE b.user_id = u.id)
-                       AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = u.id AND s.seen_at >= UTC_TIMESTAMP(6) - INTERVAL :months MONTH))
+                       AND (SELECT b.id FROM orders b WHERE b.user_id = u.id LIMIT 1) IS NULL
+                       AND (SELECT s.id FROM sessions s WHERE s.user_id = u.id AND s.seen_at >= UTC_TIMESTAMP(6) - INTERVAL :months MONTH LIMIT 1) IS NULL)
 
 -- name: get -> row
 SELECT {columns}, u.avatar_path, UTC_TIMESTAMP(6) AS now
   FROM users u
  WHERE u.id = :user_id;
+
+-- name: get_first_since -> value
+SELECT id FROM users WHERE created_at >= :since ORDER BY created_at, id LIMIT 1;
+
+-- name: get_last_before -> value
+SELECT id FROM users WHERE created_at < :before ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: find -> rows
 -- By the beginning of a username or an address, each by its index; of very many the latest are taken.
@@ -41,8 +48,8 @@ SELECT found.id
 -- The page is cut first; only its rows are then dressed.
 -- sort newest: u.id DESC AFTER u.id < :after_id
 -- sort oldest: u.id AFTER u.id > :after_id
--- sort name: u.username_key, u.id AFTER (u.username_key > :after OR u.username_key = :after AND u.id > :after_id)
--- sort name_desc: u.username_key DESC, u.id DESC AFTER (u.username_key < :after OR u.username_key = :after AND u.id < :after_id)
+-- sort name: u.username_key AFTER u.username_key > :after
+-- sort name_desc: u.username_key DESC AFTER u.username_key < :after
 SELECT {columns}, u.username_key
   FROM (SELECT u.id
           FROM users u
@@ -54,7 +61,7 @@ SELECT {columns}, u.username_key
  ORDER BY {sort};
 
 -- name: count_all -> value
-SELECT COUNT(*) FROM (SELECT 1 FROM users u {wanted} LIMIT :most) counted;
+SELECT COUNT(*) FROM (SELECT 1 FROM users u {wanted} ORDER BY u.id LIMIT :most) counted;
 
 -- name: list_wanted -> rows
 -- A bulk act goes through all that match by id, so that nothing it changes can make it miss or meet one twice.
