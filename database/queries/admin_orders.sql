@@ -46,6 +46,15 @@ SELECT o.id, o.number, o.name, o.email, o.user_id IS NULL AS guest, o.country, o
 -- Counted in the order of time, so that it goes by an index which holds that order.
 SELECT COUNT(*) FROM (SELECT 1 FROM orders o {wanted} ORDER BY o.placed_at DESC LIMIT :most) counted;
 
+-- name: list_exported -> rows
+SELECT o.id, o.number, o.placed_at, o.status, o.payment_status, o.fulfilment_status, o.email, o.name, o.line1, o.line2, o.postcode, o.city, o.region, o.country, o.phone,
+       o.payment_method, o.shipping_name, o.coupon, o.currency, o.subtotal_minor, o.discount_minor, o.shipping_minor, o.tax_minor, o.total_minor, o.gift_card_minor, o.due_minor
+  FROM orders o
+{wanted}
+   AND o.id > :after_id
+ ORDER BY o.id
+ LIMIT :limit;
+
 -- name: list_payments -> rows
 SELECT id, method, status, amount_minor, captured_minor, refunded_minor, gateway_id, created_at, paid_at
   FROM payments

@@ -20,7 +20,7 @@ bp = Blueprint("admin_orders", __name__, url_prefix="/api/v1/admin")
 MOST_MINOR = 10**12
 
 
-class OrderParams(Params):
+class OrderFilterParams(Params):
     q: Line = Field("", max_length=120)
     status: Status = ""
     payment_status: PaymentStatus = ""
@@ -29,6 +29,12 @@ class OrderParams(Params):
     # Named as a reader of the address would; `from` is a word of the language.
     since: date | None = Field(None, alias="from")
     until: date | None = Field(None, alias="to")
+
+    def filters(self) -> Filters:
+        return Filters(self.q, self.status, self.payment_status, self.fulfilment_status, self.returns, self.since, self.until)
+
+
+class OrderParams(OrderFilterParams):
     sort: Sort = "placed"
     limit: int = Field(50, ge=1, le=100)
     after: str = Field("", max_length=1000)
@@ -136,8 +142,7 @@ def list_orders(params: OrderParams) -> OrderRows:
 
     `from` and `to` are days. `total` is counted up to 10,000.
     """
-    filters = Filters(params.q, params.status, params.payment_status, params.fulfilment_status, params.returns, params.since, params.until)
-    return admin_orders.list_all(filters, sort=params.sort, limit=params.limit, after=params.after, currency=settings.currency())
+    return admin_orders.list_all(params.filters(), sort=params.sort, limit=params.limit, after=params.after, currency=settings.currency())
 
 
 @bp.get("/orders/customers")

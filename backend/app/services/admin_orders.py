@@ -78,8 +78,7 @@ def list_all(filters: Filters, *, sort: Sort, limit: int, after: str, currency: 
     value, after_id = grid.read_cursor(after, sort, read)
     with db.reading() as tx:
         found = _found(tx, filters)
-        ids = set.intersection(*found) if found else None
-        wanted = _wanted(filters, ids)
+        wanted = _wanted(filters, found)
         total = q.admin_orders.count_all(tx, **wanted, most=MOST_COUNTED + 1)
         # To look for a page of nothing would be to read all there is.
         rows = q.admin_orders.list_all[sort](tx, **wanted, after=value, after_id=after_id, limit=limit + 1) if total else []
@@ -102,7 +101,13 @@ def _found(tx: Tx, filters: Filters) -> list[set[int]]:
     return [{row["id"] for row in rows} for rows in found]
 
 
-def _wanted(filters: Filters, ids: set[int] | None) -> Row:
+def wanted_of(tx: Tx, filters: Filters) -> Row:
+    """What statements over orders take for these filters."""
+    return _wanted(filters, _found(tx, filters))
+
+
+def _wanted(filters: Filters, found: list[set[int]]) -> Row:
+    ids = set.intersection(*found) if found else None
     return {
         "any_id": ids is None,
         "ids": ids or [],

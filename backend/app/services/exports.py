@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from .. import db
 from ..db import Row, Tx, q
 from ..money import decimal
-from . import events, product_csv, settings, users
+from . import admin_orders, events, product_csv, settings, users
 
 STEP = 500
 CUSTOMERS = (
@@ -34,11 +34,10 @@ def customers(filters: users.Filters, *, actor_id: int) -> Iterator[bytes]:
     return _file(CUSTOMERS, read)
 
 
-def orders(*, status: str, since: date | None, until: date | None, actor_id: int) -> Iterator[bytes]:
-    """Orders that were placed from one day to another, both within, the oldest first."""
+def orders(filters: admin_orders.Filters, *, actor_id: int) -> Iterator[bytes]:
+    """The orders that the table shows with these filters, the oldest first."""
     db.transaction(_note, "orders_exported", actor_id)
-    before = until + timedelta(days=1) if until and until < date.max else None
-    return _file(ORDERS, lambda tx, after: q.exports.list_orders(tx, status=status or None, since=since, before=before, after_id=after, limit=STEP))
+    return _file(ORDERS, lambda tx, after: q.admin_orders.list_exported(tx, **admin_orders.wanted_of(tx, filters), after_id=after, limit=STEP))
 
 
 def _note(tx: Tx, kind: str, actor_id: int) -> None:

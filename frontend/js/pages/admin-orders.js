@@ -1,4 +1,5 @@
 import { html } from "../lib/html.js";
+import { offerExport } from "../components/export-button.js";
 import { METHODS, stateBadge, stateWords } from "../components/order-states.js";
 import { emptyState } from "../components/states.js";
 import "../components/data-grid.js";
@@ -7,7 +8,11 @@ import "../components/data-grid.js";
 const moot = ({ status }) => ["cancelled", "expired"].includes(status);
 const quiet = (row, state) => (moot(row) && ["unpaid", "unfulfilled"].includes(state) ? html`<span class="soft">${stateWords(state)}</span>` : stateBadge(state));
 
-document.querySelector("data-grid")?.start({
+const grid = document.querySelector("data-grid");
+
+offerExport("orders.csv", () => grid.filters);
+
+grid?.start({
   path: "/admin/orders",
   name: ({ number }) => number,
   cells: {

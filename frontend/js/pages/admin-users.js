@@ -1,11 +1,8 @@
-import { api } from "../lib/api.js";
 import { date } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { ask } from "../components/ask-dialog.js";
 import { actOn } from "../components/bulk-act.js";
-import { proved } from "../components/password-dialog.js";
-import { saveFile } from "../components/saving.js";
-import { dealtWith } from "../components/staff.js";
+import { offerExport } from "../components/export-button.js";
 import { emptyState } from "../components/states.js";
 import { toast } from "../components/toast-stack.js";
 import { ROLES, accounts, askBlock, askErasure, fullName, invite, userBadge, userState } from "../components/user-acts.js";
@@ -40,18 +37,7 @@ document.querySelector("[data-add]").addEventListener("click", async () => {
   toast(`${user.username} is invited.`);
 });
 
-document.querySelector("[data-export]").addEventListener("click", async ({ currentTarget: button }) => {
-  button.ariaBusy = "true";
-  try {
-    const text = await proved(() => api.get("/admin/exports/customers.csv", { params: grid.filters, download: true }));
-    if (text !== null) saveFile("customers.csv", text, "text/csv");
-  } catch (error) {
-    if (error.status === undefined) throw error;
-    if (!dealtWith(error)) toast(error.message, { seconds: 12 });
-  } finally {
-    button.ariaBusy = null;
-  }
-});
+offerExport("customers.csv", () => grid.filters);
 
 const not = (status) => (filters) => filters.status !== status;
 
