@@ -247,10 +247,10 @@ class Buyer(threading.Thread):
 class Load:
     """Buyers who order all the time while this block lasts, and finish what they began when it ends."""
 
-    def __init__(self, shop: Shop, variants: list[int], buyers: int = BUYERS) -> None:
+    def __init__(self, shop: Shop, variants: list[int], buyers: int = BUYERS, kind: type[Buyer] = Buyer) -> None:
         self.histories = Histories(shop.folder / "histories.jsonl")
         self._enough = threading.Event()
-        self._buyers = [Buyer(number, shop.port, variants, self.histories, self._enough) for number in range(buyers)]
+        self._buyers = [kind(number, shop.port, variants, self.histories, self._enough) for number in range(buyers)]
 
     def __enter__(self) -> Load:
         for buyer in self._buyers:
