@@ -294,7 +294,8 @@ class Shopper:
         self.field("Street and house number").fill("12 Orchard Lane")
         self.field("Postcode").fill("20095")
         self.field("Town or city").fill("Hamburg")
-        self.accept_terms()
+        if self.path == "/checkout":  # the address book asks for the same
+            self.accept_terms()
         self.settle()  # the country asks for another total, and what it shows may move the button
 
     def accept_terms(self) -> None:
