@@ -125,6 +125,9 @@ def _takes_writes(connection: Any) -> bool:
     state = cursor.fetchall()
     if state and int(state[0][1]) != 4:
         return False
+    if state:
+        # While servers go over to another node, what was written on the former one must be there before anybody looks for it.
+        cursor.execute("SET SESSION wsrep_sync_wait = 1")
     cursor.execute("SELECT @@GLOBAL.read_only")
     (read_only,) = cursor.fetchone()
     cursor.close()
