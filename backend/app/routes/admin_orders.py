@@ -138,7 +138,7 @@ class NewRefund(Body):
 @bp.get("/orders")
 @staff(problems=(422,))
 def list_orders(params: OrderParams) -> OrderRows:
-    """All orders; `q` is the beginning of a number or e-mail address, or, among the latest 20,000, a part of a name or address.
+    """All orders; `q` is the beginning of a number or e-mail address, or, among the latest 10,000, a part of a name or address.
 
     `from` and `to` are days. `total` is counted up to 10,000.
     """
