@@ -294,6 +294,10 @@ GOOD: dict[str, Any] = factories.ADDRESS | {
     "backup_days": 14,
     "cart_reminder_hours": 24,
     "ticket_coupon_percent": 20,
+    "key_days": 30,
+    "message_days": 365,
+    "mail_days": 365,
+    "guest_days": 90,
 }
 SENT = ["é", "日本😀", "a\r\nb", "x" * 5000, "' OR 1 -- \\", 10**18, [], {"a": 1}, None]
 
