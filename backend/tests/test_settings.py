@@ -61,6 +61,9 @@ def test_ways_to_pay_and_levels_hold_at_once(
 
     assert saved(desk, "levels", levels=[{"name": "Friend", "from_minor": 0, "discount_percent": 10}]).status_code == 200
     assert saved(desk, "orders", low_stock=2, return_days=30, gift_card_years=None).status_code == 200
+    generous = {"cart_reminder_hours": 24, "ticket_coupon_percent": 30, "ticket_coupon_minor": None}
+    asked = saved(new_client().as_(ada), "customers", **generous)
+    assert (asked.json["code"], saved(desk, "customers", **generous).json["values"]) == ("step_up_needed", generous)
     shopper = act_as(new_client(), alice)
     shopper.add(mug.variant, 1)
     assert "Friend customer" in [step["text"] for step in quoted(shopper, "DE")["explanation"]]
