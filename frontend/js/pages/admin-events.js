@@ -10,6 +10,7 @@ const BAD = new Set(["fault", "sign_in_refused", "payment_refused", "blocked", "
 const PAGES = {
   order: ({ subject }) => subject && `/admin/orders/${subject}`,
   product: ({ subject_id: id }) => id && `/admin/products/${id}`,
+  user: ({ subject, subject_id: id }) => subject && `/admin/users/${id}`,
   backup: () => "/admin/backups",
 };
 

@@ -68,7 +68,7 @@ const payment = (one) => html`<p><strong class="figures">${cash(one.captured_min
 const address = ({ name, line1, line2, postcode, city, region, country, phone }) => [name, line1, line2, `${postcode} ${city}`.trim(), region, countryName(country), phone].filter(Boolean).join("\n");
 
 const customer = (order) => html`<section class="panel" aria-labelledby="customer-title"><div class="panel__head"><h2 class="panel__title" id="customer-title">Customer</h2></div>
-  <dl class="facts"><div><dt>E-mail</dt><dd class="anywhere">${order.email ? html`<a href="mailto:${order.email}">${order.email}</a>` : "erased"}${now.customer_id ? "" : " (guest)"}</dd></div>
+  <dl class="facts"><div><dt>E-mail</dt><dd class="anywhere">${order.email ? html`<a href="mailto:${order.email}">${order.email}</a>` : "erased"}${now.customer_id ? html`<br><a href="/admin/users/${now.customer_id}">Their page</a>` : " (guest)"}</dd></div>
     <div><dt>Goes to</dt><dd>${address(order.address)}</dd></div><div><dt>Delivery</dt><dd>${order.shipping_name}</dd></div><div><dt>Pays by</dt><dd>${order.payment.name}</dd></div>
     ${order.terms_version !== null && html`<div><dt>Terms</dt><dd>accepted, <a href="/terms?version=${order.terms_version}">version ${order.terms_version}</a></dd></div>`}
     ${order.note && html`<div><dt>Their note</dt><dd>${order.note}</dd></div>`}</dl></section>`;
