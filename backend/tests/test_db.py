@@ -131,11 +131,13 @@ def test_of_several_hosts_the_first_that_takes_writes_is_asked_and_gone_back_to(
 ) -> None:
     address, really, up, asked = server.address(), mysql.connector.connect, {"b", "reader:3307"}, []
 
+    where: dict[str, Any] = {"unix_socket": address.socket} if address.socket else {"host": address.host, "port": address.port}
+
     def connect(*, host: str, port: int, **rest: Any) -> Any:
         asked.append(name := host if port == 3306 else f"{host}:{port}")
         if name not in up:
             raise mysql.connector.InterfaceError("nobody is there", errno=2003)
-        connection = really(unix_socket=address.socket, **rest)
+        connection = really(**where, **rest)
         connection.stands_for = name
         return connection
 
@@ -494,7 +496,7 @@ def test_no_error_leaks_a_line_or_spoils_it_for_the_next(set_pool: SetPool, othe
 
 
 def _lines(connection: Any) -> int:
-    return int(run(connection, "SELECT COUNT(*) FROM information_schema.processlist")[0][0])
+    return int(run(connection, "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE()")[0][0])
 
 
 # ---------------------------------------------------------------- named statements

@@ -286,7 +286,7 @@ def test_stopping_lets_a_job_finish(shop_settings: Settings) -> None:
 
 def test_a_queued_mail_is_delivered_within_two_seconds(shop_settings: Settings) -> None:
     with running(shop_settings, jobs.registry):
-        assert eventually(lambda: len(rows("SELECT name FROM jobs WHERE finished_at IS NOT NULL")) == len(restless()))
+        assert eventually(lambda: restless() <= {name for (name,) in rows("SELECT name FROM jobs WHERE finished_at IS NOT NULL")})
         for _ in range(2):
             began = time.monotonic()
             db.transaction(mail.enqueue, "welcome", "alice@example.com", {"username": "alice"})
