@@ -7,6 +7,7 @@ then numbers, which are the count, the sum of the seconds, and how many were no 
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import secrets
@@ -16,6 +17,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 
 from .lock import alive
@@ -23,7 +25,7 @@ from .lock import alive
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds
 NAME, NUMBERS = 136, len(BOUNDS) + 3
 PLACE = NAME + 8 * NUMBERS
-PLACES = 4096  # more than routes and statuses there can be; what is never written takes no memory
+PLACES = 4096  # more than routes and statuses there can be
 NOW = "now "  # begins the names of what goes up and down, and ends with its process
 
 
@@ -40,9 +42,8 @@ class _File:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.pid = folder, os.getpid()
-        with (folder / f"{self.pid}-{secrets.token_hex(4)}").open("w+b") as file:
-            file.truncate(PLACE * PLACES)
-            self._memory = mmap.mmap(file.fileno(), 0)
+        with (folder / f"{self.pid}-{secrets.token_hex(4)}").open("w+b", buffering=0) as file:
+            self._memory = _mapped(file, PLACE * PLACES)
         self._numbers = memoryview(self._memory).cast("d")
         self._places: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -64,6 +65,15 @@ class _File:
         self._memory[start : start + len(written)] = written
         self._places[name] = at = (start + NAME) // 8
         return at
+
+
+def _mapped(file: FileIO, size: int) -> mmap.mmap:
+    """Room is taken now: a process that writes into a hole of a file when the disk is full is killed. Without room it counts for itself."""
+    with contextlib.suppress(OSError):
+        if file.write(bytes(size)) == size:
+            return mmap.mmap(file.fileno(), size)
+    file.truncate(0)
+    return mmap.mmap(-1, size)
 
 
 _file: _File | None = None

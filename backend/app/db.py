@@ -56,6 +56,8 @@ RETRIED = {DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ, PARENT_GONE}
 NO_WRITER = {1047, 1290, 1836}
 LOST = {2006, 2013, 2055, 1053, 1927, 4031} | NO_WRITER
 AWAY = {2002, 2003, 2005, 1040, 1047, 1205} | LOST
+NO_ROOM = {3, 20, 1021, errorcode.ER_RECORD_FILE_FULL}  # those without a name are MariaDB's own, of files that it writes
+STORAGE_ERROR, NO_SPACE_LEFT = errorcode.ER_GET_ERRNO, "28"
 DUPLICATE = errorcode.ER_DUP_ENTRY
 DRIVER_ERRORS = (mysql.connector.Error, MySQLInterfaceError)
 
@@ -309,6 +311,12 @@ def error_number(error: BaseException) -> int:
     return int(getattr(error, "errno", 0) or 0)
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether the database cannot serve now, being gone or out of room, and will when it has been seen to."""
+    number = error_number(error)
+    return number in AWAY | NO_ROOM or (number == STORAGE_ERROR and NO_SPACE_LEFT in str(error))
+
+
 def is_duplicate(error: BaseException, constraint: str) -> bool:
     """Whether the error is a second row where the named unique key allows one."""
     return error_number(error) == DUPLICATE and constraint in str(error)
@@ -335,7 +343,7 @@ def reading() -> Iterator[Tx]:
             yield tx
             tx.told()
         except DRIVER_ERRORS as error:
-            if error_number(error) in AWAY:
+            if is_away(error):
                 raise Unavailable("The database does not answer.") from error
             raise
 
@@ -353,7 +361,7 @@ def transaction(work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: 
             with _borrowed() as tx:
                 return _once(tx, work, *args, **kwargs)
         except DRIVER_ERRORS as error:
-            if error_number(error) not in RETRIED | AWAY:
+            if error_number(error) not in RETRIED and not is_away(error):
                 raise
             if attempt == ATTEMPTS or time.monotonic() - began > PATIENCE:
                 raise Unavailable() from error

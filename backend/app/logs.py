@@ -61,6 +61,11 @@ class LogFile(WatchedFileHandler):
                 self._turn(record.created)
         logging.FileHandler.emit(self, record)
 
+    def handleError(self, record: logging.LogRecord) -> None:
+        # A line for which the disk has no room is dropped: to tell of each at length would fill whatever has room still.
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
     def _turn(self, now: float) -> None:
         self.reopenIfNeeded()
         state = self._path.stat()

@@ -305,6 +305,17 @@ def test_what_does_not_pass_is_given_up_after_four_tries(set_pool: SetPool) -> N
     assert refused.value.retry_after
 
 
+@pytest.mark.parametrize(("number", "words"), [(1114, "The table is full"), (1030, 'Got error 28 "No space left on device"')])
+def test_a_database_without_room_is_told_as_one_that_is_away(set_pool: SetPool, number: int, words: str) -> None:
+    set_pool(1)
+    full = f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = '{words}'"
+    with pytest.raises(Unavailable):
+        db.transaction(lambda tx: change(tx, full))
+    with pytest.raises(Unavailable), db.reading() as tx:
+        change(tx, full)
+    assert leases() == {}
+
+
 def test_a_real_deadlock_reaches_nobody(set_pool: SetPool) -> None:
     set_pool(2)
     for name in "ab":
@@ -416,7 +427,7 @@ def test_the_bounds_keep_what_was_promised() -> None:
 @pytest.mark.parametrize("way", ["reading", "transaction"])
 def test_a_database_that_hangs_is_given_up_in_time(set_pool: SetPool, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     pool = set_pool(1, statement_timeout=1)
-    monkeypatch.setattr(db, "DOUBT", 0.1)
+    monkeypatch.setattr(db, "DOUBT", 0.5)
     began = time.monotonic()
     with pytest.raises(Unavailable):
         if way == "transaction":
@@ -424,11 +435,11 @@ def test_a_database_that_hangs_is_given_up_in_time(set_pool: SetPool, monkeypatc
         else:
             with db.reading() as tx:
                 change(tx, "DO SLEEP(20)")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 2.5
     with pytest.raises(Unavailable), db.reading():
         raise AssertionError("whoever comes next would wait as long")
     assert pool._free == []
-    time.sleep(0.1)
+    time.sleep(0.5)
     assert leases() == {}
 
 

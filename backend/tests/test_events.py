@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import logging
 import multiprocessing
@@ -260,3 +262,14 @@ def test_a_log_is_put_aside_each_day_and_deleted_when_its_days_are_over(tmp_path
         file.handle(logging.makeLogRecord({"name": "shop", "msg": word}))
     assert [json.loads(line)["message"] for line in path.read_text(encoding="utf-8").splitlines()] == ["first", "second"]
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_line_without_room_is_dropped_and_told_to_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Full(io.StringIO):
+        def write(self, line: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    file = logs.LogFile(tmp_path / "shop.jsonl", 30)
+    file.setStream(Full())
+    file.emit(logging.makeLogRecord({"msg": "request"}))
+    assert capsys.readouterr().err == ""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -163,6 +164,18 @@ def test_processes_are_summed_up_and_one_that_was_killed_loses_no_count(tmp_path
         for one in (lives, dies):
             one.kill()
             one.communicate()
+
+
+def test_who_starts_when_the_disk_is_full_counts_for_itself(tmp_path: Path) -> None:
+    """What the system does with a process that writes into a hole of a file, when there is no room for it, is to kill it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (counts.PLACE, hard))
+    try:
+        file = counts._File(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    file.add("order", 1, None)
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [0]
 
 
 def test_more_names_than_there_are_places_do_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ class Shop:
     """A shop opened as users open it, in a folder of its own."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        self.folder, self.var = folder, folder / "var"
+        self.folder, self.var = folder, Path(settings.get("SHOP_VAR", folder / "var"))
         self.port = free_port()
         self.environment = os.environ | OWN | {"SHOP_VAR": str(self.var), "PORT": str(self.port), "WORKERS": "2", **settings}
         self.process: subprocess.Popen[bytes] | None = None
