@@ -97,7 +97,7 @@ def prepared(browser: Browser, url: str) -> tuple[Any, list[tuple[str, str, Bars
     context.close()
     shop = {"home": "/", "category": f"/?category={category}", "search": f"/?q={pick['title'].split()[0]}", "product": f"/products/{pick['slug']}"}
     shop |= {"cart": "/cart", "checkout": "/checkout", "sign-in": "/login", "orders": "/orders", "order": f"/orders/{number}"}
-    admin = {"admin products": "/admin/products", "admin orders": "/admin/orders"}
+    admin = {"admin overview": "/admin", "admin products": "/admin/products", "admin orders": "/admin/orders"}
     return state, [*((name, path, SHOP) for name, path in shop.items()), *((name, path, ADMIN) for name, path in admin.items())]
 
 
