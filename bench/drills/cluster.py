@@ -31,12 +31,14 @@ PACKAGES = ROOT / "var" / "packages"
 NODES, SERVERS = "abc", (1, 2)
 SYNCED = "4"
 SAMPLE = {1: "10.0.0.11:5000", 2: "10.0.0.12:5000"}
-TLS = {
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+OURS = {
     "haproxy": [(":443 ssl crt /etc/ssl/shop.example.pem alpn h2,http/1.1", "127.0.0.1:{port}")],
     "nginx": [
         ("443 ssl http2", "127.0.0.1:{port}"),
         ("        ssl_certificate     /etc/ssl/shop.example.pem;\n        ssl_certificate_key /etc/ssl/shop.example.key;\n", ""),
-        ("pid /run/nginx.pid", "daemon off; pid {folder}/nginx.pid"),
+        ("pid /run/nginx.pid", "daemon off; user root; pid {folder}/nginx.pid"),
+        ("access_log off;", "access_log off; " + " ".join(f"{what}_temp_path {{folder}}/{what};" for what in TEMPORARY)),
     ],
 }
 
@@ -153,10 +155,10 @@ class Guest(Buyer):
 
 @contextmanager
 def proxied(kind: str, folder: Path, port: int, servers: list[Shop]) -> Iterator[None]:
-    """HAProxy or nginx with the shop's own file for it, which differs in nothing but addresses and TLS."""
+    """HAProxy or nginx with the shop's own file for it, which differs in nothing but addresses, folders and TLS."""
     source = {"haproxy": "haproxy.cfg", "nginx": "nginx.conf"}[kind]
     text = (DEPLOY / source).read_text()
-    ours = [(old, new.format(port=port, folder=folder)) for old, new in TLS[kind]]
+    ours = [(old, new.format(port=port, folder=folder)) for old, new in OURS[kind]]
     for old, new in [*ours, *((SAMPLE[number], f"127.0.0.1:{shop.port}") for number, shop in enumerate(servers, 1))]:
         if old not in text:
             raise Failed(f"{source} has no {old}")
@@ -213,7 +215,7 @@ def goes_on(load: Load, what: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./shop drill cluster", description="Is an order lost or doubled when a database node and an app server are killed?")
-    parser.add_argument("--proxy", choices=sorted(TLS), default="haproxy")
+    parser.add_argument("--proxy", choices=sorted(OURS), default="haproxy")
     with opened(parser.parse_args().proxy) as (nodes, servers, front):
         everywhere = replace(nodes[0].address, host=servers[0].environment["DB_HOST"])
         with Load(front, put_on_shelf(everywhere), kind=Guest) as load:
