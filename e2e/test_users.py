@@ -58,7 +58,7 @@ def test_staff_are_invited_somebody_is_blocked_and_many_are_changed_at_once(new_
     helper.sign_in(sam.username, at="/login")
     helper.expect_signed_in(sam)
     helper.visit("/admin/orders")
-    expect(helper.heading("Orders")).to_be_visible()
+    expect(helper.main.get_by_role("heading", name="Orders", exact=True)).to_be_visible()
 
     lot = somebody("lot").username
     for name in (f"{lot}-1", f"{lot}-2"):
