@@ -126,55 +126,6 @@ def test_a_server_that_is_away_is_asked_by_one_a_second_and_found_again(set_pool
     assert len(tries) == 2
 
 
-def test_of_several_hosts_the_first_that_takes_writes_is_asked_and_gone_back_to(
-    set_pool: SetPool, server: PrivateDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    address, really, up, asked = server.address(), mysql.connector.connect, {"b", "reader:3307"}, []
-
-    where: dict[str, Any] = {"unix_socket": address.socket} if address.socket else {"host": address.host, "port": address.port}
-
-    def connect(*, host: str, port: int, **rest: Any) -> Any:
-        asked.append(name := host if port == 3306 else f"{host}:{port}")
-        if name not in up:
-            raise mysql.connector.InterfaceError("nobody is there", errno=2003)
-        connection = really(**where, **rest)
-        connection.stands_for = name
-        return connection
-
-    def served_by() -> str:
-        with db.reading() as tx:
-            return str(tx.connection.stands_for)
-
-    writes = db._takes_writes
-    monkeypatch.setattr(mysql.connector, "connect", connect)
-    monkeypatch.setattr(db, "_takes_writes", lambda connection: connection.stands_for != "reader:3307" and writes(connection))
-    monkeypatch.setattr(db, "_resting", {})
-    set_pool(1, Address(address.user, address.password, address.database, "a, reader:3307, b"))
-
-    assert (served_by(), asked) == ("b", ["a", "reader:3307", "b"])
-    db.transaction(lambda tx: change(tx, ADD, "kept"))
-    assert leases() == {"kept": 0} and len(asked) == 3
-
-    up.add("a")
-    monkeypatch.setattr(db, "HOST_REST", 0)
-    monkeypatch.setattr(db, "_resting", {})
-    assert served_by() == "b"
-    monkeypatch.setattr(db, "HOST_REST", 60)
-    assert served_by() == "a", "who strayed comes back"
-
-    up.remove("a")
-    calls = []
-
-    def work(tx: Tx) -> str:
-        calls.append(tx.connection.stands_for)
-        if len(calls) == 1:
-            change(tx, "SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO = 1047")
-        return calls[-1]
-
-    assert db.transaction(work) == "b", "a node that was cut off is left at once"
-    assert calls == ["a", "b"]
-
-
 def test_a_line_that_died_while_it_lay_idle_is_replaced_unseen(set_pool: SetPool, other: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     set_pool(2)
     monkeypatch.setattr(db, "IDLE_BEFORE_PING", 0.0)
@@ -291,29 +242,19 @@ def test_what_passes_by_itself_is_tried_again_from_the_start(set_pool: SetPool, 
     assert leases() == {"try-3": 0}
 
 
-def test_what_does_not_pass_is_given_up_after_four_tries(set_pool: SetPool) -> None:
+@pytest.mark.parametrize("error", ["1213", "1114", "1030, MESSAGE_TEXT = 'Got error 28'"], ids=["deadlock", "full table", "full disk"])
+def test_what_does_not_pass_is_given_up_after_four_tries(set_pool: SetPool, error: str) -> None:
     set_pool(1)
     calls = []
 
     def work(tx: Tx) -> None:
         calls.append(1)
-        change(tx, "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1213")
+        change(tx, f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {error}")
 
     with pytest.raises(Unavailable) as refused:
         db.transaction(work)
     assert (len(calls), refused.value.status) == (4, 503)
     assert refused.value.retry_after
-
-
-@pytest.mark.parametrize(("number", "words"), [(1114, "The table is full"), (1030, 'Got error 28 "No space left on device"')])
-def test_a_database_without_room_is_told_as_one_that_is_away(set_pool: SetPool, number: int, words: str) -> None:
-    set_pool(1)
-    full = f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = '{words}'"
-    with pytest.raises(Unavailable):
-        db.transaction(lambda tx: change(tx, full))
-    with pytest.raises(Unavailable), db.reading() as tx:
-        change(tx, full)
-    assert leases() == {}
 
 
 def test_a_real_deadlock_reaches_nobody(set_pool: SetPool) -> None:
