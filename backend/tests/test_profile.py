@@ -15,7 +15,7 @@ from flask import Flask
 from test_accounts import alike, at_once, auth, change, let_pass, mails, rows, who, wrong
 from werkzeug.test import TestResponse
 
-from app.services import profile
+from app.services import payments, profile
 from app.services.settings import FIRST_VALUES
 
 ME = "/api/v1/me"
@@ -104,25 +104,28 @@ def test_a_stranger_has_no_account_to_see_or_change(client: ShopClient, method: 
 # ---------------------------------------------------------------- level
 
 
-def test_a_level_comes_with_what_was_spent_on_orders_that_stand(client: ShopClient, new_client: Callable[[], ShopClient], alice: User, bob: User) -> None:
+def test_a_level_comes_with_what_was_paid_and_kept(client: ShopClient, new_client: Callable[[], ShopClient], alice: User, bob: User) -> None:
     silver, gold = (level["from_minor"] for level in FIRST_VALUES["levels"][1:])
     cheap, dear = factories.product(price_minor=silver), factories.product(price_minor=gold)
 
     def order(client: ShopClient, thing: Thing) -> str:
         client.add(thing.variant)
-        return str(client.order().json["number"])
+        order = client.order().json
+        levels.append(client.get(ME).json["level"])
+        payments.record(order["number"], order["due_minor"], key="paid", actor_id=bob.id)
+        levels.append(client.get(ME).json["level"])
+        return str(order["number"])
 
+    levels: list[str] = []
     order(new_client().as_(bob), dear)
+    levels.clear()
     client.as_(alice)
-    levels = [client.get(ME).json["level"]]
     order(client, cheap)
-    levels.append(client.get(ME).json["level"])
     number = order(client, dear)
-    levels.append(client.get(ME).json["level"])
     client.post(f"/api/v1/orders/{number}/cancellation")
     levels.append(client.get(ME).json["level"])
 
-    assert levels == ["bronze", "silver", "gold", "silver"]
+    assert levels == ["bronze", "silver", "silver", "gold", "silver"]
 
 
 def test_a_level_begins_at_its_very_amount_and_a_shop_may_have_none() -> None:

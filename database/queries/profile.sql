@@ -1,9 +1,9 @@
 -- name: get -> row
--- What was spent counts orders that stand: cancelled and expired ones were not paid.
+-- What was spent is what was paid for goods that were kept: an order that nobody pays makes no better customer.
 SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.phone, u.role, u.avatar_path, u.newsletter, u.cart_reminders, u.created_at,
        (SELECT CAST(COALESCE(SUM(o.total_minor), 0) AS SIGNED)
           FROM orders o
-         WHERE o.user_id = u.id AND o.status NOT IN ('cancelled', 'expired')) AS spent_minor,
+         WHERE o.user_id = u.id AND o.status <> 'cancelled' AND o.payment_status IN ('paid', 'partly_refunded')) AS spent_minor,
        EXISTS (SELECT 1 FROM totps t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS totp
   FROM users u
  WHERE u.id = :user_id;

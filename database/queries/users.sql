@@ -4,7 +4,7 @@ u.id, u.username, u.email, u.first_name, u.last_name, u.phone, u.role, u.status,
        IF(u.blocked_until > UTC_TIMESTAMP(6), u.block_reason, '') AS block_reason,
        EXISTS (SELECT 1 FROM totps t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) AS totp,
        (SELECT COUNT(*) FROM orders o WHERE o.user_id = u.id AND o.status NOT IN ('cancelled', 'expired')) AS order_count,
-       (SELECT CAST(COALESCE(SUM(o.total_minor), 0) AS SIGNED) FROM orders o WHERE o.user_id = u.id AND o.status NOT IN ('cancelled', 'expired')) AS spent_minor
+       (SELECT CAST(COALESCE(SUM(o.total_minor), 0) AS SIGNED) FROM orders o WHERE o.user_id = u.id AND o.status <> 'cancelled' AND o.payment_status IN ('paid', 'partly_refunded')) AS spent_minor
 
 -- part: wanted
 -- Filters that are not asked for are constants to the optimiser. Inactive is a customer who never ordered and did not

@@ -36,7 +36,7 @@ assert set(get_args(Sort)) == set(q.users.list_all)
 
 
 class User(TypedDict):
-    """`spent_minor` and `order_count` are of the orders that stand, `level` comes of it; `signed_in_at` is the last sign-in."""
+    """`order_count` is of the orders that stand, `spent_minor` of those that were paid, `level` comes of that; `signed_in_at` is the last sign-in."""
 
     id: int
     username: str
