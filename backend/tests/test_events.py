@@ -6,8 +6,9 @@ import errno
 import io
 import json
 import logging
-import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -228,20 +229,22 @@ def test_a_fault_is_on_record_once_with_its_request_and_many_do_not_fill_the_rec
 # ---------------------------------------------------------------- the files
 
 
-def _write_lines(path: Path, writer: int, count: int) -> None:
-    logs.MOST_BYTES, logs.LOOK_EVERY = 4000, 0.0
-    file = logs.LogFile(path, 30)
-    for number in range(count):
-        file.handle(logging.makeLogRecord({"name": "shop", "msg": f"{writer}-{number}"}))
+# The module alone: the whole shop would be seconds of imports for each process.
+WRITE_LINES = """
+import logging, pathlib, runpy, sys
+logs = runpy.run_path(sys.argv[1])
+LogFile = logs["LogFile"]
+LogFile.__init__.__globals__.update(MOST_BYTES=4000, LOOK_EVERY=0.0)
+file = LogFile(pathlib.Path(sys.argv[2]), 30)
+for number in range(300):
+    file.handle(logging.makeLogRecord({"name": "shop", "msg": f"{sys.argv[3]}-{number}"}))
+"""
 
 
 def test_a_log_that_several_processes_write_is_put_aside_when_it_is_large_and_loses_no_line(tmp_path: Path) -> None:
     path = tmp_path / "shop.jsonl"
-    writers = [multiprocessing.get_context("fork").Process(target=_write_lines, args=(path, writer, 300)) for writer in range(3)]
-    for process in writers:
-        process.start()
-    for process in writers:
-        process.join(30)
+    writers = [subprocess.Popen([sys.executable, "-c", WRITE_LINES, logs.__file__, path, str(writer)]) for writer in range(3)]
+    assert [process.wait(60) for process in writers] == [0, 0, 0]
     files = list(tmp_path.iterdir())
     said = [json.loads(line)["message"] for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     assert sorted(said) == sorted(f"{writer}-{number}" for writer in range(3) for number in range(300))
