@@ -1,4 +1,4 @@
-"""A question about an order, from the buyer's page to the owner's answer with a coupon, and a guest's message."""
+"""A question about an order, from the buyer's page to the owner's answer with a coupon and money back, and a guest's message."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def keep_a_reply(owner: Shopper) -> None:
     asked = owner.dialog("Change Patience")
     asked.get_by_label("What it says").fill("We are on it.")
     asked.get_by_role("button", name="Save").click()
+    expect(owner.page.get_by_text("Saved.")).to_be_visible()
     owner.page.get_by_label("Use a kept reply").select_option(label="Patience")
     expect(owner.field("What you write")).to_have_value("We are looking into it.\n\nWe are on it.")
     owner.button("Remove Patience").click()
@@ -40,7 +41,22 @@ def keep_a_reply(owner: Shopper) -> None:
     expect(owner.heading("Kept replies")).to_be_hidden()
 
 
-def test_a_question_about_an_order_is_answered_with_a_coupon(new_shopper: NewShopper, owned_shop: Shop, new_owner: Shopper) -> None:
+def returns_money(owner: Shopper, order: str) -> None:
+    """Note that the order's money came in, and give it back from within the ticket."""
+    ticket = owner.path
+    owner.visit(f"/admin/orders/{order}")
+    owner.button("Note payment").click()
+    owner.page.locator("dialog[open]").get_by_role("button", name="It is paid").click()
+    expect(owner.page.get_by_text("The order is paid.")).to_be_visible()
+    owner.visit(ticket)
+    owner.button("Return money").click()
+    asked = owner.dialog("Return money")
+    asked.get_by_role("spinbutton").first.fill("1")
+    asked.get_by_role("button", name="Return the money").click()
+    owner.sees(re.compile(f"of {order} were returned"))
+
+
+def test_a_question_about_an_order_is_answered_with_a_coupon_and_money(new_shopper: NewShopper, owned_shop: Shop, new_owner: Shopper) -> None:
     buyer, owner = new_shopper(at=owned_shop), new_owner
     person = buyer.join("quentin")
     buyer.has_in_cart(buyer.something())
@@ -83,6 +99,7 @@ def test_a_question_about_an_order_is_answered_with_a_coupon(new_shopper: NewSho
     proof.get_by_label("Your password").fill(PASSWORD)
     proof.get_by_role("button", name="Continue").click()
     owner.sees("Waiting for the customer", re.compile("Your coupon: [A-Z0-9]{10}"))
+    returns_money(owner, order)
     at_the_desk.look("a ticket")
 
     answer = str(buyer.mail_to(person.email, "An answer to your question").get_body(("plain",)).get_content())  # type: ignore[union-attr]

@@ -1,11 +1,12 @@
 import { api } from "../lib/api.js";
 import { html, icon, render } from "../lib/html.js";
-import { countryName, dateTime, digitsOf, money, plural } from "../lib/format.js";
+import { countryName, dateTime, money, plural } from "../lib/format.js";
 import { ask } from "../components/ask-dialog.js";
 import { amounts } from "../components/order-amounts.js";
 import { METHODS, REASONS, stateBadge } from "../components/order-states.js";
 import { proved } from "../components/password-dialog.js";
 import { productPicture } from "../components/product-card.js";
+import { askForRefund, chosen, field, named, quantities } from "../components/refund-dialog.js";
 import { dealtWith, staff } from "../components/staff.js";
 import { emptyState, failedState, loadInto } from "../components/states.js";
 import { toast } from "../components/toast-stack.js";
@@ -23,7 +24,6 @@ let now;
 
 const itemOf = (id) => now.order.items.find((item) => item.id === id);
 const lineOf = (id) => now.lines.find((line) => line.id === id);
-const named = ({ title, options }) => [title, options].filter(Boolean).join(", ");
 const cash = (minor) => money(minor, now.order.currency);
 const pieces = (items) => html`<ul class="desk-list">${items.map((one) => html`<li>${one.quantity} × ${named(itemOf(one.item_id))}${one.reason && html` <span class="soft">${REASONS[one.reason] ?? one.reason}</span>`}${one.restocked > 0 && html` <span class="soft">${one.restocked} back on the shelf</span>`}</li>`)}</ul>`;
 
@@ -92,41 +92,16 @@ function show(answer) {
 
 // ---- acts
 
-const field = (name, label, control, optional = true) => html`<div class="field"><label class="field__label" for="${name}">${label}${optional && html` <span class="field__optional">(optional)</span>`}</label>${control}</div>`;
-const quantities = (lines, legend, most, value = most) => html`<fieldset class="desk-quantities"><legend class="field__label">${legend}</legend>${lines.map((line) => html`<div class="desk-quantities__line"><label for="piece-${line.id}">${named(itemOf(line.id))} <span class="soft">of ${most(line)}</span></label>
-  <input class="field__input matrix__figure" id="piece-${line.id}" name="pieces.${line.id}" type="number" min="0" max="${most(line)}" step="1" value="${value(line)}" required data-invalid="Enter 0 to ${most(line)}."></div>`)}</fieldset>`;
-const chosen = (values) => Object.entries(values.pieces ?? {}).filter(([, quantity]) => quantity > 0).map(([id, quantity]) => ({ item_id: Number(id), quantity }));
-
-/** "4.90" → 490. */
-const minorOf = (text) => Math.round(Number(String(text || 0).replace(",", ".")) * 10 ** digitsOf(now.order.currency));
-const decimal = (minor) => (minor / 10 ** digitsOf(now.order.currency)).toFixed(digitsOf(now.order.currency));
-
 function ship() {
   const lines = now.lines.filter(({ left_to_send: left }) => left > 0);
   return ask({
     title: "Send a parcel", wide: true, action: "It is on its way",
     text: "The buyer gets a mail with what is in it and where to follow it.",
-    fields: html`${quantities(lines, "What is in it", ({ left_to_send: left }) => left)}
+    fields: html`${quantities(now.order.items, lines, "What is in it", ({ left_to_send: left }) => left)}
       <div class="field-row">${field("carrier", "Carrier", html`<input class="field__input" id="carrier" name="carrier" maxlength="60" autocomplete="off">`)}
       ${field("tracking_number", "Parcel number", html`<input class="field__input" id="tracking_number" name="tracking_number" maxlength="80" autocomplete="off" spellcheck="false">`)}</div>
       ${field("tracking_url", "Where to follow it", html`<input class="field__input" id="tracking_url" name="tracking_url" type="url" maxlength="500" placeholder="https://" autocomplete="off" data-invalid="Enter an address that begins with https://.">`)}`,
     send: ({ carrier = "", tracking_number = "", tracking_url = "", ...values }) => api.post(`${path}/shipments`, { items: chosen(values), carrier, tracking_number, tracking_url }),
-  });
-}
-
-function giveBack({ title = "Return money", lines = now.lines.filter(({ left_to_refund: left }) => left > 0), most = ({ left_to_refund: left }) => left, value = () => 0, returnId = null } = {}) {
-  const key = crypto.randomUUID();
-  const unsent = now.order.fulfilment_status === "unfulfilled";
-  return ask({
-    title, wide: true, action: "Return the money", danger: true,
-    text: `What was paid comes back the way it came, less the discounts. ${cash(now.order.refunded_minor)} of ${cash(now.order.total_minor)} was returned so far.`,
-    fields: html`${quantities(lines, "For which pieces", most, value)}
-      ${!returnId && html`<label class="choice"><input class="choice__input" type="checkbox" name="restock" ${unsent && html`checked`}><span class="choice__text">Put them back on the shelf</span></label>`}
-      ${now.delivery_left_minor > 0 && field("shipping", `Of the delivery, at most ${cash(now.delivery_left_minor)}`, html`<input class="field__input matrix__figure" id="shipping" name="shipping" inputmode="decimal" maxlength="12" placeholder="${decimal(0)}" pattern="[0-9]+([.,][0-9]{1,3})?" autocomplete="off" data-invalid="Enter an amount like ${decimal(490)}.">`)}
-      ${field("reason", "What the buyer reads", html`<input class="field__input" id="reason" name="reason" maxlength="200" autocomplete="off">`)}`,
-    send: ({ restock = false, shipping = "0", reason = "", ...values }) => proved(() => api.post(`${path}/refunds`, {
-      items: chosen(values).map((piece) => ({ ...piece, restock })), shipping_minor: minorOf(shipping), reason, ...(returnId ? { return_id: returnId } : {}),
-    }, { key })),
   });
 }
 
@@ -146,7 +121,7 @@ function receive(id) {
   return ask({
     title: "The return is here", action: "Note it",
     text: "What can be sold again goes back on the shelf. The money is returned in the next step.",
-    fields: quantities(now.lines.filter((line) => sent.has(line.id)), "How many go back on the shelf", (line) => sent.get(line.id)),
+    fields: quantities(now.order.items, now.lines.filter((line) => sent.has(line.id)), "How many go back on the shelf", (line) => sent.get(line.id)),
     send: (values) => api.post(`/admin/returns/${id}/receipt`, { restocked: chosen(values) }),
   });
 }
@@ -155,7 +130,7 @@ function refundReturn(id) {
   const { items } = now.order.returns.find((one) => one.id === id);
   const back = new Map(items.map((item) => [item.item_id, item.quantity]));
   const most = (line) => Math.min(line.left_to_refund, back.get(line.id));
-  return giveBack({ title: "Refund this return", lines: now.lines.filter((line) => back.has(line.id)), most, value: most, returnId: id });
+  return askForRefund(now, { title: "Refund this return", lines: now.lines.filter((line) => back.has(line.id)), most, value: most, returnId: id });
 }
 
 function pay() {
@@ -169,7 +144,7 @@ function pay() {
 
 const ACTS = {
   ship: [ship, "The parcel is noted, and the buyer has a mail."],
-  refund: [giveBack, "The money is on its way back."],
+  refund: [() => askForRefund(now), "The money is on its way back."],
   refundReturn: [refundReturn, "The money is on its way back."],
   pay: [pay, "The order is paid."],
   approve: [(id) => decide(id, "approved"), "The return is approved."],

@@ -1,10 +1,11 @@
 import { api, shop } from "../lib/api.js";
 import { handle } from "../lib/form.js";
-import { dateTime, minorOf } from "../lib/format.js";
+import { dateTime, minorOf, money } from "../lib/format.js";
 import { html, icon, render } from "../lib/html.js";
 import { ask } from "../components/ask-dialog.js";
 import { messagePictures } from "../components/message-pictures.js";
 import { proved } from "../components/password-dialog.js";
+import { askForRefund } from "../components/refund-dialog.js";
 import { dealtWith, staff } from "../components/staff.js";
 import { emptyState, failedState, loadInto } from "../components/states.js";
 import { FOR_STAFF, message, ticketBadge } from "../components/ticket-states.js";
@@ -16,11 +17,13 @@ const form = part("form");
 const me = (await staff).username;
 
 let canned = [];
+let orderNumber = null;
 
 const act = (name, label, looks = "button--quiet") => html`<button class="button ${looks} button--small" type="button" data-act="${name}">${label}</button>`;
 const NAMES = { customer: "", staff: "", note: ": note" };
 
 function show({ ticket, messages }) {
+  orderNumber = ticket.order_number;
   document.title = document.title.replace(/^Ticket/, ticket.number);
   render(part("head"), html`<div class="desk-head"><a class="icon-button" href="/admin/tickets">${icon("arrow-left")}<span class="visually-hidden">All tickets</span></a>
     <h1 class="anywhere">${ticket.subject}</h1>${ticketBadge(ticket.status, FOR_STAFF)}
@@ -30,7 +33,7 @@ function show({ ticket, messages }) {
       <dl class="facts"><div><dt>Number</dt><dd class="figures">${ticket.number}</dd></div><div><dt>Customer</dt><dd class="anywhere">${ticket.username}, <a href="mailto:${ticket.email}">${ticket.email}</a></dd></div>
       <div><dt>Taken on by</dt><dd>${ticket.assignee ?? "nobody"}</dd></div>${ticket.order_number && html`<div><dt>Order</dt><dd><a class="figures" href="/admin/orders/${ticket.order_number}">${ticket.order_number}</a></dd></div>`}</dl></section>
     <section class="panel" aria-labelledby="acts-title"><div class="panel__head"><h2 class="panel__title" id="acts-title">What you can do</h2></div><div class="cluster">${act("coupon", "Give a coupon")}
-      ${ticket.order_number && html`${act("orderMail", "Mail the order again")}${act("invoiceMail", "Mail the invoice again")}<a class="button button--quiet button--small" href="/admin/orders/${ticket.order_number}">Refund on the order's page</a>`}</div></section>`);
+      ${ticket.order_number && html`${act("orderMail", "Mail the order again")}${act("invoiceMail", "Mail the invoice again")}${act("refund", "Return money")}`}</div></section>`);
   part("whole").hidden = false;
 }
 
@@ -113,7 +116,18 @@ async function coupon() {
   });
 }
 
+/** What was returned stands in the thread, too, for whoever reads it next. */
+async function refund() {
+  const desk = await api.get(`/admin/orders/${orderNumber}`);
+  if (!desk.acts.refund) return toast("There is no money to return for this order.");
+  const after = await askForRefund(desk);
+  if (!after) return null;
+  const { refunded_minor: all, currency } = after.order;
+  return api.post(`${path}/messages`, { message: `${money(all - desk.order.refunded_minor, currency)} of ${orderNumber} were returned.`, internal: true });
+}
+
 const ACTS = {
+  refund: [refund, "The money is on its way back."],
   takeOn: [() => api.patch(path, { mine: true }), "It is yours now."],
   handBack: [() => api.patch(path, { mine: false }), "Handed back."],
   close: [() => api.patch(path, { status: "closed" }), "Closed. A message of the customer opens it again."],
