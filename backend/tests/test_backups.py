@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import shutil
 import threading
 import time
@@ -125,6 +126,26 @@ def test_a_truncated_an_altered_and_an_unknown_file_are_refused_before_anything_
     assert run(other_shop, "SELECT COUNT(*) FROM products") == [(0,)]
     assert (tmp_path / "uploads" / "ab" / "mug.webp").exists()
     assert not run(owner, f"SHOW DATABASES LIKE '{other_shop.database}\\_restored'")
+
+
+def test_of_a_file_with_any_wrong_byte_or_end_nothing_else_is_ever_believed(mug: Thing, owner: Address, tmp_path: Path) -> None:
+    """Each byte of the directory and the manifest, and bytes all over the file; what no part's content hangs on may pass, as a date does."""
+    path = backup_files.make(owner, uploads_of(tmp_path), tmp_path / "backups", quiet)
+    whole, manifest = path.read_bytes(), backup_files.verify(path)
+    with zipfile.ZipFile(path) as archive:
+        end = archive.getinfo("manifest.json").header_offset
+    chance = random.Random(7)
+    places = [chance.randrange(len(whole)) for _ in range(100)] + [chance.randrange(end, len(whole)) for _ in range(400)]
+    broken = [whole[:place] + bytes([whole[place] ^ 1 << chance.randrange(8)]) + whole[place + 1 :] for place in places]
+    broken += [whole[: chance.randrange(len(whole))] for _ in range(50)]
+    refused = 0
+    for content in broken:
+        path.write_bytes(content)
+        try:
+            assert backup_files.verify(path) == manifest
+        except Conflict:
+            refused += 1
+    assert refused > 250
 
 
 @pytest.mark.parametrize("name", ["../secret_key", "/etc/passwd", "shop-20260101-000000-0123abcd.zip/../x", "lock"])

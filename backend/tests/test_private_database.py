@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from app import mariadb_program, private_database
+from app import mariadb_program, migrations, private_database
 from app.config import ROOT, Settings
-from app.db import Address, connect
+from app.db import DRIVER_ERRORS, Address, connect, error_number
 from app.private_database import DatabaseProblem, PrivateDatabase, address_of, prepare_server
 
 LINES = ["CREATE TABLE notes (id INT PRIMARY KEY)", "INSERT INTO notes VALUES (1), (2), (3)"]
@@ -73,6 +73,16 @@ def database(tmp_path: Path) -> Iterator[PrivateDatabase]:
     made.stop()
 
 
+@pytest.fixture(scope="module")
+def whole_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateDatabase]:
+    """One with all tables, also where the other tests are pointed at a server with a single account."""
+    made = PrivateDatabase(tmp_path_factory.mktemp("whole"))
+    made.start()
+    migrations.migrate(made.address(owner=True))
+    yield made
+    made.stop()
+
+
 @pytest.fixture
 def keeper(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Another process that runs the database of tmp_path and can be killed."""
@@ -120,6 +130,19 @@ def test_the_app_writes_rows_and_only_the_owner_changes_tables(database: Private
     for statement in ("CREATE TABLE more (id INT)", "DROP TABLE notes", "ALTER TABLE notes ADD COLUMN text INT", "SELECT * FROM mysql.user"):
         with pytest.raises(Exception, match="denied"):
             run(database.address(), statement)
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE events SET kind = 'sign_out'", "DELETE FROM events", "TRUNCATE TABLE events", "REPLACE INTO events SELECT * FROM events"]
+)
+def test_the_app_can_add_to_the_record_and_change_nothing(whole_database: PrivateDatabase, statement: str) -> None:
+    app = whole_database.address()
+    run(app, "INSERT INTO events (at, kind, subject_kind, request_id, detail) VALUES (UTC_TIMESTAMP(6), 'sign_in_refused', 'user', '', '{}')")
+    before = run(app, "SELECT id, kind FROM events")
+    with pytest.raises(DRIVER_ERRORS) as refusal:
+        run(app, statement)
+    assert error_number(refusal.value) == 1142
+    assert run(app, "SELECT id, kind FROM events") == before != []
 
 
 def test_the_rights_of_the_app_outlive_a_start_and_wider_ones_do_not(database: PrivateDatabase) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import datetime
 import decimal
+import errno
 import hashlib
 import json
 import os
@@ -25,9 +26,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, TypedDict
+from typing import IO, Any
 
 from mysql.connector import errorcode
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
 from .. import db, migrations
 from ..db import DRIVER_ERRORS, LOCK_WAIT, Address
@@ -58,8 +61,10 @@ DEADEN = [
     "DELETE FROM backup_tasks",
 ]
 
-# What reading a file raises that is no backup, or no longer.
-UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+NOT_WHOLE = "This file is not a whole backup, or was changed after it was made. Nothing was touched."
+# What zipfile raises of a file that was altered: it is no ZIP, its bytes are others, a part is missing, ends early or is said to be encrypted
+# or packed in another way (RuntimeError), a place or a name cannot be (ValueError, as a manifest of another shape is).
+ALTERED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError)
 # About how many rows each table has: known without counting them.
 LENGTHS = "SELECT table_name, table_rows FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
 
@@ -78,6 +83,9 @@ class Manifest(TypedDict):
     tables: dict[str, str]
     columns: dict[str, list[str]]
     parts: dict[str, Part]
+
+
+MANIFEST = TypeAdapter(Manifest)
 
 
 @contextmanager
@@ -182,20 +190,33 @@ def _write(archive: zipfile.ZipFile, name: str, pieces: Iterator[bytes]) -> Part
     return Part(sha256=digest.hexdigest(), rows=rows if name.startswith("tables/") else 0)
 
 
-def verify(path: Path) -> Manifest:
-    """Read the whole file, and refuse it unless every part is as it was written and this version of the shop knows its tables."""
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
+    """Raises Conflict for what is no backup, or no longer. What the disk refuses is another thing, and stays an error."""
     try:
         with zipfile.ZipFile(path) as archive:
-            manifest: Manifest = json.loads(archive.read("manifest.json"))
-            if manifest["format"] != FORMAT:
-                raise Conflict("This backup is from a newer version of the shop. Nothing was touched.")
-            whole = sorted(archive.namelist()) == sorted([*manifest["parts"], "manifest.json"])
-            tables = sorted(name for name in manifest["parts"] if name.startswith("tables/"))
-            whole = whole and tables == sorted(f"tables/{table}.jsonl" for table in manifest["tables"])
-            if not whole or not all(_as_written(archive, name, part) for name, part in manifest["parts"].items()):
-                raise Conflict("This file is not a whole backup, or was changed after it was made. Nothing was touched.")
-    except UNREADABLE as error:
-        raise Conflict("This file is not a whole backup, or was changed after it was made. Nothing was touched.") from error
+            if any(part.compress_type != zipfile.ZIP_DEFLATED for part in archive.infolist()):
+                raise zipfile.BadZipFile("Backups are packed in one way.")
+            yield archive, MANIFEST.validate_json(archive.read("manifest.json"))
+    except ALTERED as error:
+        raise Conflict(NOT_WHOLE) from error
+    except OSError as error:
+        # An altered directory may send the reader to a place before the file's beginning.
+        if error.errno != errno.EINVAL:
+            raise
+        raise Conflict(NOT_WHOLE) from error
+
+
+def verify(path: Path) -> Manifest:
+    """Read the whole file, and refuse it unless every part is as it was written and this version of the shop knows its tables."""
+    with _opened(path) as (archive, manifest):
+        if manifest["format"] != FORMAT:
+            raise Conflict("This backup is from a newer version of the shop. Nothing was touched.")
+        whole = sorted(archive.namelist()) == sorted([*manifest["parts"], "manifest.json"])
+        tables = sorted(name for name in manifest["parts"] if name.startswith("tables/"))
+        whole = whole and tables == sorted(f"tables/{table}.jsonl" for table in manifest["tables"]) and manifest["tables"].keys() == manifest["columns"].keys()
+        if not whole or not all(_as_written(archive, name, part) for name, part in manifest["parts"].items()):
+            raise Conflict(NOT_WHOLE)
     if unknown := set(manifest["versions"]) - {file.stem for file in migrations.migration_files()}:
         raise Conflict(f"This backup is from a newer version of the shop ({', '.join(sorted(unknown))}). Nothing was touched.")
     return manifest
@@ -234,11 +255,8 @@ def proven_at(path: Path) -> str:
 
 def contents(path: Path) -> dict[str, int]:
     """What a backup says it holds: its parts, with the rows of each. Whether they are as they were written, verify() finds out."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name: int(part["rows"]) for name, part in json.loads(archive.read("manifest.json"))["parts"].items()}
-    except UNREADABLE as error:
-        raise Conflict("This file is not a whole backup, or was changed after it was made.") from error
+    with _opened(path) as (_, manifest):
+        return {name: part["rows"] for name, part in manifest["parts"].items()}
 
 
 def restore(owner: Address, path: Path, var: Path, progress: Progress, remember: Callable[[Any], None] = lambda connection: None) -> None:
