@@ -20,10 +20,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from catalogue import ROOT, bar
+from catalogue import bar
 from catalogue import fill as fill_catalogue
-
-sys.path.insert(0, str(ROOT / "backend"))
+from lab.shops import PASSWORD
 
 from app import create_app, db, migrations, private_database
 from app.config import Settings
@@ -34,7 +33,7 @@ TRIES = 7
 STEP = 20_000  # rows made by one statement
 GOODS = 1000
 LARGE = 5000  # rows; to read a smaller table whole is the quickest way
-ADMIN, PASSWORD = "ada", "walnut-harbour-19"
+ADMIN = "ada"
 FIRST_NAMES = "Ina Jan Lena Piet Rosa Tom Una Vik Wim Zoe Ada Ben Cleo Dirk Elin Finn".split()
 LAST_NAMES = "Baker Claes Dubois Evans Fischer Garcia Hansen Ivanov Jansen Kowalski Larsen Maes Novak Olsen Peeters Quinn Rossi Smit Terzi Vos".split()
 

@@ -7,38 +7,30 @@ measured in turn, so that whatever else the machine does falls on both alike: co
 from __future__ import annotations
 
 import argparse
-import http.client
 import itertools
 import json
-import os
 import random
 import re
 import shutil
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "backend"))
+from lab import ROOT
+from lab.measure import crowd, percentile
+from lab.shops import Client, reopened
 
 ALLOWED_RATIO = 1.5
 ALLOWED_P99_MS = 50.0
 ALLOWED_BUILD_SECONDS = 120
-START_TIMEOUT = 900  # seconds, an index of a million included
 STEP = 10_000  # products made by one statement
-# What the environment says of another shop is not meant for this one.
-OWN = {"LIMITS": "off", "SHOP_DEMO": "0", "HOST": "127.0.0.1", "DB_HOST": "", "MAIL_HOST": "", "SHOP_URL": "", "SHOP_ENV": "", "TRUSTED_PROXIES": ""}
 
 # Each word of the first three lists is in the titles of a fifth of all products.
 COLOURS = "slate cream moss rust indigo".split()
@@ -162,27 +154,6 @@ def bar(what: str, done: int, total: int) -> None:
     print(f"\r{what} [{'#' * filled}{' ' * (40 - filled)}] {done:,} of {total:,}", end="\n" if done == total else "", flush=True)
 
 
-@contextmanager
-def opened(var: Path) -> Iterator[int]:
-    """The shop in this folder, opened as users open it; gives its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    environment = os.environ | OWN | {"SHOP_VAR": str(var), "PORT": str(port)}
-    with (var / "out.log").open("wb") as log:
-        shop = subprocess.Popen([sys.executable, str(ROOT / "backend" / "run.py"), "run"], env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
-    try:
-        deadline = time.monotonic() + START_TIMEOUT
-        while not ready(port):
-            if shop.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"A shop for the bench did not start:\n{(var / 'out.log').read_text(errors='replace')}")
-            time.sleep(0.1)
-        yield port
-    finally:
-        shop.send_signal(signal.SIGTERM)
-        shop.wait(60)
-
-
 def settle(var: Path) -> None:
     """Have the database read its data once. A shop that is open for a day has it in memory; one opened just now would be measured for its disk."""
     from app import db
@@ -196,28 +167,6 @@ def settle(var: Path) -> None:
             cursor.execute(f"SELECT MAX(LENGTH({column})) FROM {table} FORCE INDEX ({key})")
             cursor.fetchall()
     connection.close()
-
-
-def ready(port: int) -> bool:
-    try:
-        return Client(port).get("/readyz")[0] == 200
-    except OSError:
-        return False
-
-
-class Client:
-    """One connection that is kept."""
-
-    def __init__(self, port: int) -> None:
-        self._line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-
-    def get(self, path: str) -> tuple[int, bytes, float]:
-        """Status, answer, and milliseconds until it was read."""
-        began = time.perf_counter()
-        self._line.request("GET", path)
-        answer = self._line.getresponse()
-        content = answer.read()
-        return answer.status, content, (time.perf_counter() - began) * 1000
 
 
 # ---------------------------------------------------------------- the questions
@@ -300,45 +249,7 @@ def in_turn(clients: dict[int, Client], paths: dict[int, list[str]]) -> dict[int
     return times
 
 
-def crowded(port: int, paths: list[str], seconds: float, folder: Path) -> tuple[float, float]:
-    """Requests a second and the 99th percentile in milliseconds with 16 clients at once; by wrk where it is installed."""
-    if wrk := shutil.which("wrk"):
-        listed = ", ".join(json.dumps(path) for path in paths)
-        script = folder / "paths.lua"
-        # Each of wrk's threads begins elsewhere in the list.
-        script.write_text(
-            f"local paths = {{{listed}}}\nlocal n = 0\nfunction setup(thread) thread:set('n', n); n = n + {len(paths) // 2} end\n"
-            "function request() n = n % #paths + 1; return wrk.format('GET', paths[n]) end\n"
-        )
-        told = subprocess.run([wrk, "-t2", "-c16", f"-d{seconds}s", "--latency", "-s", str(script), f"http://127.0.0.1:{port}"], capture_output=True, text=True)
-        found = re.search(r"99%\s+([\d.]+)(us|ms|s)", told.stdout)
-        rate = re.search(r"Requests/sec:\s+([\d.]+)", told.stdout)
-        if not found or not rate or "Non-2xx" in told.stdout:
-            sys.exit(told.stdout + told.stderr)
-        return float(rate[1]), float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]
-    times: list[float] = []
-    until = time.monotonic() + seconds
-
-    def visit(start: int) -> None:
-        client = Client(port)
-        for path in itertools.islice(itertools.cycle(paths), start, None):
-            if time.monotonic() > until:
-                return
-            times.append(client.get(path)[2])
-
-    visitors = [threading.Thread(target=visit, args=(number * len(paths) // 16,)) for number in range(16)]
-    for visitor in visitors:
-        visitor.start()
-    for visitor in visitors:
-        visitor.join()
-    return len(times) / seconds, percentile(times, 99)
-
-
-def percentile(times: list[float], part: int) -> float:
-    return statistics.quantiles(times, n=100)[part - 1]
-
-
-def compare(sizes: list[int], ports: dict[int, int], count: int, folder: Path) -> list[dict[str, Any]]:
+def compare(sizes: list[int], ports: dict[int, int], count: int) -> list[dict[str, Any]]:
     clients = {size: Client(port) for size, port in ports.items()}
     kinds: dict[str, Callable[[int], list[str]]] = {
         "list": lambda size: pages(clients[size], count),
@@ -362,8 +273,8 @@ def compare(sizes: list[int], ports: dict[int, int], count: int, folder: Path) -
             row["ratio"] = row[str(sizes[-1])]["p50"] / row[str(sizes[0])]["p50"]
             rows.append(row)
         for size in sizes:
-            rate, p99 = crowded(ports[size], paths[size], 4, folder)
-            rows[-1][str(size)] |= {"rate_16": rate, "p99_16": p99}
+            met = crowd(ports[size], paths[size])
+            rows[-1][str(size)] |= {"rate_16": met.rate, "p99_16": met.p99}
     return rows
 
 
@@ -392,10 +303,10 @@ def main() -> int:
             for size in sizes:
                 var = folder / str(size)
                 built[size] = None if (var / "search" / "current").exists() else make(var, size)
-            ports = {size: shops.enter_context(opened(folder / str(size))) for size in sizes}
+            ports = {size: shops.enter_context(reopened(folder / str(size))).port for size in sizes}
             for size in sizes:
                 settle(folder / str(size))
-            rows = compare(sizes, ports, options.requests, folder)
+            rows = compare(sizes, ports, options.requests)
         show(rows, sizes)
         seconds = built[sizes[-1]]
         result = {"products": sizes, "index_seconds": seconds, "rows": rows}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import secrets
 import sys
 import threading
@@ -21,8 +20,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bench" / "drills"))
 
-from catalogue import percentile  # noqa: E402
-from frame import ORDER, Buyer, Histories, Shop, address_of, opened, put_on_shelf  # noqa: E402
+from frame import ORDER, Buyer, Histories, address_of, put_on_shelf  # noqa: E402
+from lab.measure import percentile, processor_ms  # noqa: E402
+from lab.shops import Shop, opened  # noqa: E402
 
 from app import db  # noqa: E402
 
@@ -62,14 +62,6 @@ class Client(Buyer):
             began = time.perf_counter()
             self.send("/api/v1/orders", ORDER | {"email": f"{key}@example.com"}, key)
             self.times.append((time.perf_counter() - began) * 1000)
-
-
-def processor_ms(pids: list[int]) -> float:
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def statements(shop: Shop) -> int:

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from auth import KNOWN, PASSWORD, ROOT, own_shop
+from lab import ROOT
+from lab.shops import PASSWORD, opened
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 PHONE: dict[str, Any] = {"viewport": {"width": 412, "height": 823}, "device_scale_factor": 1.75, "is_mobile": True, "has_touch": True, "locale": "en-GB"}
@@ -84,7 +85,7 @@ def asked(context: BrowserContext, method: str, path: str, body: dict[str, Any] 
 def prepared(browser: Browser, url: str) -> tuple[Any, list[tuple[str, str, Bars]]]:
     """An admin with a past order and a filled cart, and the pages that they walk."""
     context = browser.new_context(base_url=url)
-    asked(context, "POST", "/auth/login", {"identifier": KNOWN, "password": PASSWORD})
+    asked(context, "POST", "/auth/login", {"identifier": "ada", "password": PASSWORD})
     goods = asked(context, "GET", "/products?in_stock=true&limit=100")["items"]
     pick = max((one for one in goods if one["variant_count"] == 1), key=lambda one: int(one["stock"]))
     category = next(one["category"]["slug"] for one in goods if one["category"])
@@ -144,8 +145,9 @@ def main() -> int:
     if (load := os.getloadavg()[0]) > 1:
         print(f"The machine is busy already (load {load:.1f}): requests and bytes are exact, but times will be longer than they are.")
     print(f"{'':16}" + "".join(f"{title:>13}" for title in TITLES.values()))
-    with own_shop(SHOP_DEMO="1") as port, started_browser() as browser:
-        url = f"http://127.0.0.1:{port}"
+    with opened("pages", SHOP_DEMO="1") as shop, started_browser() as browser:
+        shop.admin("ada", "ada@example.com")
+        url = f"http://127.0.0.1:{shop.port}"
         state, walk = prepared(browser, url)
         for name, path, bars in [one for one in walk if (options.only or "") in one[0]]:
             visits = [visit(browser, url, path, state) for _ in range(options.visits)]

@@ -20,7 +20,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from frame import ROOT, Buyer, Failed, Load, Shop, free_port, judge, put_on_shelf, ready, until
+from frame import Buyer, Load, judge, put_on_shelf
+from lab import ROOT
+from lab.shops import Failed, Shop, free_port, ready, until
 
 from app import db, debian, mariadb_program, private_database
 from app.db import DRIVER_ERRORS, Address

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from frame import Load, Shop, judge, opened, put_on_shelf, until
+from frame import Load, judge, put_on_shelf
 from histories import bar
+from lab.shops import Shop, opened, until
 
 from app import private_database
 from app.db import Address

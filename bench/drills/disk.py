@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from frame import Load, address_of, judge, opened, put_on_shelf, until
+from frame import Load, address_of, judge, put_on_shelf
 from histories import bar
+from lab.shops import opened, until
 
 ROOM = 320  # MB, of which an empty shop needs half
 STAYS_FULL = 8.0  # seconds

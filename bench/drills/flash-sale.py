@@ -10,7 +10,8 @@ import threading
 from collections import Counter
 from typing import Any
 
-from frame import ORDER, Buyer, Histories, address_of, judge, opened, put_on_shelf
+from frame import ORDER, Buyer, Histories, address_of, judge, put_on_shelf
+from lab.shops import opened
 
 from app import db
 from app.db import Address

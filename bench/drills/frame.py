@@ -10,27 +10,20 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
-import os
 import secrets
-import shutil
-import signal
-import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "backend"), str(ROOT / "bench")]
+sys.path.insert(0, str(ROOT / "bench"))
 
-from catalogue import OWN, ready  # noqa: E402
+from lab.shops import BAD, PATIENCE, Shop, until  # noqa: E402
 
 from app import db  # noqa: E402
 from app.db import Address  # noqa: E402
@@ -39,103 +32,11 @@ from app.services import doctor, products  # noqa: E402
 from app.services.product_input import ProductInput, VariantInput  # noqa: E402
 
 BUYERS = 8
-PATIENCE = 60.0  # seconds without an order after which the shop is given up
 AGAIN = 0.05  # seconds before a buyer asks again
-BAD = "ended-badly"  # a file in the folder of a drill
 PIECES = 1_000_000  # of each thing on the shelf
 ADDRESS = {"name": "Ina Łuk", "line1": "Kerkstraat 5", "city": "Gent", "postcode": "9000", "country": "BE"}
 ORDER = {"address": ADDRESS, "shipping_method": "standard", "payment_method": "cash_on_delivery"}
 PROBLEM = {"type", "title", "status", "detail", "code", "errors", "request_id"}
-
-
-class Failed(Exception):
-    """The drill cannot go on. The message says what did not happen."""
-
-
-def until(true: Callable[[], Any], what: str, seconds: float = PATIENCE) -> float:
-    """Wait for it; gives the seconds that it took."""
-    began = time.monotonic()
-    while not true():
-        if time.monotonic() - began > seconds:
-            raise Failed(f"{what} did not happen within {seconds:.0f} s")
-        time.sleep(0.01)
-    return time.monotonic() - began
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-# ---------------------------------------------------------------- the shop
-
-
-class Shop:
-    """A shop opened as users open it, in a folder of its own."""
-
-    def __init__(self, folder: Path, **settings: str) -> None:
-        self.folder, self.var = folder, Path(settings.get("SHOP_VAR", folder / "var"))
-        self.port = free_port()
-        self.environment = os.environ | OWN | {"SHOP_VAR": str(self.var), "PORT": str(self.port), "WORKERS": "2", **settings}
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with (self.folder / "shop.log").open("ab") as log:
-            command = [sys.executable, str(ROOT / "backend" / "run.py"), "run"]
-            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-
-    def wait(self) -> None:
-        until(lambda: ready(self.port), "the opening of the shop")
-
-    @property
-    def pid(self) -> int:
-        assert self.process
-        return self.process.pid
-
-    def database(self) -> int:
-        return int((self.var / "mysql" / "pid").read_text())
-
-    def workers(self) -> list[int]:
-        """The web workers and, the last, the job worker."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return sorted(int(pid) for pid in children if int(pid) != self._database_if_any())
-
-    def _database_if_any(self) -> int:
-        try:
-            return self.database()
-        except FileNotFoundError:
-            return 0
-
-    def kill(self) -> None:
-        assert self.process
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> None:
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(PATIENCE)
-
-
-@contextmanager
-def opened(name: str, folder: Path | None = None, **settings: str) -> Iterator[Shop]:
-    """A new shop, open. Its folder goes away with it, unless the drill ends badly: then it stays, and is named."""
-    own = Path(tempfile.mkdtemp(prefix=f"shop-drill-{name}-", dir=folder))
-    shop = Shop(own, **settings)
-    try:
-        shop.start()
-        shop.wait()
-        yield shop
-    except BaseException:
-        (own / BAD).touch()
-        raise
-    finally:
-        shop.stop()
-        if (own / BAD).exists():
-            print(f"What was said and written is kept in {own}")
-        else:
-            shutil.rmtree(own)
 
 
 def put_on_shelf(address: Address, things: int = 4, pieces: int = PIECES) -> list[int]:

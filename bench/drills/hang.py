@@ -16,8 +16,9 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from frame import Load, Shop, address_of, judge, opened, put_on_shelf
+from frame import Load, address_of, judge, put_on_shelf
 from histories import bar
+from lab.shops import Shop, opened
 
 IN_TIME, BACK = 3.0, 10.0  # seconds: the promises
 LOOK_EVERY = 0.2  # seconds
