@@ -137,7 +137,8 @@ class Settings:
         if self.stripe_secret_key and not self.stripe_webhook_secret:
             raise BadSetting("STRIPE_WEBHOOK_SECRET must be set with STRIPE_SECRET_KEY: without it anybody could tell the shop that an order is paid.")
         if not self.url:
-            shown = f"[{self.host}]" if ":" in self.host else self.host
+            # 0.0.0.0 and :: are no addresses that a browser could come from.
+            shown = "localhost" if self.host in ("0.0.0.0", "::") else f"[{self.host}]" if ":" in self.host else self.host
             object.__setattr__(self, "url", f"http://{shown}:{self.port}")
 
     @property

@@ -128,7 +128,16 @@ def test_every_setting_is_read() -> None:
     assert settings.trusted_proxies == ("10.0.0.0/8", "192.0.2.7/32")
 
 
-@pytest.mark.parametrize(("host", "url"), [("localhost", "http://localhost:5000"), ("::1", "http://[::1]:5000"), ("127.0.0.2", "http://127.0.0.2:5000")])
+ADDRESSES = [
+    ("localhost", "http://localhost:5000"),
+    ("::1", "http://[::1]:5000"),
+    ("127.0.0.2", "http://127.0.0.2:5000"),
+    ("0.0.0.0", "http://localhost:5000"),
+    ("::", "http://localhost:5000"),
+]
+
+
+@pytest.mark.parametrize(("host", "url"), ADDRESSES)
 def test_the_shops_address_follows_host_and_port(host: str, url: str) -> None:
     assert Settings.from_env({"HOST": host}).url == url
 
