@@ -15,19 +15,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import mysql.connector
 from mysql.connector import errorcode
 
-from . import counts
+from . import counts, driver
 from .config import ROOT
+from .driver import MySQLInterfaceError
 from .errors import Unavailable
-
-try:
-    # With the C extension commit() and rollback() raise this one, which is no mysql.connector.Error.
-    from _mysql_connector import MySQLInterfaceError
-    from mysql.connector.cursor_cext import CMySQLCursor
-
-    Cursor: Any = CMySQLCursor
-except ImportError:
-    MySQLInterfaceError = mysql.connector.Error
-    Cursor = mysql.connector.cursor.MySQLCursor
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -156,15 +147,12 @@ class Tx:
 
     def execute(self, sql: str, params: tuple[Any, ...] = ()) -> Any:
         self.statements += 1
-        # connection.cursor() would ask the server first whether it is there: twice the round trips, and an error without a number.
-        cursor, began = Cursor(self.connection), time.monotonic()
+        began = time.monotonic()
         try:
-            cursor.execute(sql, params)
+            return driver.execute(self.connection, sql, params)
         except DRIVER_ERRORS as error:
             self.note(error, began)
-            cursor.close()
             raise
-        return cursor
 
     def commit(self) -> None:
         began = time.monotonic()

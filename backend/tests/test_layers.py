@@ -20,6 +20,7 @@ SERVICES = [name for name in MODULES if name.startswith("app.services.")]
 # Statements stand in database/queries. Whoever runs another one is named here with the reason.
 RUNS_OWN_STATEMENTS = {
     "app.db": "runs the named statements and opens sessions and transactions",
+    "app.driver": "sends to the database what app.db runs",
     "app.migrations": "runs the schema's own files and keeps its books before there is a table to query",
     "app.private_database": "makes databases and accounts, with rights that the shop itself does not have",
     "app.services.backup_files": "copies and moves every table there is, those of other versions too, on connections of its own",
