@@ -26,7 +26,7 @@ from app.db import Address
 from app.http import FILES, Endpoint
 from app.openapi import _problems
 from app.private_database import PrivateDatabase, address_of, prepare_server
-from app.services import doctor, payments, search_index, settings
+from app.services import catalogue, doctor, payments, search_index, settings
 from app.services.search_index import Keeper
 
 Make = Callable[..., Flask]
@@ -35,6 +35,9 @@ Make = Callable[..., Flask]
 STRONG = {"PASSWORD_METHOD": security.PASSWORD_METHOD, "NOBODY": security.NOBODY}
 security.PASSWORD_METHOD = "scrypt:1024:8:1"
 security.NOBODY = security.NOBODY.replace(STRONG["PASSWORD_METHOD"], security.PASSWORD_METHOD)
+
+# Tests change something and look at once; test_ready.py holds for how long a worker may know no better.
+catalogue.LOOK_EVERY = 0.0
 
 # How fast something is says nothing on a machine that does other things too.
 effort.register_profile("patient", deadline=None)
@@ -262,6 +265,13 @@ def ada(shop: Flask) -> User:
 @pytest.fixture
 def mug(shop: Flask) -> Thing:
     return factories.product("Stoneware mug", stock=5, price_minor=1800)
+
+
+@pytest.fixture
+def between_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has just looked at the version of the catalogue, or will at the first question, and believes it."""
+    monkeypatch.setattr(catalogue, "LOOK_EVERY", 60.0)
+    monkeypatch.setattr(catalogue, "_seen", (float("-inf"), None))
 
 
 @pytest.fixture

@@ -289,7 +289,7 @@ def test_no_query_of_the_catalogue_reads_a_whole_table(warehouse: None) -> None:
     read: dict[str, set[str]] = {}
     asked = 0
     with db.reading() as tx:
-        for query in (*q.catalogue, *q.discovery, q.trends.list_categories):
+        for query in (*q.catalogue, *q.discovery):
             if query.kind not in ("rows", "row", "value") or not set(query.params) <= given.keys():
                 continue
             for wish in wishes if "in_stock" in query.params else wishes[:1]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import factories
 import pytest
 from factories import Thing, User, write
 from flask import Flask
@@ -12,13 +13,16 @@ from werkzeug.test import Client, TestResponse
 from app import ready
 from app.errors import Unavailable
 from app.ready import ReadyMade
+from app.services import catalogue
 
 LIST = "/api/v1/products"
 Statements = Callable[[], int]
 
 
 @pytest.fixture
-def workers(shop: Flask) -> list[Client]:
+def workers(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> list[Client]:
+    monkeypatch.setattr(catalogue, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(catalogue, "_seen", (float("-inf"), None))
     return [Client(ReadyMade(shop), use_cookies=False) for _ in range(2)]
 
 
@@ -29,7 +33,7 @@ def asked(client: Client, path: str, **headers: str) -> TestResponse:
 def test_a_ready_answer_is_like_any_other_and_asks_the_database_nothing(
     workers: list[Client], mug: Thing, statements: Statements, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ready, "LOOK_EVERY", 60.0)
+    monkeypatch.setattr(catalogue, "LOOK_EVERY", 60.0)
     for path in (LIST, f"{LIST}?sort=price_asc&limit=3", f"{LIST}/{mug.slug}", "/api/v1/categories"):
         first = asked(workers[0], path)
         before = statements()
@@ -65,6 +69,21 @@ def test_a_change_is_shown_by_every_worker_within_a_fifth_of_a_second(workers: l
     assert seen() == [("Blue mug", 2100, 3)] * 4
 
 
+def test_what_stands_around_a_list_is_never_older_than_the_list(workers: list[Client], shop: Flask) -> None:
+    kitchen = factories.category("Kitchen")
+    factories.product("Stoneware mug", category_id=kitchen)
+
+    def seen() -> list[str]:
+        lists = [worker.get(LIST).json for worker in workers]
+        return [name for found in lists for name in (found["currency"], found["facets"]["categories"][0]["name"])]
+
+    assert seen() == ["EUR", "Kitchen"] * 2
+    write("UPDATE categories SET name = 'Scullery', version = version + 1 WHERE id = %s", kitchen)
+    write("UPDATE settings SET value = '\"GBP\"' WHERE name = 'currency'")
+    time.sleep(0.2)
+    assert seen() == ["GBP", "Scullery"] * 2
+
+
 def test_a_change_that_commits_late_is_seen_too(workers: list[Client], mug: Thing) -> None:
     write("INSERT INTO product_changes (id, product_id, changed_at) VALUES (1000000, %s, UTC_TIMESTAMP(6))", mug.id)
     assert workers[0].get(LIST).json["items"][0]["title"] == "Stoneware mug"
@@ -75,7 +94,7 @@ def test_a_change_that_commits_late_is_seen_too(workers: list[Client], mug: Thin
 
 
 def test_what_is_a_persons_is_never_kept_nor_given(workers: list[Client], mug: Thing, statements: Statements, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ready, "LOOK_EVERY", 60.0)
+    monkeypatch.setattr(catalogue, "LOOK_EVERY", 60.0)
     asked(workers[0], LIST)
     for path, headers in (
         (LIST, {"Cookie": "session=one"}),

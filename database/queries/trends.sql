@@ -4,9 +4,6 @@ SELECT term FROM trending_terms ORDER BY score DESC LIMIT :limit;
 -- name: list_beginning -> rows
 SELECT term FROM trending_terms WHERE term LIKE :prefix ORDER BY score DESC LIMIT :limit;
 
--- name: list_categories -> rows
-SELECT slug, name FROM categories WHERE id IN (:ids) ORDER BY position, name LIMIT 10;
-
 -- name: add_visits -> count
 -- One row a visitor, term and day, however often they searched.
 INSERT IGNORE INTO search_visits (day, term, visitor)

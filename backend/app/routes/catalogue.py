@@ -39,7 +39,7 @@ def get_shop() -> Shop:
 @anyone(shared=True, problems=(404, 422))
 def list_products(params: ProductParams) -> ProductList:
     """A page of the catalogue, filtered, sorted and counted."""
-    found = catalogue.list_products(Wish(**params.model_dump()), settings.currency())
+    found = catalogue.list_products(Wish(**params.model_dump()), catalogue.currency())
     if params.q and found["total"] and not params.after:
         trends.note_search(current_app.config["SHOP"].var / "search", params.q, request.remote_addr or "", request.user_agent.string)
     return found
@@ -49,7 +49,7 @@ def list_products(params: ProductParams) -> ProductList:
 @anyone(shared=True, moved=True, problems=(404,))
 def get_product(slug: str) -> ProductDetail:
     """One product by its slug, with variants and pictures. A slug that it once had leads to the present one."""
-    found = catalogue.get_product_or_slug(slug, settings.currency())
+    found = catalogue.get_product_or_slug(slug, catalogue.currency())
     return moved_to(f"/api/v1/products/{found}", 308) if isinstance(found, str) else found  # type: ignore[return-value]
 
 

@@ -4,7 +4,7 @@ from flask import Blueprint
 from pydantic import Field
 
 from ..http import Params, anyone
-from ..services import settings, trends
+from ..services import catalogue, trends
 from ..services.trends import Suggestions, Trending
 
 bp = Blueprint("discovery", __name__, url_prefix="/api/v1/search")
@@ -18,7 +18,7 @@ class SuggestionParams(Params):
 @anyone(shared=True, problems=(422,))
 def list_suggestions(params: SuggestionParams) -> Suggestions:
     """What somebody who has typed so far may mean: searches, categories and products."""
-    return trends.suggest(params.q, settings.currency())
+    return trends.suggest(params.q, catalogue.currency())
 
 
 @bp.get("/trending")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
+import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +17,9 @@ import orjson
 from typing_extensions import TypedDict
 
 from .. import db
-from ..db import Row, Tx, q
-from ..errors import Invalid, NotFound
-from . import discovery
+from ..db import DRIVER_ERRORS, Row, Tx, q
+from ..errors import Invalid, NotFound, ShopError
+from . import discovery, settings
 from .discovery import Found
 from .search_index import line_of
 
@@ -24,6 +27,7 @@ SORTS = ("newest", "price_asc", "price_desc", "name", "rating", "best_selling")
 # What each order of the database goes by; orders that only the index has are newest first while there is none.
 SORT_FIELDS = {"newest": "created_at", "price_asc": "price_minor", "price_desc": "price_minor", "name": "title"}
 MOST_COUNTED = 10_000  # as far as is counted while there is no index
+LOOK_EVERY = 0.1  # seconds for which the version of the catalogue is believed; half as long again while somebody is looking
 NO_FILTERS = {
     "any_category": True, "category_ids": [], "brand": None, "price_min": None, "price_max": None, "rating_min": None, "prefix": None, "in_stock": False,
 }  # fmt: skip
@@ -167,21 +171,21 @@ class Wish:
 
 
 def list_products(wish: Wish, currency: str) -> ProductList:
-    """One page of the catalogue in two or three statements, however long it is. Raises NotFound for an unknown category, Invalid for a bad cursor."""
+    """One page of the catalogue in one or two statements, however long it is. Raises NotFound for an unknown category, Invalid for a bad cursor."""
     searching = bool(wish.q.strip())
     sort = "newest" if not searching and wish.sort in ("", "relevance") else wish.sort or "relevance"
     source, position = _read_cursor(wish.after, sort)
+    categories = _frame().categories
+    chosen = next((row["id"] for row in categories if row["slug"] == wish.category), None)
+    if wish.category and chosen is None:
+        raise NotFound("There is no such category.")
+    found = None
+    if source != "database" and discovery.searchable(wish.q):
+        question = discovery.Question(wish.q, chosen, wish.brand, wish.price_min, wish.price_max, wish.in_stock, wish.rating_min)
+        found = discovery.find(question, sort, wish.limit, position)
+    if found is None and source == "index":
+        raise Invalid(after="This list has to be begun anew.")
     with db.reading() as tx:
-        categories = q.catalogue.list_categories(tx)
-        chosen = next((row["id"] for row in categories if row["slug"] == wish.category), None)
-        if wish.category and chosen is None:
-            raise NotFound("There is no such category.")
-        found = None
-        if source != "database" and discovery.searchable(wish.q):
-            question = discovery.Question(wish.q, chosen, wish.brand, wish.price_min, wish.price_max, wish.in_stock, wish.rating_min)
-            found = discovery.find(question, sort, wish.limit, position)
-        if found is None and source == "index":
-            raise Invalid(after="This list has to be begun anew.")
         return _from_database(tx, wish, sort, position, categories, chosen, currency) if found is None else _from_index(tx, sort, found, categories, currency)
 
 
@@ -313,6 +317,63 @@ def version() -> tuple[Any, ...]:
         return (*q.catalogue.get_version(tx).values(), discovery.generation())
 
 
+_seen: tuple[float, Any] = (-math.inf, None)
+_looking = threading.Lock()
+
+
+def known_version() -> Any:
+    """The version as this process saw it a moment ago; None while it is not known, as when the database is away."""
+    global _seen
+    looked_at, known = _seen
+    age = time.monotonic() - looked_at
+    if age < LOOK_EVERY:
+        return known
+    if not _looking.acquire(blocking=False):
+        return known if age < 1.5 * LOOK_EVERY else None
+    try:
+        now = time.monotonic()
+        known = version()
+        _seen = (now, known)
+        return known
+    except (ShopError, *DRIVER_ERRORS):
+        return None
+    finally:
+        _looking.release()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What every list needs beside its products, and the version of the catalogue that it is of."""
+
+    version: Any
+    categories: list[Row]
+    currency: str
+
+
+_kept: Frame | None = None
+
+
+def _frame() -> Frame:
+    """As of the version that is known; what is kept under that one is read after it, so that it is never older."""
+    global _kept
+    known, kept = known_version(), _kept
+    if known is not None and kept and kept.version == known:
+        return kept
+    with db.reading() as tx:
+        _kept = kept = Frame(known, q.catalogue.list_categories(tx), str(settings.shop(tx)["currency"]))
+    return kept
+
+
+def currency() -> str:
+    """The shop's currency as lists and products name it."""
+    return _frame().currency
+
+
+def category_names(ids: list[int]) -> list[Row]:
+    """Slugs and names of these categories, in the order of all."""
+    return [row for row in _frame().categories if row["id"] in ids]
+
+
 def get_product(slug: str, currency: str) -> ProductDetail:
     """One product with everything its page shows, in three statements. Raises NotFound when it is absent, unpublished or archived."""
     with db.reading() as tx:
@@ -371,10 +432,10 @@ def is_archived(slug: str) -> bool:
 
 
 def list_categories() -> CategoryList:
-    with db.reading() as tx:
-        rows = q.catalogue.list_categories(tx)
-        counted = discovery.count_categories()
-        own = _count_by_category(tx, **NO_FILTERS) if counted is None else counted
+    rows, own = _frame().categories, discovery.count_categories()
+    if own is None:
+        with db.reading() as tx:
+            own = _count_by_category(tx, **NO_FILTERS)
     counts = _with_those_below(rows, own)
     return {
         "items": [

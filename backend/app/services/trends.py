@@ -68,10 +68,9 @@ def suggest(text: str, currency: str) -> Suggestions:
     with db.reading() as tx:
         popular = [row["term"] for row in q.trends.list_beginning(tx, prefix=catalogue.beginning(text.lower()), limit=3)]
         items = catalogue.list_by_ids(tx, guess.ids)
-        names = q.trends.list_categories(tx, ids=guess.category_ids) if guess.category_ids else []
     return {
         "terms": list(dict.fromkeys([*popular, *guess.terms]))[:6],
-        "categories": [{"slug": row["slug"], "name": row["name"]} for row in names],
+        "categories": [{"slug": row["slug"], "name": row["name"]} for row in catalogue.category_names(guess.category_ids)],
         "products": [
             {"id": item["id"], "slug": item["slug"], "title": item["title"], "price_minor": item["price_minor"], "image": item["image"]} for item in items
         ],
