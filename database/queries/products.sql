@@ -85,7 +85,7 @@ UPDATE variants SET sku = NULL WHERE id IN (:variant_ids);
 -- name: change_variants -> count
 -- No stock means to leave it, and so does picture 0.
 UPDATE {wanted}
-STRAIGHT_JOIN variants v ON v.id = w.id
+STRAIGHT_JOIN variants v FORCE INDEX (PRIMARY) ON v.id = w.id
    SET v.position = w.position, v.sku = w.sku, v.option1 = w.option1, v.option2 = w.option2, v.option3 = w.option3, v.price_minor = w.price_minor,
        v.compare_at_minor = w.compare_at_minor, v.stock = COALESCE(w.stock, v.stock), v.tracked = w.tracked, v.weight_g = w.weight_g,
        v.barcode = w.barcode, v.image_id = IF(w.image_id = 0, v.image_id, w.image_id);
