@@ -6,19 +6,15 @@ Only to requests that bring nothing of a person: no cookie, no token. Searches a
 from __future__ import annotations
 
 import re
-import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.http import parse_etags
 
-from .db import DRIVER_ERRORS
-from .errors import ShopError
-from .http import note_request
+from .http import new_request_id, note_request
 from .services import catalogue
 
 if TYPE_CHECKING:
@@ -27,8 +23,6 @@ if TYPE_CHECKING:
 PATH = re.compile(r"/api/v1/(products(/[a-z0-9-]+)?|categories)")
 LIST, PRODUCT = "/api/v1/products", "/api/v1/products/<slug>"
 SEARCH = re.compile(r"(^|[&;])(q|%71)=", re.IGNORECASE)
-PERSONAL = frozenset(("HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_ORIGIN"))
-LOOK_EVERY = 0.1  # seconds for which the version of the catalogue is believed
 LONGEST_LIFE = 30.0  # seconds after which an answer is made anew, whatever the version says
 MOST_BYTES = 16_000_000  # of answers in one worker
 OVERHEAD = 2_000  # bytes that an answer takes beside its content
@@ -37,10 +31,11 @@ LONGEST_QUERY = 300
 Headers = list[tuple[str, str]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     version: Any
     made_at: float
+    route: str
     etag: str
     headers: Headers
     headers_of_304: Headers
@@ -52,49 +47,26 @@ class ReadyMade:
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
-        self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._answers: dict[tuple[str, str], Answer] = {}
         self._bytes = 0
         self._lock = threading.Lock()
-        self._looking = threading.Lock()
-        self._seen: tuple[float, Any] = (float("-inf"), None)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        key = _key(environ)
-        version = self._version() if key else None
-        if key is None or version is None:
-            return self._app(environ, start_response)
         began = time.perf_counter()
-        answer = self._kept(key, version)
-        if answer:
+        if environ["REQUEST_METHOD"] != "GET" or "HTTP_COOKIE" in environ or "HTTP_AUTHORIZATION" in environ or "HTTP_ORIGIN" in environ:
+            return self._app(environ, start_response)
+        key = (environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+        answer = self._answers.get(key)
+        if answer is None and not _may_be_kept(*key):
+            return self._app(environ, start_response)
+        version = catalogue.known_version()
+        if answer and answer.version == version and began - answer.made_at < LONGEST_LIFE:
             return _given(answer, environ, start_response, began)
-        return self._app(environ, start_response) if "HTTP_IF_NONE_MATCH" in environ else self._made(key, version, environ, start_response)
+        if version is None or "HTTP_IF_NONE_MATCH" in environ:
+            return self._app(environ, start_response)
+        return self._made(key, version, environ, start_response)
 
-    def _version(self) -> Any:
-        """As of less than a tenth of a second ago; None while it is not known, as when the database is away or another thread is asking."""
-        looked_at, version = self._seen
-        if time.monotonic() - looked_at < LOOK_EVERY:
-            return version
-        if not self._looking.acquire(blocking=False):
-            return None
-        try:
-            now = time.monotonic()
-            version = catalogue.version()
-            self._seen = (now, version)
-            return version
-        except (ShopError, *DRIVER_ERRORS):
-            return None
-        finally:
-            self._looking.release()
-
-    def _kept(self, key: str, version: Any) -> Answer | None:
-        with self._lock:
-            answer = self._answers.get(key)
-            if answer is None or answer.version != version or time.monotonic() - answer.made_at > LONGEST_LIFE:
-                return None
-            self._answers.move_to_end(key)
-            return answer
-
-    def _made(self, key: str, version: Any, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def _made(self, key: tuple[str, str], version: Any, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The app's own answer; a success is kept under the version that was known before it was made, so that it is never older than that."""
         told: list[tuple[str, Headers]] = []
 
@@ -111,30 +83,28 @@ class ReadyMade:
         if status.startswith("200") and "etag" in names and "set-cookie" not in names:
             kept = [(name, value) for name, value in headers if name.lower() != "x-request-id"]
             bare = [(name, value) for name, value in kept if name.lower() not in ("content-type", "content-length")]
-            self._keep(key, Answer(version, time.monotonic(), names["etag"].strip('"'), kept, bare, content))
+            route = PRODUCT if key[0].startswith(f"{LIST}/") else key[0]
+            self._keep(key, Answer(version, time.perf_counter(), route, names["etag"].strip('"'), kept, bare, content))
         return [content]
 
-    def _keep(self, key: str, answer: Answer) -> None:
+    def _keep(self, key: tuple[str, str], answer: Answer) -> None:
+        """Of too many the oldest go: what is much asked for is soon here again, and none stays for long anyway."""
         with self._lock:
             former = self._answers.pop(key, None)
             self._answers[key] = answer
             self._bytes += len(answer.content) + OVERHEAD - (len(former.content) + OVERHEAD if former else 0)
             while self._bytes > MOST_BYTES:
-                self._bytes -= len(self._answers.popitem(last=False)[1].content) + OVERHEAD
+                self._bytes -= len(self._answers.pop(next(iter(self._answers))).content) + OVERHEAD
 
 
-def _key(environ: WSGIEnvironment) -> str | None:
-    path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
-    if environ["REQUEST_METHOD"] != "GET" or not PATH.fullmatch(path) or not PERSONAL.isdisjoint(environ):
-        return None
-    return None if len(query) > LONGEST_QUERY or SEARCH.search(query) else f"{path}?{query}"
+def _may_be_kept(path: str, query: str) -> bool:
+    return PATH.fullmatch(path) is not None and len(query) <= LONGEST_QUERY and not SEARCH.search(query)
 
 
 def _given(answer: Answer, environ: WSGIEnvironment, start_response: StartResponse, began: float) -> list[bytes]:
-    request_id = secrets.token_hex(8)
+    request_id = new_request_id()
     known = environ.get("HTTP_IF_NONE_MATCH")
     fresh = known is not None and parse_etags(known).contains_weak(answer.etag)
     start_response("304 NOT MODIFIED" if fresh else "200 OK", [*(answer.headers_of_304 if fresh else answer.headers), ("X-Request-Id", request_id)])
-    path = environ["PATH_INFO"]
-    note_request(request_id, "GET", path, PRODUCT if path.startswith(f"{LIST}/") else path, 304 if fresh else 200, began)
+    note_request(request_id, "GET", environ["PATH_INFO"], answer.route, 304 if fresh else 200, began)
     return [] if fresh else [answer.content]

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from test_routes import calls, endpoint_of
 from werkzeug.test import TestResponse
 
-from app import http
+from app import http, logs
 from app.services import catalogue, settings
 from app.services.sessions import Account
 
@@ -356,6 +356,7 @@ def test_an_unexpected_fault_is_answered_blank_and_logged_with_its_id(plain: Fla
     problem = shaped(answer, 500, "error")
     assert problem["request_id"] in problem["detail"]
     assert not re.search(r"vault|RuntimeError|Traceback|\.py", answer.text)
+    logs.write_requests()
     lines = [json.loads(line) for line in (shop.config["SHOP"].var / "logs" / "shop.jsonl").read_text(encoding="utf-8").strip("\n").split("\n")]
     logged = [line for line in lines if line.get("request_id") == problem["request_id"]]
     assert [line["level"] for line in logged] == ["error", "info"]

@@ -20,7 +20,7 @@ from flask.testing import FlaskClient
 from test_routes import calls, endpoint_of
 from werkzeug.test import TestResponse
 
-from app import db
+from app import db, logs
 
 ITEMS = "/api/v1/cart/items"
 HEADERS = {
@@ -350,6 +350,7 @@ def test_the_name_that_a_request_calls_the_shop_by_gets_into_no_page(client: Sho
 
 
 def _logged(shop: Flask) -> list[dict[str, Any]]:
+    logs.write_requests()
     written = (shop.config["SHOP"].var / "logs" / "shop.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in written.split("\n") if line]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ from factories import Thing, User, write
 from flask import Flask
 from werkzeug.test import Client, TestResponse
 
-from app import ready
+from app import logs, ready
 from app.errors import Unavailable
 from app.ready import ReadyMade
 from app.services import catalogue
@@ -31,21 +32,24 @@ def asked(client: Client, path: str, **headers: str) -> TestResponse:
 
 
 def test_a_ready_answer_is_like_any_other_and_asks_the_database_nothing(
-    workers: list[Client], mug: Thing, statements: Statements, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    workers: list[Client], mug: Thing, statements: Statements, shop: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalogue, "LOOK_EVERY", 60.0)
     for path in (LIST, f"{LIST}?sort=price_asc&limit=3", f"{LIST}/{mug.slug}", "/api/v1/categories"):
         first = asked(workers[0], path)
         before = statements()
-        with caplog.at_level("INFO", "shop.http"):
-            again = asked(workers[0], path)
-            unchanged = asked(workers[0], path, If_None_Match=again.headers["ETag"])
+        again = asked(workers[0], path)
+        unchanged = asked(workers[0], path, If_None_Match=again.headers["ETag"])
         assert statements() == before
         assert (first.status_code, first.data, dict(first.headers) | {"X-Request-Id": ""}) == (200, again.data, dict(again.headers) | {"X-Request-Id": ""})
         ids = {answer.headers["X-Request-Id"] for answer in (first, again, unchanged)}
         assert len(ids) == 3
         assert (unchanged.status_code, unchanged.data, "Content-Length" in unchanged.headers) == (304, b"", False)
-        assert {record.__dict__["request_id"] for record in caplog.records} >= ids - {first.headers["X-Request-Id"]}
+        logs.write_requests()
+        written = [json.loads(line) for line in (shop.config["SHOP"].var / "logs" / "shop.jsonl").read_text(encoding="utf-8").splitlines()]
+        assert [(line["path"], line["status"]) for line in written if line.get("request_id") in ids] == [(path.partition("?")[0], 200)] * 2 + [
+            (path.partition("?")[0], 304)
+        ]
 
 
 def test_a_change_is_shown_by_every_worker_within_a_fifth_of_a_second(workers: list[Client], mug: Thing, ada: User, shop: Flask) -> None:

@@ -73,7 +73,7 @@ def _wrk(port: int, asks: list[Ask], seconds: float, clients: int) -> Crowd:
         script.write(f"local place = 0\nfunction setup(thread) thread:set('n', place); place = place + {len(asks) // 2} end\n")
         script.write("function request() n = n % #asks + 1; return asks[n] end\n")
         script.flush()
-        command = [str(WRK), f"-t{min(2, clients)}", f"-c{clients}", f"-d{seconds}s", "--latency", "-s", script.name, f"http://127.0.0.1:{port}"]
+        command = [str(WRK), f"-t{min(2, clients)}", f"-c{clients}", f"-d{max(1, round(seconds))}s", "--latency", "-s", script.name, f"http://127.0.0.1:{port}"]
         told = subprocess.run(command, capture_output=True, text=True)
     rate, refused = re.search(r"Requests/sec:\s+([\d.]+)", told.stdout), re.search(r"Non-2xx or 3xx responses: (\d+)", told.stdout)
     times = {part: float(time) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit] for part, time, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s)\n", told.stdout)}

@@ -27,7 +27,8 @@ SORTS = ("newest", "price_asc", "price_desc", "name", "rating", "best_selling")
 # What each order of the database goes by; orders that only the index has are newest first while there is none.
 SORT_FIELDS = {"newest": "created_at", "price_asc": "price_minor", "price_desc": "price_minor", "name": "title"}
 MOST_COUNTED = 10_000  # as far as is counted while there is no index
-LOOK_EVERY = 0.1  # seconds for which the version of the catalogue is believed; half as long again while somebody is looking
+LOOK_EVERY = 0.05  # seconds after which the version of the catalogue is looked for anew
+BELIEVED = 0.1  # seconds for which it is believed at most
 NO_FILTERS = {
     "any_category": True, "category_ids": [], "brand": None, "price_min": None, "price_max": None, "rating_min": None, "prefix": None, "in_stock": False,
 }  # fmt: skip
@@ -328,13 +329,14 @@ def known_version() -> Any:
     age = time.monotonic() - looked_at
     if age < LOOK_EVERY:
         return known
-    if not _looking.acquire(blocking=False):
-        return known if age < 1.5 * LOOK_EVERY else None
+    # One looks. The others go on with what was seen before, and wait when that is too old: to do without would cost them more.
+    if not _looking.acquire(timeout=0 if age < BELIEVED else BELIEVED):
+        return known if age < BELIEVED else None
     try:
-        now = time.monotonic()
-        known = version()
-        _seen = (now, known)
-        return known
+        if _seen[0] == looked_at:
+            now = time.monotonic()
+            _seen = (now, version())
+        return _seen[1]
     except (ShopError, *DRIVER_ERRORS):
         return None
     finally:
