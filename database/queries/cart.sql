@@ -12,12 +12,15 @@ JOIN variants v ON v.id = i.variant_id
   JOIN products p ON p.id = v.product_id
   LEFT JOIN images f ON f.id = COALESCE(v.image_id, (SELECT m.id FROM images m WHERE m.product_id = p.id ORDER BY m.position LIMIT 1))
 
--- name: list_items -> rows
--- The cart with prices and stock as of now; what can no longer be bought is still listed, so that the page can say so.
-SELECT i.id, i.variant_id, i.quantity, i.seen_price_minor, {goods}
-  FROM cart_items i
+-- name: list_of -> rows
+-- The cart in one look, with prices and stock as of now, and its own id and version in each line; an empty one gives no row.
+-- What can no longer be bought is still listed, so that the page can say so.
+SELECT i.id, i.variant_id, i.quantity, i.seen_price_minor, c.id AS cart_id, c.version AS cart_version,
+       (SELECT s.value FROM settings s WHERE s.name = 'currency') AS currency, {goods}
+  FROM carts c
+  JOIN cart_items i ON i.cart_id = c.id
   {of_goods}
- WHERE i.cart_id = :cart_id
+ WHERE c.user_id = :user_id OR c.token_hash = :token_hash
  ORDER BY i.id
  LIMIT 100;
 
@@ -36,23 +39,31 @@ SELECT CAST(COALESCE(SUM(i.quantity), 0) AS SIGNED)
  WHERE c.user_id = :user_id OR c.token_hash = :token_hash;
 
 -- name: add -> id
--- Two first clicks at once make one cart: the second finds the first one's row. Only for who has none: ON DUPLICATE KEY
+-- Two first clicks at once make one cart: the second finds, and takes, the first one's row. Only for who has none: ON DUPLICATE KEY
 -- locks gaps even under READ COMMITTED, and neighbours would deadlock on them.
-INSERT INTO carts (user_id, token_hash, updated_at)
-VALUES (:user_id, :token_hash, UTC_TIMESTAMP(6))
-    ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id);
+INSERT INTO carts (user_id, token_hash, version, updated_at)
+VALUES (:user_id, :token_hash, 2, UTC_TIMESTAMP(6))
+    ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id), version = version + 1;
 
--- name: touch -> count
--- Every change of a cart takes its row first, so that changes and orders of one cart follow each other.
-UPDATE carts SET version = version + 1, updated_at = UTC_TIMESTAMP(6) WHERE id = :cart_id;
+-- name: take -> count_and_id
+-- Every change of a cart takes its row first, so that changes and orders of one cart follow each other. To learn its id costs no statement.
+UPDATE carts
+   SET version = version + 1 + 0 * LAST_INSERT_ID(id), updated_at = UTC_TIMESTAMP(6)
+ WHERE user_id = :user_id OR token_hash = :token_hash;
 
 -- name: claim -> count
 -- An order takes the cart only as the shopper's request saw it: of two tabs with one cart, one orders it.
 -- What is put into it afterwards is another cart, of which may be reminded anew.
 UPDATE carts SET version = version + 1, updated_at = UTC_TIMESTAMP(6), reminded_at = NULL WHERE id = :cart_id AND version = :version;
 
+-- name: list_quantities -> rows
+SELECT variant_id, quantity FROM cart_items WHERE cart_id = :cart_id LIMIT 100;
+
 -- name: get_variant -> row
-SELECT v.id, v.product_id, v.price_minor, v.stock, v.tracked, p.title
+-- What is on sale, with how many of it the cart holds, and how many lines.
+SELECT v.id, v.product_id, v.price_minor, v.stock, v.tracked, p.title,
+       (SELECT i.quantity FROM cart_items i WHERE i.cart_id = :cart_id AND i.variant_id = v.id) AS present,
+       (SELECT COUNT(*) FROM cart_items i WHERE i.cart_id = :cart_id) AS line_count
   FROM variants v
   JOIN products p ON p.id = v.product_id
  WHERE v.id = :variant_id AND v.archived_at IS NULL AND p.listed;
@@ -74,12 +85,6 @@ SELECT v.id FROM variants v JOIN products p ON p.id = v.product_id WHERE p.id = 
 
 -- name: get_item -> row
 SELECT id, variant_id, quantity FROM cart_items WHERE cart_id = :cart_id AND id = :item_id;
-
--- name: get_quantity -> value
-SELECT quantity FROM cart_items WHERE cart_id = :cart_id AND variant_id = :variant_id;
-
--- name: count_lines -> value
-SELECT COUNT(*) FROM cart_items WHERE cart_id = :cart_id;
 
 -- name: add_item -> id
 INSERT INTO cart_items (cart_id, variant_id, quantity, seen_price_minor)

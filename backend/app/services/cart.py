@@ -75,8 +75,8 @@ class Cart(TypedDict):
 def get(buyer: Buyer) -> Cart:
     """The cart as it stands. A visitor without one gets an empty one, and nothing is written."""
     with db.reading() as tx:
-        currency = settings.shop(tx)["currency"]
         cart, rows = load(tx, buyer)
+        currency = settings.given("currency", rows[0]["currency"]) if rows else settings.shop(tx)["currency"]
     return {
         "version": cart["version"] if cart else 0,
         "items": [item(row, currency) for row in rows],
@@ -91,8 +91,9 @@ def load(tx: Tx, buyer: Buyer) -> tuple[Row | None, list[Row]]:
     """The cart's row and its lines, as checkout reads them."""
     if buyer.user_id is None and buyer.guest_token is None:
         return None, []
-    cart = q.cart.get(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
-    return cart, q.cart.list_items(tx, cart_id=cart["id"]) if cart else []
+    rows = q.cart.list_of(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
+    cart = {"id": rows[0]["cart_id"], "version": rows[0]["cart_version"]} if rows else q.cart.get(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
+    return cart, rows
 
 
 def named(tx: Tx, items: Sequence[Named]) -> list[Row]:
@@ -126,10 +127,10 @@ def add(buyer: Buyer, *, variant_id: int | None, product_id: int | None, quantit
 
 
 def _add(tx: Tx, buyer: Buyer, variant_id: int | None, product_id: int | None, quantity: int) -> None:
-    variant = _variant(tx, variant_id if variant_id is not None else _only_variant(tx, product_id))
     cart_id = _take_cart(tx, buyer)
-    present = q.cart.get_quantity(tx, cart_id=cart_id, variant_id=variant["id"]) or 0
-    if not present and q.cart.count_lines(tx, cart_id=cart_id) >= MOST_LINES:
+    variant = _variant(tx, cart_id, variant_id if variant_id is not None else _only_variant(tx, product_id))
+    present = variant["present"] or 0
+    if not present and variant["line_count"] >= MOST_LINES:
         raise Conflict(f"A cart holds at most {MOST_LINES} different things.")
     _check_quantity(variant, present + quantity)
     _put(tx, cart_id, variant, present + quantity, present=bool(present))
@@ -149,7 +150,7 @@ def _change(tx: Tx, buyer: Buyer, item_id: int, quantity: int) -> None:
     if quantity == 0:
         q.cart.remove_item(tx, cart_id=cart_id, item_id=item_id)
     else:
-        variant = _variant(tx, item["variant_id"])
+        variant = _variant(tx, cart_id, item["variant_id"])
         _check_quantity(variant, quantity)
         _put(tx, cart_id, variant, quantity, present=True)
 
@@ -165,10 +166,9 @@ def clear(buyer: Buyer) -> Cart:
 
 
 def _clear(tx: Tx, buyer: Buyer) -> None:
-    cart = q.cart.get(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
-    if cart:
-        q.cart.touch(tx, cart_id=cart["id"])
-        q.cart.clear(tx, cart_id=cart["id"])
+    there, cart_id = q.cart.take(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
+    if there:
+        q.cart.clear(tx, cart_id=cart_id)
 
 
 def merge_guest(guest_token: str | None, user_id: int) -> list[str]:
@@ -187,7 +187,7 @@ def _merge_guest(tx: Tx, guest: Buyer, user: Buyer) -> list[str]:
     if lines:
         cart_id = _take_cart(tx, user)
         q.cart.hold_variants(tx, variant_ids=[line["variant_id"] for line in lines])
-        present = {row["variant_id"]: row["quantity"] for row in q.cart.list_items(tx, cart_id=cart_id)}
+        present = {row["variant_id"]: row["quantity"] for row in q.cart.list_quantities(tx, cart_id=cart_id)}
         for line in lines:
             before = present.get(line["variant_id"], 0)
             most = min(MOST_OF_ONE, line["stock"] if line["tracked"] else MOST_OF_ONE)
@@ -206,7 +206,7 @@ def _merge_guest(tx: Tx, guest: Buyer, user: Buyer) -> list[str]:
 def fill(tx: Tx, buyer: Buyer, wanted: list[Row]) -> list[str]:
     """Put these variants into the cart, each as far as it is sold and there is room; gives what the shopper should be told."""
     cart_id = _take_cart(tx, buyer)
-    present = {row["variant_id"]: row["quantity"] for row in q.cart.list_items(tx, cart_id=cart_id)}
+    present = {row["variant_id"]: row["quantity"] for row in q.cart.list_quantities(tx, cart_id=cart_id)}
     variant_ids = [line["variant_id"] for line in wanted]
     q.cart.hold_variants(tx, variant_ids=variant_ids)
     sold = {row["id"]: row for row in q.cart.list_variants(tx, variant_ids=variant_ids)}
@@ -242,8 +242,8 @@ def _put(tx: Tx, cart_id: int, variant: Row, quantity: int, *, present: bool) ->
         q.cart.add_item(tx, **line)
 
 
-def _variant(tx: Tx, variant_id: int) -> Row:
-    variant: Row | None = q.cart.get_variant(tx, variant_id=variant_id)
+def _variant(tx: Tx, cart_id: int, variant_id: int) -> Row:
+    variant: Row | None = q.cart.get_variant(tx, cart_id=cart_id, variant_id=variant_id)
     if variant is None:
         raise NotFound("This is not on sale.")
     return variant
@@ -260,21 +260,20 @@ def _only_variant(tx: Tx, product_id: int | None) -> int:
 
 def _take_cart(tx: Tx, buyer: Buyer) -> int:
     """The cart's id, with its row taken: whatever follows in this transaction is alone with the cart."""
-    cart = q.cart.get(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
-    if cart is None and buyer.user_id is not None and q.sessions.get_account(tx, user_id=buyer.user_id) is None:
+    there, cart_id = q.cart.take(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
+    if there:
+        return int(cart_id)
+    if buyer.user_id is not None and q.sessions.get_account(tx, user_id=buyer.user_id) is None:
         # Erased since the request looked who is signed in.
         raise SignInRequired()
-    cart_id: int = cart["id"] if cart else q.cart.add(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
-    q.cart.touch(tx, cart_id=cart_id)
-    return cart_id
+    return int(q.cart.add(tx, user_id=buyer.user_id, token_hash=buyer.token_hash))
 
 
 def _existing_cart(tx: Tx, buyer: Buyer) -> int:
-    cart = q.cart.get(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
-    if cart is None:
+    there, cart_id = q.cart.take(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
+    if not there:
         raise NotFound("There is no such line in your cart.")
-    q.cart.touch(tx, cart_id=cart["id"])
-    return int(cart["id"])
+    return int(cart_id)
 
 
 def options_of(row: Row) -> dict[str, str]:

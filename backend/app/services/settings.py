@@ -114,6 +114,11 @@ def shop(tx: Tx) -> dict[str, Any]:
     return FIRST_VALUES | stored
 
 
+def given(name: str, value: str | None) -> Any:
+    """A choice that another statement brought along."""
+    return FIRST_VALUES[name] if value is None else orjson.loads(value)
+
+
 def tax_rate(shop: dict[str, Any], country: str | None, tax_class: str) -> int:
     """The rate, in basis points, for goods of a class that go to a country: as the owner set it, else the shop's own rate."""
     rates: dict[str, int] = shop["tax_rates"].get(country or shop["seller"]["country"]) or {}
