@@ -68,7 +68,7 @@ def _wrk(port: int, asks: list[Ask], seconds: float, clients: int) -> Crowd:
         # Each of wrk's threads begins elsewhere in the list. A table that is written out at once holds so many things and no more.
         script.write("local asks = {}\nfunction init(args)\n")
         for first in range(0, len(asks), 100):
-            script.write("(function()\n" + "".join(f"asks[#asks + 1] = {_lua(ask)}\n" for ask in asks[first : first + 100]) + "end)()\n")
+            script.write("(function()\n" + "".join(f"asks[#asks + 1] = {_lua(ask)}\n" for ask in asks[first : first + 100]) + "end)();\n")
         script.write("end\n")
         script.write(f"local place = 0\nfunction setup(thread) thread:set('n', place); place = place + {len(asks) // 2} end\n")
         script.write("function request() n = n % #asks + 1; return asks[n] end\n")
@@ -76,7 +76,8 @@ def _wrk(port: int, asks: list[Ask], seconds: float, clients: int) -> Crowd:
         command = [str(WRK), f"-t{min(2, clients)}", f"-c{clients}", f"-d{max(1, round(seconds))}s", "--latency", "-s", script.name, f"http://127.0.0.1:{port}"]
         told = subprocess.run(command, capture_output=True, text=True)
     rate, refused = re.search(r"Requests/sec:\s+([\d.]+)", told.stdout), re.search(r"Non-2xx or 3xx responses: (\d+)", told.stdout)
-    times = {part: float(time) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit] for part, time, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s)\n", told.stdout)}
+    latencies = re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s)\s*\n", told.stdout)
+    times = {part: float(time) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit] for part, time, unit in latencies}
     if rate is None or "99" not in times:
         raise RuntimeError(told.stdout + told.stderr)
     return Crowd(float(rate[1]), times["50"], times["99"], int(refused[1]) if refused else 0)
