@@ -15,9 +15,6 @@ SELECT a.slug, a.version, a.title, a.markdown, a.saved_at, u.username AS saved_b
  ORDER BY a.version DESC
  LIMIT 1;
 
--- name: get_version -> value
-SELECT COALESCE(MAX(version), 0) FROM article_versions WHERE slug = :slug;
-
 -- name: add -> count
 -- Zero rows: somebody else saved this page since its version was read.
 INSERT IGNORE INTO article_versions (slug, version, title, markdown, actor_id, saved_at)

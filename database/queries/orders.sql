@@ -4,8 +4,7 @@ INSERT INTO orders (number, user_id, email, email_key, by_guest, status, payment
                     name, line1, line2, city, region, postcode, country, phone, note, terms_version, placed_at, pay_by)
 VALUES (:number, :user_id, :email, :email_key, :user_id IS NULL, :status, :payment_method, :shipping_method, :shipping_name, :currency, :tax_included,
         :subtotal_minor, :discount_minor, :shipping_minor, :tax_minor, :total_minor, :gift_card_minor, :due_minor, :coupon, :explanation,
-        :name, :line1, :line2, :city, :region, :postcode, :country, :phone, :note, :terms_version, UTC_TIMESTAMP(6),
-        UTC_TIMESTAMP(6) + INTERVAL :pay_minutes MINUTE);
+        :name, :line1, :line2, :city, :region, :postcode, :country, :phone, :note, :terms_version, :placed_at, :pay_by);
 
 -- name: add_items -> count
 -- All lines in one round trip, as copies that later changes of the products do not reach.
@@ -27,6 +26,13 @@ SELECT :order_id, i.position, i.variant_id, i.product_id, i.title, i.options, i.
                                           tax_rate_bp INT PATH '$.tax_rate_bp',
                                           tax_minor BIGINT PATH '$.tax_minor',
                                           gift_card BOOLEAN PATH '$.gift_card')) i;
+
+-- name: list_item_ids -> rows
+SELECT id FROM order_items WHERE order_id = :order_id ORDER BY position LIMIT 100;
+
+-- name: add_placed -> id
+INSERT INTO order_events (order_id, kind, actor_id, at)
+VALUES (:order_id, 'placed', :actor_id, :at);
 
 -- name: add_event -> id
 INSERT INTO order_events (order_id, kind, actor_id, at)

@@ -79,11 +79,6 @@ def _save(tx: Tx, slug: Slug, title: str, markdown: str, version: int, actor_id:
     return _newest(tx, slug)
 
 
-def terms_version(tx: Tx) -> int:
-    """Which version of the terms an order accepts; 0 while they are not the owner's own, and nobody need accept them."""
-    return int(q.articles.get_version(tx, slug="terms"))
-
-
 def _newest(tx: Tx, slug: Slug) -> EditedArticle:
     return _edited(slug, q.articles.get(tx, slug=slug, version=None), settings.shop(tx))
 

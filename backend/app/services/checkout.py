@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -11,8 +12,8 @@ from typing_extensions import TypedDict
 
 from .. import counts, db, security
 from ..db import Row, Tx, q
-from ..errors import Conflict, Invalid, OutOfStock, ShopError
-from . import accounts, addresses, articles, cart, events, gift_cards, invoices, mail, orders, payments, pricing, profile, promotions, settings, stock
+from ..errors import Conflict, Invalid, OutOfStock, ShopError, SignInRequired
+from . import accounts, addresses, cart, events, gift_cards, invoices, mail, orders, payments, pricing, profile, promotions, settings, stock
 from .cart import Buyer, CartItem, Named
 
 # How an order gets there that holds nothing but gift cards: no parcel, so no cost, and no country that it could not go to.
@@ -118,6 +119,8 @@ class _Basket:
     rates: list[int]  # of tax, by line
     price: pricing.Quote
     terms_version: int
+    now: datetime
+    email: str  # the buyer's, as far as it is known
 
     def delivery_by(self, method: pricing.Shipping) -> int:
         """What delivery would cost that way, coupon and all."""
@@ -177,7 +180,7 @@ def place(buyer: Buyer, key: str, request: Request, *, staff_id: int | None = No
     body_hash = hashlib.sha256(orjson.dumps(asdict(request), option=orjson.OPT_SORT_KEYS)).hexdigest()
     asker = Buyer(staff_id) if staff_id is not None else buyer
     try:
-        return _ready(db.transaction(_place, buyer, asker, key, body_hash, request), request), False
+        return _answer(db.transaction(_place, buyer, asker, key, body_hash, request), request), False
     except ShopError:
         # Whatever stood in the way, a cart emptied or moved on above all, may be this very request's own earlier success.
         earlier = _number_for(asker, key, body_hash)
@@ -190,11 +193,27 @@ def place(buyer: Buyer, key: str, request: Request, *, staff_id: int | None = No
         raise Conflict("The gift card was used elsewhere a moment ago. Please look at the order again.", code="quote_changed", quote=now) from None
 
 
+def _answer(placed: _Placed, request: Request) -> orders.Order:
+    """The order that was placed just now; what paying changed about it has to be read again."""
+    if placed.row["due_minor"] and request.payment_method in payments.BY_HAND:
+        return orders.as_placed(placed.row, placed.items, placed.shop)
+    return _ready(placed.row["number"], request)
+
+
 def _ready(number: str, request: Request) -> orders.Order:
     """The order, with the page where it is paid if it is paid online; without one, the gateway being down, it can be paid later."""
     if request.payment_method == payments.ONLINE:
         payments.begin(number)
     return orders.get(number, trusted=True)
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """The rows of a new order as they were written."""
+
+    row: Row
+    items: list[Row]
+    shop: dict[str, Any]
 
 
 class _CardSpent(Exception):
@@ -211,7 +230,7 @@ def _number_for(asker: Buyer, key: str, body_hash: str) -> str | None:
     return str(found["number"])
 
 
-def _place(tx: Tx, buyer: Buyer, asker: Buyer, key: str, body_hash: str, request: Request) -> str:
+def _place(tx: Tx, buyer: Buyer, asker: Buyer, key: str, body_hash: str, request: Request) -> _Placed:
     address = _address(tx, buyer, request)
     basket = _load(tx, buyer, request.shipping_method, address.country, request.coupon, request.gift_card, request.email, request.items)
     if not basket.rows:
@@ -219,33 +238,35 @@ def _place(tx: Tx, buyer: Buyer, asker: Buyer, key: str, body_hash: str, request
     _check(basket, request, buyer, address)
     if basket.cart and not q.cart.claim(tx, cart_id=basket.cart["id"], version=basket.cart["version"]):
         raise Conflict("Your cart was changed in another window. Please look at it again.", code="cart_changed")
-    number = "FC-" + security.readable(8)
-    order_id = _add_order(tx, number, basket, request, buyer, address)
+    _is_known(buyer, basket.email)
+    row, items = _add_order(tx, basket, request, buyer, address), _items(basket)
+    order_id = row["id"]
     if not q.orders.add_key(tx, scope=asker.scope, request_key=key, body_hash=body_hash, order_id=order_id):
         raise Conflict("This request was answered before.")
-    promotions.use(tx, basket.reductions, order_id=order_id, email=_email(tx, buyer, request.email), amount_minor=basket.price.coupon_minor)
+    promotions.use(tx, basket.reductions, order_id=order_id, email=row["email"], amount_minor=basket.price.coupon_minor)
     if basket.gift_card and basket.price.gift_card_minor and not gift_cards.spend(tx, basket.gift_card["id"], order_id, basket.price.gift_card_minor):
         raise _CardSpent()
-    q.orders.add_event(tx, order_id=order_id, kind="placed", actor_id=asker.user_id)
+    q.orders.add_placed(tx, order_id=order_id, actor_id=asker.user_id, at=row["placed_at"])
     if basket.cart:
         q.cart.clear(tx, cart_id=basket.cart["id"])
     else:
         events.note(tx, "order_changed", order_id, subject="order", actor_id=asker.user_id, action="placed")
-    # The shelf comes last of what others wait for: whoever holds a variant's row needs nothing that a waiting cart holds.
+    mail.enqueue(tx, "order_placed", row["email"], orders.mail_data(row, items, basket.shop), order_id=order_id)
+    if basket.shop["seller"]["email"]:
+        mail.enqueue(tx, "owner_new_order", basket.shop["seller"]["email"], {"number": row["number"]}, order_id=order_id)
+    # The shelf comes last, so that a variant which many want is held for the shortest time: whoever holds its row needs nothing that a
+    # waiting cart holds. The lines come after it, since each holds its variant, too, and two orders that hold it cannot both take.
     if not stock.take(tx, basket.rows):
         raise _out_of_stock(tx, basket.rows)
-    q.orders.add_items(tx, order_id=order_id, items=orjson.dumps(_items(basket)).decode())
+    q.orders.add_items(tx, order_id=order_id, items=orjson.dumps(items).decode())
     q.stock.note_taken(tx, order_id=order_id, actor_id=asker.user_id)
-    orders.announce(tx, order_id, "order_placed")
     tx.after_commit.append(lambda: counts.add("order"))
     if basket.price.due_minor == 0:
         orders.settle(tx, order_id)
         invoices.request(tx, order_id)
     else:
         payments.expect(tx, order_id, request.payment_method)
-    if basket.shop["seller"]["email"]:
-        mail.enqueue(tx, "owner_new_order", basket.shop["seller"]["email"], {"number": number}, order_id=order_id)
-    return number
+    return _Placed(row, items, basket.shop)
 
 
 def _address(tx: Tx, buyer: Buyer, request: Request) -> Address:
@@ -275,8 +296,13 @@ def _load(
     methods = [BY_MAIL] if mailed else ways_of_delivery(shop, country, sum(line.quantity * line.weight_g for line in goods))
     shipping_method = BY_MAIL.code if mailed else shipping_method
     shipping = next((method for method in methods if method.code == shipping_method), methods[0] if shipping_method is None and methods else None)
-    customer = _email(tx, buyer, email) if coupon else None
-    reductions = promotions.find(tx, [line for line in sold if not line["gift_card"]], code=coupon, customer=customer, currency=shop["currency"])
+    standing = q.checkout.get_standing(tx, user_id=buyer.user_id)
+    email = email or standing["email"] or ""
+    if coupon:
+        _is_known(buyer, email)
+    reductions = promotions.Reductions()
+    if coupon or standing["promotions"]:
+        reductions = promotions.find(tx, [line for line in sold if not line["gift_card"]], code=coupon, customer=email, currency=shop["currency"])
     card = gift_cards.find(tx, card_code, shop["currency"]) if card_code else None
     refusal = "" if not card_code or (card and not mailed) else "A gift card cannot be bought with a gift card." if card else gift_cards.UNKNOWN
     price = pricing.quote(
@@ -287,8 +313,7 @@ def _load(
         coupon=reductions.coupon,
         gift_card_minor=card["balance_minor"] if card else 0,
     )
-    terms = articles.terms_version(tx)
-    return _Basket(shop, row, lines, methods, shipping, reductions, coupon, card, refusal, rates, price, terms)
+    return _Basket(shop, row, lines, methods, shipping, reductions, coupon, card, refusal, rates, price, standing["terms_version"], standing["now"], email)
 
 
 def _line(row: Row, rate: int) -> pricing.Line:
@@ -296,8 +321,10 @@ def _line(row: Row, rate: int) -> pricing.Line:
     return pricing.Line(row["variant_id"], row["quantity"], row["price_minor"], rate, 0 if bought_card else row["weight_g"], bought_card)
 
 
-def _email(tx: Tx, buyer: Buyer, given: str | None) -> str:
-    return given or (orders.email_of(tx, buyer.user_id) if buyer.user_id is not None else "")
+def _is_known(buyer: Buyer, email: str) -> None:
+    """Raises SignInRequired for an account that was erased since the request looked who is signed in."""
+    if buyer.user_id is not None and not email:
+        raise SignInRequired()
 
 
 def _level_discount(tx: Tx, buyer: Buyer, shop: dict[str, Any]) -> list[pricing.Discount]:
@@ -372,38 +399,39 @@ def _out_of_stock(tx: Tx, rows: list[Row]) -> ShopError:
     return OutOfStock(short) if short else Conflict("Something in your cart changed a moment ago. Please try again.", code="cart_changed")
 
 
-def _add_order(tx: Tx, number: str, basket: _Basket, request: Request, buyer: Buyer, address: Address) -> int:
+def _add_order(tx: Tx, basket: _Basket, request: Request, buyer: Buyer, address: Address) -> Row:
+    """Add the order's row; gives it as it stands in the table."""
     assert basket.shipping is not None
     price = basket.price
     # The order is pending, and its goods are held, until the money is there.
     minutes = payments.minutes_to_pay(request.payment_method, basket.shop) if price.due_minor else None
-    added: int = q.orders.add(
-        tx,
+    row = {
         **asdict(address),
-        number=number,
-        user_id=buyer.user_id,
-        email=(email := _email(tx, buyer, request.email)),
-        email_key=accounts.email_key(email),
-        status="pending" if minutes else "placed",
-        payment_method=request.payment_method,
-        shipping_method=basket.shipping.code,
-        shipping_name=basket.shipping.name,
-        currency=basket.shop["currency"],
-        tax_included=basket.shop["prices_include_tax"],
-        subtotal_minor=price.subtotal_minor,
-        discount_minor=price.discount_minor,
-        shipping_minor=price.shipping_minor,
-        tax_minor=price.tax_minor,
-        total_minor=price.total_minor,
-        gift_card_minor=price.gift_card_minor,
-        due_minor=price.due_minor,
-        coupon=promotions.code_key(request.coupon),
-        explanation=orjson.dumps(price.explanation).decode(),
-        note=request.note,
-        terms_version=basket.terms_version if request.terms_accepted else None,
-        pay_minutes=minutes,
-    )
-    return added
+        "number": "FC-" + security.readable(8),
+        "user_id": buyer.user_id,
+        "email": basket.email,
+        "status": "pending" if minutes else "placed",
+        "payment_method": request.payment_method,
+        "shipping_method": basket.shipping.code,
+        "shipping_name": basket.shipping.name,
+        "currency": basket.shop["currency"],
+        "tax_included": basket.shop["prices_include_tax"],
+        "subtotal_minor": price.subtotal_minor,
+        "discount_minor": price.discount_minor,
+        "shipping_minor": price.shipping_minor,
+        "tax_minor": price.tax_minor,
+        "total_minor": price.total_minor,
+        "gift_card_minor": price.gift_card_minor,
+        "due_minor": price.due_minor,
+        "coupon": promotions.code_key(request.coupon),
+        "explanation": orjson.dumps(price.explanation).decode(),
+        "note": request.note,
+        "terms_version": basket.terms_version if request.terms_accepted else None,
+        "placed_at": basket.now,
+        "pay_by": basket.now + timedelta(minutes=minutes) if minutes else None,
+    }
+    order_id = q.orders.add(tx, **row, email_key=accounts.email_key(basket.email))
+    return row | {"id": order_id, "by_guest": buyer.user_id is None, "payment_status": "unpaid", "fulfilment_status": "unfulfilled"}
 
 
 def _items(basket: _Basket) -> list[Row]:
@@ -411,6 +439,7 @@ def _items(basket: _Basket) -> list[Row]:
         {
             "variant_id": row["variant_id"],
             "product_id": row["product_id"],
+            "slug": row["slug"],
             "title": row["title"],
             "options": ", ".join(f"{name}: {value}" for name, value in cart.options_of(row).items()),
             "sku": row["sku"] or "",

@@ -218,6 +218,15 @@ def get(number: str, *, user_id: int | None = None, token: str | None = None, tr
     return _order(row, items, events, shop, parts)
 
 
+def as_placed(row: Row, items: list[Row], shop: dict[str, Any]) -> Order:
+    """An order as it stands the moment that it is placed, of which whoever placed it knows everything but the ids of its lines."""
+    with db.reading() as tx:
+        ids = [one["id"] for one in q.orders.list_item_ids(tx, order_id=row["id"])]
+    lines = [item | {"id": item_id, "sent": 0, "unsent": 0, "sent_back": 0, "refunded": 0} for item, item_id in zip(items, ids, strict=True)]
+    none: dict[int, list[Row]] = defaultdict(list)
+    return _order(row, lines, [{"kind": "placed", "at": row["placed_at"]}], shop, _Parts(none, none, none, none, none))
+
+
 def list_of(user_id: int, *, limit: int, after: str) -> OrderList:
     """The user's orders, newest first, in three statements."""
     with db.reading() as tx:
@@ -366,10 +375,10 @@ def announce(tx: Tx, order_id: int, template: str, *, invoice_id: int | None = N
         # Its buyer was erased; there is nobody to tell.
         return
     items = q.orders.list_items(tx, order_ids=[order_id])
-    mail.enqueue(tx, template, row["email"], _mail_data(row, items, settings.shop(tx)) | more, order_id=order_id, invoice_id=invoice_id)
+    mail.enqueue(tx, template, row["email"], mail_data(row, items, settings.shop(tx)) | more, order_id=order_id, invoice_id=invoice_id)
 
 
-def _mail_data(row: Row, items: list[Row], shop: dict[str, Any]) -> dict[str, Any]:
+def mail_data(row: Row, items: list[Row], shop: dict[str, Any]) -> dict[str, Any]:
     def amount(minor: int) -> str:
         return money.in_words(minor, row["currency"])
 
