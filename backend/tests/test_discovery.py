@@ -159,7 +159,7 @@ def many(shop: Flask, indexed: Indexed, monkeypatch: pytest.MonkeyPatch) -> Iter
     """Some hundreds of products, and samples so small that they are used for so few."""
     monkeypatch.setattr(discovery, "SAMPLE", 8)
     monkeypatch.setattr(discovery, "EXACT", 16)
-    monkeypatch.setattr(discovery, "WINDOW", 64)
+    monkeypatch.setattr(discovery, "KEY", 0.1)
     ids = [factories.category(name) for name in ("Kitchen", "Garden")]
 
     def add(tx: Tx) -> None:

@@ -26,7 +26,7 @@ ROUGHLY = 2  # a sample is so many levels deeper where it is enough to tell many
 MOST_SIFTED = 1500  # products are taken and sifted one by one before their columns are walked instead
 SAMPLE = 512  # with at least so many products at hand, the share of some is known well enough
 EXACT = 8 * SAMPLE  # so many are looked at one by one
-WINDOW = 8 * EXACT  # so many are put in order as they are
+KEY = 15  # products of a list are passed in the time that one key of an order takes
 MOST_WORDS = 8
 COMPLETIONS = 24  # words that the last word of a search may be the beginning of; of many, those that most products have
 STOP_WORDS = frozenset("a an and are as at be by for from in is it of on or that the this to was with".split())
@@ -312,22 +312,31 @@ def _passed(index: Snapshot, hits: list[Hit1], sieves: tuple[Sieve, ...]) -> lis
 
 
 def _cut(index: Snapshot, query: Query, bound: int, by: By, after: int | None, need: int) -> list[Hit1]:
-    level = _level(bound) if bound > WINDOW else 0
-    if level:
-        # The fourth of a sample stands where about four times what each of it stands for were passed: a page and more, but rarely less.
-        level = max(1, level - 1)
-        reach = 4 + 2 * (need >> level)
-        sampled = _sorted(index, _must(_sample(level), query, *_past(by, after)), by, reach)
-        if len(sampled) == reach:
-            hits = _sorted(index, _must(_stretch(by, after, sampled[-1][0]), query), by, need)
+    # A deeper sample costs less, but the stretch that is found by it is longer: at this level both cost about the same.
+    level = max(1, round(math.log2(max(1, bound) / math.sqrt(5 * KEY * max(1, index.size)))))
+    # The fourth of a sample stands where about four times what each of it stands for were passed: a page and more, but rarely less.
+    reach = 4 + 2 * (need >> level)
+
+    def pays(sampled: int) -> bool:
+        """Whether the stretch costs less than a third of the whole. What is rarely found together lies far apart."""
+        return 3 * KEY * reach * index.size < sampled * bound
+
+    if pays(bound >> level):
+        sample = _in_order(index, _must(_sample(level), query, *_past(by, after)), by, reach, count=True)
+        if len(sample.hits) == reach and pays(sample.count):
+            hits = _sorted(index, _must(_stretch(by, after, sample.hits[-1][0]), query), by, need)
             if len(hits) == need:
                 return hits
     return _sorted(index, _must(query, *_past(by, after)), by, need)
 
 
 def _sorted(index: Snapshot, query: Query, by: By, limit: int) -> list[Hit1]:
+    return list(_in_order(index, query, by, limit).hits)
+
+
+def _in_order(index: Snapshot, query: Query, by: By, limit: int, *, count: bool = False) -> Any:
     order = Order.Asc if by.ascending else Order.Desc
-    return list(index.searcher.search(query, limit=limit, count=False, order_by_field=by.fields[0], order=order).hits)
+    return index.searcher.search(query, limit=limit, count=count, order_by_field=by.fields[0], order=order)
 
 
 def _past(by: By, after: int | None) -> list[Query]:
