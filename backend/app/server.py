@@ -463,8 +463,10 @@ def _granian(settings: Settings, listener: socket.socket) -> Any:
 
 def _banner(settings: Settings, database: PrivateDatabase | None) -> list[str]:
     """What is said once the shop is open."""
+    from . import security
     from .services import settings as choices
 
+    security.use_key(settings.secret_key)
     with opened(settings):
         name, setup = choices.public()["name"], choices.setup_needed()
     facts = {}

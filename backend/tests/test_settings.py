@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,9 @@ from factories import Thing, User
 from flask import Flask
 from test_accounts import rows
 from test_users import act_as
+
+from app.errors import Forbidden
+from app.services import settings
 
 SETTINGS = "/api/v1/admin/settings"
 POST = {"name": "Post", "price_minor": 500, "free_from_minor": 9000, "days": "2"}
@@ -122,3 +126,11 @@ def test_settings_are_the_admins_and_tell_no_key(desk: ShopClient, client: ShopC
 
     assert told.json["environment"]["stripe"] == "test"
     assert not any(secret in told.text for secret in ("sk_test", "whsec"))
+
+
+def test_the_first_run_link_is_good_on_every_server_that_has_the_key(shop: Flask, tmp_path: Path) -> None:
+    link = settings.setup_token(tmp_path / "one")
+
+    settings.check_setup_token(tmp_path / "another", link)
+    with pytest.raises(Forbidden):
+        settings.check_setup_token(tmp_path / "another", link[:-1])

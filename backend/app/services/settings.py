@@ -197,12 +197,12 @@ def put(tx: Tx, name: str, value: Any) -> None:
 
 
 def setup_token(var: Path) -> str:
-    """The secret in the first-run link. Whoever can read the shop's folder is its owner; nobody else gets to name the admin."""
+    """The secret in the first-run link, one for all servers that share a key. Whoever can read the shop's folder is its owner; nobody else names the admin."""
     path = var / "setup_token"
     if not path.exists():
         var.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        path.write_text(security.new_token())
+        path.write_text(security.sign("setup", "").hex()[:32])
     return path.read_text().strip()
 
 
