@@ -10,8 +10,7 @@ import threading
 from collections import Counter
 from typing import Any
 
-from frame import ORDER, Buyer, Histories, address_of, judge, put_on_shelf
-from lab.shops import opened
+from frame import ORDER, Buyer, Histories, address_of, judge, opened, put_on_shelf
 
 from app import db
 from app.db import Address

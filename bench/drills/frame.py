@@ -10,12 +10,14 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import os
 import secrets
 import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
+from lab import shops  # noqa: E402
 from lab.shops import BAD, PATIENCE, Shop, until  # noqa: E402
 
-from app import db  # noqa: E402
+from app import db, private_database  # noqa: E402
+from app.config import Settings  # noqa: E402
 from app.db import Address  # noqa: E402
-from app.private_database import PrivateDatabase  # noqa: E402
 from app.services import doctor, products  # noqa: E402
 from app.services.product_input import ProductInput, VariantInput  # noqa: E402
 
@@ -37,6 +40,34 @@ PIECES = 1_000_000  # of each thing on the shelf
 ADDRESS = {"name": "Ina Łuk", "line1": "Kerkstraat 5", "city": "Gent", "postcode": "9000", "country": "BE"}
 ORDER = {"address": ADDRESS, "shipping_method": "standard", "payment_method": "cash_on_delivery"}
 PROBLEM = {"type", "title", "status", "detail", "code", "errors", "request_id"}
+
+
+# ---------------------------------------------------------------- where it happens
+
+
+@contextmanager
+def place() -> Iterator[dict[str, str]]:
+    """The settings of a database on the server of DB_HOST, made for this drill and dropped with it. Without DB_HOST none: the shop has a private one."""
+    given = {name: value for name, value in os.environ.items() if name.startswith("DB_") and value}
+    if "DB_HOST" not in given:
+        yield {}
+        return
+    given["DB_NAME"] = f"{given.get('DB_NAME', 'flaskcart')}_drill_{secrets.token_hex(4)}"
+    yield given
+    connection = db.connect(private_database.address_of(Settings.from_env(given)), statement_timeout=60)
+    connection.cmd_query(f"DROP DATABASE `{given['DB_NAME']}`")
+    connection.close()
+
+
+@contextmanager
+def opened(name: str, **settings: str) -> Iterator[Shop]:
+    """A new shop, open, in a place of its own."""
+    with place() as given, shops.opened(name, **given, **settings) as shop:
+        yield shop
+
+
+def address_of(shop: Shop) -> Address:
+    return private_database.address_of(Settings.from_env(shop.environment))
 
 
 def put_on_shelf(address: Address, things: int = 4, pieces: int = PIECES) -> list[int]:
@@ -234,7 +265,3 @@ def judge(drill: str, histories: Histories, address: Address, more: Iterable[str
     if not verdict.held:
         histories.path.with_name(BAD).touch()
     return verdict
-
-
-def address_of(shop: Shop) -> Address:
-    return PrivateDatabase(shop.var).address()

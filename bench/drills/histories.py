@@ -29,12 +29,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "backend"))
 
 import orjson  # noqa: E402
+from frame import place  # noqa: E402
 from werkzeug.security import generate_password_hash  # noqa: E402
 
 from app import db, migrations, private_database, security  # noqa: E402
 from app.config import Settings  # noqa: E402
 from app.errors import Conflict, ShopError, Unavailable  # noqa: E402
-from app.private_database import PrivateDatabase  # noqa: E402
+from app.private_database import PrivateDatabase, address_of, prepare_server  # noqa: E402
 from app.services import (  # noqa: E402
     cancellations,
     cart,
@@ -436,21 +437,22 @@ def lived(shop: Shop, steps: list[Step]) -> str:
 @contextmanager
 def opened(threads: int) -> Iterator[tuple[Settings, Any]]:
     """A database of its own, and the right of its owner to empty it."""
-    with tempfile.TemporaryDirectory(prefix="shop-drill-") as folder:
-        var = Path(folder)
-        security.use_key("for the drill only, 0123456789abcdef")
-        database = PrivateDatabase(var)
+    with place() as where, tempfile.TemporaryDirectory(prefix="shop-drill-") as folder:
+        given = Settings.from_env({**where, "SHOP_VAR": folder, "SECRET_KEY": "for the drill only, 0123456789abcdef"})
+        security.use_key(given.secret_key)
+        database = None if given.db_host else PrivateDatabase(given.var)
         # Whether data outlive a power cut is not asked here, so the disk is not waited for.
         private_database.OPTIONS += ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"]
         try:
-            database.start()
-            migrations.migrate(database.address(owner=True))
-            db.open(database.address(), size=4 * threads + 4)
-            owner = db.connect(database.address(owner=True))
-            yield Settings(var=var, secret_key="for the drill only, 0123456789abcdef"), owner
+            database.start() if database else prepare_server(given)
+            migrations.migrate(address_of(given, owner=True))
+            db.open(address_of(given), size=4 * threads + 4)
+            owner = db.connect(address_of(given, owner=True))
+            yield given, owner
         finally:
             db.close()
-            database.stop()
+            if database:
+                database.stop()
 
 
 def empty(owner: Any) -> None:

@@ -15,9 +15,9 @@ import signal
 import sys
 from typing import Any
 
-from frame import Buyer, Load, address_of, judge, put_on_shelf
+from frame import Buyer, Load, address_of, judge, opened, put_on_shelf
 from histories import bar
-from lab.shops import Shop, opened, until
+from lab.shops import Shop, until
 
 SLOWEST = 180.0  # seconds for all workers, on a machine that has other things to do
 
