@@ -20,9 +20,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from catalogue import bar
-from catalogue import fill as fill_catalogue
+from lab.goods import bar
+from lab.goods import fill as fill_catalogue
 from lab.shops import PASSWORD
+from lab.statements import Listener, whole_reads
 
 from app import create_app, db, migrations, private_database
 from app.config import Settings
@@ -32,7 +33,6 @@ ALLOWED_MS = 100.0
 TRIES = 7
 STEP = 20_000  # rows made by one statement
 GOODS = 1000
-LARGE = 5000  # rows; to read a smaller table whole is the quickest way
 ADMIN = "ada"
 FIRST_NAMES = "Ina Jan Lena Piet Rosa Tom Una Vik Wim Zoe Ada Ben Cleo Dirk Elin Finn".split()
 LAST_NAMES = "Baker Claes Dubois Evans Fischer Garcia Hansen Ivanov Jansen Kowalski Larsen Maes Novak Olsen Peeters Quinn Rossi Smit Terzi Vos".split()
@@ -234,41 +234,13 @@ def questions(app: Any, table: Table, rows: int) -> Iterator[str]:
 # ---------------------------------------------------------------- measuring
 
 
-class Listener:
-    """Hears the statements of the requests, to explain them afterwards."""
-
-    def __init__(self, owner: Any) -> None:
-        self._owner = owner
-        self.heard: list[tuple[str, tuple[Any, ...]]] = []
-        said = db.Tx.execute
-
-        def execute(tx: db.Tx, sql: str, params: tuple[Any, ...] = ()) -> Any:
-            self.heard.append((sql, params))
-            return said(tx, sql, params)
-
-        db.Tx.execute = execute  # type: ignore[method-assign]
-
-    def whole_reads(self) -> list[str]:
-        """The large tables that a statement reads from end to end, and not by an index."""
-        cursor, found = self._owner.cursor(), []
-        for sql, params in self.heard:
-            if not sql.lstrip().upper().startswith(("SELECT", "WITH")):
-                continue
-            cursor.execute(f"EXPLAIN {sql}", params)
-            for row in (dict(zip(cursor.column_names, row, strict=True)) for row in cursor.fetchall()):
-                if row["type"] == "ALL" and not str(row["table"]).startswith("<") and int(row["rows"] or 0) > LARGE:
-                    found.append(f"{row['table']} is read whole")
-        cursor.close()
-        return found
-
-
 def measure(client: Any, listener: Listener, path: str) -> tuple[float, float, list[str]]:
     """Median and worst of a few tries in milliseconds, and what is wrong with the statements."""
     listener.heard.clear()
     answer = client.get(path)
     if answer.status_code != 200:
         sys.exit(f"{path} answers {answer.status_code}: {answer.get_data(as_text=True)}")
-    wrong = listener.whole_reads()
+    wrong = [words for _, rows in listener.explained() for words in whole_reads(rows)]
     times = []
     for _ in range(TRIES):
         began = time.perf_counter()

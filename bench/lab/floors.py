@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app import server
+import orjson
+from flask import Flask, Response, request
+
+from app import db, server
 from app.config import Settings
 
 from .shops import Client, free_port, until
@@ -21,6 +25,30 @@ def constant(content: bytes, headers: list[tuple[str, str]]) -> Callable[..., It
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response("200 OK", headers)
         return [content]
+
+    return app
+
+
+def one_statement(address: db.Address) -> Flask:
+    """Plain Flask that gives the cards of products, or the card of one, by one statement over a connection of each thread."""
+    cards = db.q.catalogue.list_cards.sql.rpartition("WHERE")[0]
+    app, kept = Flask("floor"), threading.local()
+
+    def told(condition: str, *params: Any) -> Response:
+        kept.connection = getattr(kept, "connection", None) or db.connect(address)
+        cursor = kept.connection.cursor()
+        cursor.execute(f"{cards} WHERE {condition}", params)
+        rows = [dict(zip(cursor.column_names, row, strict=True)) for row in cursor.fetchall()]
+        cursor.close()
+        return Response(orjson.dumps({"items": rows}, default=str), mimetype="application/json")
+
+    @app.get("/products")
+    def list_products() -> Response:
+        return told("p.id > %s AND p.listed ORDER BY p.id LIMIT %s", int(request.args["after"]), int(request.args["limit"]))
+
+    @app.get("/products/<slug>")
+    def get_product(slug: str) -> Response:
+        return told("p.slug = %s AND p.listed", slug)
 
     return app
 
