@@ -11,7 +11,7 @@ import random
 import secrets
 import time
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from flask import Flask, Request, Response, current_app, g, redirect, request, s
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
 from pydantic import BaseModel
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+from werkzeug.routing import Rule
 
 from . import counts, errors, logs
 from .callers import asked_on_this_machine, trust_proxies
@@ -39,6 +40,7 @@ log = logging.getLogger("shop.http")
 
 MAX_BODY = Body.most_bytes
 MAX_DEPTH = 16
+TERM = "shop.term"  # in the environment of a request: the words that were typed, where they name nobody
 B = typing.TypeVar("B", bound=Body)
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
@@ -336,9 +338,9 @@ def _bearer(request: Request) -> str | None:
 class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]  # Flask-Session has no types
     """Flask-Session over the table `sessions`: the id is hashed at rest and the row is joined with its user's role and state."""
 
-    def __init__(self, app: Flask, trust: Callable[[], None]) -> None:
+    def __init__(self, app: Flask, client: Callable[[Mapping[str, Any]], str]) -> None:
         super().__init__(app, key_prefix="", sid_length=32)
-        self._trust = trust
+        self._client = client
 
     def open_session(self, app: Flask, request: Request) -> ServerSideSession | None:
         try:
@@ -349,7 +351,7 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]  # Fla
             return None
 
     def _opened(self, app: Flask, request: Request) -> ServerSideSession:
-        self._trust()
+        request.environ["REMOTE_ADDR"] = request.remote_addr = self._client(request.environ)
         blank = self.session_class(sid=self._generate_sid(self.sid_length), permanent=True)
         if not request.path.startswith("/api/"):
             return blank
@@ -561,8 +563,16 @@ def note_request(name: str, method: str, path: str, route: str, status: int, beg
     counts.add(f"request {method if method in METHODS else 'other'} {status} {route}", seconds=took)
 
 
+class OneWay(Rule):
+    """A way to a route, and not back: nobody asks for a route's address, and to prepare for that takes most of putting the app together."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        return lambda *_: ("", "")
+
+
 def install(app: Flask, chosen: Settings) -> None:
-    """Give the app its sessions, checks, error handlers and headers."""
+    """Give the app its ways, sessions, checks, error handlers and headers."""
+    app.url_rule_class = OneWay
     app.config.update(
         MAX_CONTENT_LENGTH=6 * 1024 * 1024,
         PERMANENT_SESSION_LIFETIME=timedelta(days=sessions.COOKIE_DAYS),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from functools import cache
 
 EVERYWHERE = "js/lib/everywhere.js"
 MEMBER = re.compile(r'^export \* from "(.+?)";$', flags=re.MULTILINE)
@@ -23,6 +24,7 @@ def join(modules: dict[str, str]) -> dict[str, str]:
     return others | {EVERYWHERE: _everywhere({address: modules[address] for address in members})}
 
 
+@cache
 def resolve(address: str, relative: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(address), relative))
 

@@ -12,6 +12,7 @@ import html
 import mimetypes
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from .config import ROOT
@@ -114,6 +115,12 @@ class Site:
                 wanted[address] = None
                 queue += [resolve(address, relative) for relative in self._modules[address]]
         return "\n".join(f'<link rel="modulepreload" href="/s/{address}">' for address in wanted)
+
+
+@cache
+def site() -> Site:
+    """The site as it was when this process, or the one that it was forked from, asked first."""
+    return Site()
 
 
 def asset(content: bytes, suffix: str) -> Asset:

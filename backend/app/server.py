@@ -43,6 +43,7 @@ SETTLED = 10.0  # a process that lived so many seconds did not fail at its start
 SLOWEST_RESTART = 10.0  # seconds
 TICK = 0.25  # seconds between looks at what cannot be waited for: the database, changed files
 JOB_CONNECTIONS = 4
+JOB_NICENESS = 5
 
 
 class StartProblem(Exception):
@@ -110,10 +111,14 @@ def prepare(settings: Settings, database: PrivateDatabase | None) -> None:
 
 
 def _import_everything() -> None:
-    """The database comes up meanwhile, and the children, which are forks, share the memory of what is imported here."""
+    """The database comes up meanwhile, and the children, which are forks, share the memory of what is imported and made here."""
+    gc.disable()
     for package in ("routes", "services"):
         for module in pkgutil.iter_modules([str(Path(__file__).parent / package)]):
             importlib.import_module(f"{__package__}.{package}.{module.name}")
+    importlib.import_module(f"{__package__}.pages").site()
+    gc.freeze()
+    gc.enable()
 
 
 def seed(settings: Settings) -> bool:
@@ -225,6 +230,9 @@ def _application(new_code: bool, ready: Connection) -> Any:
 
 def _job_worker(new_code: bool, ready: Connection) -> None:
     _become_child(new_code)
+    # Shoppers come first.
+    if sys.platform != "win32":
+        os.nice(JOB_NICENESS)
     ready.send_bytes(b"ready")
     importlib.import_module("app.server").work()
 
