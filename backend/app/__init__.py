@@ -65,6 +65,7 @@ def create_app(settings: Settings, address: Address) -> Flask:
     from flask_cors import CORS
 
     from . import counts, db, http, pages, security
+    from .routes import OneWay
     from .services import bell, discovery, payments
 
     start_logging(settings)
@@ -79,6 +80,7 @@ def create_app(settings: Settings, address: Address) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["SHOP"] = settings
     app.url_map.strict_slashes = False
+    app.url_rule_class = OneWay
     app.extensions["site"] = pages.site()
     http.install(app, settings)
     if settings.cors_origins:

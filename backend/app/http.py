@@ -22,7 +22,6 @@ from flask import Flask, Request, Response, current_app, g, redirect, request, s
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
 from pydantic import BaseModel
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
-from werkzeug.routing import Rule
 
 from . import counts, errors, logs
 from .callers import asked_on_this_machine, trust_proxies
@@ -563,16 +562,8 @@ def note_request(name: str, method: str, path: str, route: str, status: int, beg
     counts.add(f"request {method if method in METHODS else 'other'} {status} {route}", seconds=took)
 
 
-class OneWay(Rule):
-    """A way to a route, and not back: nobody asks for a route's address, and to prepare for that takes most of putting the app together."""
-
-    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        return lambda *_: ("", "")
-
-
 def install(app: Flask, chosen: Settings) -> None:
-    """Give the app its ways, sessions, checks, error handlers and headers."""
-    app.url_rule_class = OneWay
+    """Give the app its sessions, checks, error handlers and headers."""
     app.config.update(
         MAX_CONTENT_LENGTH=6 * 1024 * 1024,
         PERMANENT_SESSION_LIFETIME=timedelta(days=sessions.COOKIE_DAYS),
