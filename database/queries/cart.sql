@@ -12,15 +12,24 @@ JOIN variants v ON v.id = i.variant_id
   JOIN products p ON p.id = v.product_id
   LEFT JOIN images f ON f.id = COALESCE(v.image_id, (SELECT m.id FROM images m WHERE m.product_id = p.id ORDER BY m.position LIMIT 1))
 
--- name: list_of -> rows
--- The cart in one look, with prices and stock as of now, and its own id and version in each line; an empty one gives no row.
--- What can no longer be bought is still listed, so that the page can say so.
+-- part: whole
 SELECT i.id, i.variant_id, i.quantity, i.seen_price_minor, c.id AS cart_id, c.version AS cart_version,
        (SELECT s.value FROM settings s WHERE s.name = 'currency') AS currency, {goods}
   FROM carts c
   JOIN cart_items i ON i.cart_id = c.id
   {of_goods}
- WHERE c.user_id = :user_id OR c.token_hash = :token_hash
+
+-- name: list_of_user -> rows
+-- The cart in one look, with prices and stock as of now, and its own id and version in each line; an empty one gives no row.
+-- What can no longer be bought is still listed, so that the page can say so.
+{whole}
+ WHERE c.user_id = :user_id
+ ORDER BY i.id
+ LIMIT 100;
+
+-- name: list_of_guest -> rows
+{whole}
+ WHERE c.token_hash = :token_hash
  ORDER BY i.id
  LIMIT 100;
 

@@ -91,7 +91,7 @@ def load(tx: Tx, buyer: Buyer) -> tuple[Row | None, list[Row]]:
     """The cart's row and its lines, as checkout reads them."""
     if buyer.user_id is None and buyer.guest_token is None:
         return None, []
-    rows = q.cart.list_of(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
+    rows = q.cart.list_of_user(tx, user_id=buyer.user_id) if buyer.user_id is not None else q.cart.list_of_guest(tx, token_hash=buyer.token_hash)
     cart = {"id": rows[0]["cart_id"], "version": rows[0]["cart_version"]} if rows else q.cart.get(tx, user_id=buyer.user_id, token_hash=buyer.token_hash)
     return cart, rows
 
