@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from werkzeug.routing import Rule
 
 from .logs import start_logging
 
@@ -57,6 +60,13 @@ ROUTES = (
 )
 
 
+class OneWay(Rule):
+    """A way to a route, and not back: nobody asks for a route's address, and to prepare for that takes most of putting the app together."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        return lambda *_: ("", "")
+
+
 def create_app(settings: Settings, address: Address) -> Flask:
     """The WSGI application for one process. The database must have its schema; nothing is connected before the first request."""
     # Imported here, so that the supervisor and the command line, which need this package but no app, start at once.
@@ -65,7 +75,6 @@ def create_app(settings: Settings, address: Address) -> Flask:
     from flask_cors import CORS
 
     from . import counts, db, http, pages, security
-    from .routes import OneWay
     from .services import bell, discovery, payments
 
     start_logging(settings)
