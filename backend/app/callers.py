@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import request
@@ -11,8 +12,11 @@ from flask import request
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
-def trust_proxies(networks: tuple[str, ...]) -> Callable[[], None]:
-    """X-Forwarded-For and -Proto count only when a trusted proxy sent them; the client is the last address that is no proxy's."""
+def trust_proxies(networks: tuple[str, ...]) -> Callable[[Mapping[str, Any]], str]:
+    """Gives who tells the client's address of a WSGI environment.
+
+    X-Forwarded-For counts only when a trusted proxy sent it; the client is the last address that is no proxy's.
+    """
     trusted = [ipaddress.ip_network(network) for network in networks]
 
     def is_address(text: str) -> bool:
@@ -26,18 +30,14 @@ def trust_proxies(networks: tuple[str, ...]) -> Callable[[], None]:
     def is_proxy(text: str) -> bool:
         return is_address(text) and any(ipaddress.ip_address(text) in network for network in trusted)
 
-    def look() -> None:
-        if not is_proxy(request.remote_addr or ""):
-            return
-        for hop in reversed([part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]):
-            if not is_address(hop):
-                break
-            request.environ["REMOTE_ADDR"] = hop
-            request.remote_addr = hop
-            if not is_proxy(hop):
-                break
+    def client(environ: Mapping[str, Any]) -> str:
+        address: str = environ.get("REMOTE_ADDR") or ""
+        hops = [part.strip() for part in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+        while hops and is_proxy(address) and is_address(hops[-1]):
+            address = hops.pop()
+        return address
 
-    return look
+    return client
 
 
 def asked_on_this_machine() -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 from flask import Flask, Request, Response, current_app, g, redirect, request, session
@@ -39,7 +39,6 @@ log = logging.getLogger("shop.http")
 
 MAX_BODY = Body.most_bytes
 MAX_DEPTH = 16
-TERM = "shop.term"  # in the environment of a request: the words that were typed, where they name nobody
 B = typing.TypeVar("B", bound=Body)
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
@@ -89,13 +88,16 @@ def uploaded(field: str, *, most: int) -> bytes:
     return bytes(request.get_data(cache=False))
 
 
-def _read_params(model: type[M]) -> M:
-    twice = [name for name, values in request.args.lists() if len(values) > 1]
-    if twice:
-        raise errors.Invalid(fields={name: ["Given more than once."] for name in twice})
-    if any("\x00" in value for value in request.args.values()):
+def _read_params(model: type[M], query: str) -> M:
+    # As Request.args is read.
+    pairs = parse_qsl(query, keep_blank_values=True, errors="werkzeug.url_quote")
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise errors.Invalid(fields={name: ["Given more than once."] for name in given if names.count(name) > 1})
+    if any("\x00" in value for value in given.values()):
         raise errors.BadRequest("The address contains a NUL character.")
-    return validated(model, request.args.to_dict())
+    return validated(model, given)
 
 
 # ---------------------------------------------------------------- who may call what
@@ -234,17 +236,22 @@ class Guard:
         def run(**path: Any) -> Response:
             _allowed(self.who, step_up)
             if params:
-                path["params"] = _read_params(params)
+                path["params"] = _read_params(params, request.query_string.decode())
             if body:
                 path["body"] = _read_body(body)
             count(limit)
             result = view(**path)
             return result if isinstance(result, Response) else answer(result, status, shared=shared)
 
+        def told(query: str, **path: Any) -> bytes | None:
+            """The answer to a stranger, made without Flask: for views that look at nothing of a request but its address. Nothing for one that is no JSON."""
+            result = view(**path, params=_read_params(params, query)) if params else view(**path)
+            return None if isinstance(result, Response) else as_json(result)
+
         endpoint = Endpoint(
             self.who, status, problems, shared, declared.get("moved", False), declared.get("key", False), step_up, limit, body, params, hints.get("return")
         )
-        run.endpoint = endpoint  # type: ignore[attr-defined]
+        run.endpoint, run.told = endpoint, told  # type: ignore[attr-defined]
         return run
 
 
@@ -357,6 +364,7 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]  # Fla
         bearer = _bearer(request)
         if bearer is not None:
             self._open_token(bearer, request)
+        if bearer is not None or app.config["SESSION_COOKIE_NAME"] not in request.cookies:
             return blank
         return super().open_session(app, request)
 
@@ -416,9 +424,14 @@ def answer(value: Any, status: int = 200, *, shared: bool = False) -> Response:
     response.headers.extend(g.get("headers", {}))
     if shared:
         response.headers["Cache-Control"] = "no-cache"
-        response.set_etag(hashlib.blake2b(response.get_data(), digest_size=12).hexdigest())
-        response.make_conditional(request)
+        response.set_etag(etag_of(response.get_data()))
+        if "If-None-Match" in request.headers:
+            response.make_conditional(request)
     return response
+
+
+def etag_of(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=12).hexdigest()
 
 
 def moved_to(address: str, status: typing.Literal[301, 308]) -> Response:

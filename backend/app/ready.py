@@ -1,6 +1,6 @@
 """Answers that are ready: what the catalogue says to everybody alike is kept as bytes in each worker and given out ahead of Flask.
 
-Only to requests that bring nothing of a person: no cookie, no token. Searches are always answered anew, since each of them is counted.
+Only to requests that bring nothing of a person: no cookie, no token, no typed words that may name somebody. A search is counted each time.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.http import parse_etags
 
+from .callers import trust_proxies
 from .http import new_request_id, note_request
-from .services import catalogue
+from .services import catalogue, trends
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-PATH = re.compile(r"/api/v1/(products(/[a-z0-9-]+)?|categories)")
+PATH = re.compile(r"/api/v1/(products(/[a-z0-9-]+)?|categories|search/suggestions)")
 LIST, PRODUCT = "/api/v1/products", "/api/v1/products/<slug>"
-SEARCH = re.compile(r"(^|[&;])(q|%71)=", re.IGNORECASE)
+TYPED = re.compile(r"(^|[&;])(q|%71)=", re.IGNORECASE)
 LONGEST_LIFE = 30.0  # seconds after which an answer is made anew, whatever the version says
 MOST_BYTES = 16_000_000  # of answers in one worker
 OVERHEAD = 2_000  # bytes that an answer takes beside its content
@@ -36,6 +37,7 @@ class Answer:
     version: Any
     made_at: float
     route: str
+    search: str  # as which it is counted; nothing for what is none
     etag: str
     headers: Headers
     headers_of_304: Headers
@@ -45,8 +47,10 @@ class Answer:
 class ReadyMade:
     """Wraps the app of one worker."""
 
-    def __init__(self, app: WSGIApplication) -> None:
-        self._app = app
+    def __init__(self, app: Any) -> None:
+        self._app: WSGIApplication = app
+        self._client = trust_proxies(app.config["SHOP"].trusted_proxies)
+        self._folder = app.config["SHOP"].var / "search"
         self._answers: dict[tuple[str, str], Answer] = {}
         self._bytes = 0
         self._lock = threading.Lock()
@@ -61,6 +65,8 @@ class ReadyMade:
             return self._app(environ, start_response)
         version = catalogue.known_version()
         if answer and answer.version == version and began - answer.made_at < LONGEST_LIFE:
+            if answer.search:
+                trends.note_search(self._folder, answer.search, self._client(environ), environ.get("HTTP_USER_AGENT", ""))
             return _given(answer, environ, start_response, began)
         if version is None or "HTTP_IF_NONE_MATCH" in environ:
             return self._app(environ, start_response)
@@ -80,11 +86,12 @@ class ReadyMade:
             made.close()
         status, headers = told[-1]
         names = {name.lower(): value for name, value in headers}
-        if status.startswith("200") and "etag" in names and "set-cookie" not in names:
+        term = environ.get(trends.TERM) or ""
+        if status.startswith("200") and "etag" in names and "set-cookie" not in names and (term or not TYPED.search(key[1])):
             kept = [(name, value) for name, value in headers if name.lower() != "x-request-id"]
             bare = [(name, value) for name, value in kept if name.lower() not in ("content-type", "content-length")]
             route = PRODUCT if key[0].startswith(f"{LIST}/") else key[0]
-            self._keep(key, Answer(version, time.perf_counter(), route, names["etag"].strip('"'), kept, bare, content))
+            self._keep(key, Answer(version, time.perf_counter(), route, term if route == LIST else "", names["etag"].strip('"'), kept, bare, content))
         return [content]
 
     def _keep(self, key: tuple[str, str], answer: Answer) -> None:
@@ -98,7 +105,7 @@ class ReadyMade:
 
 
 def _may_be_kept(path: str, query: str) -> bool:
-    return PATH.fullmatch(path) is not None and len(query) <= LONGEST_QUERY and not SEARCH.search(query)
+    return PATH.fullmatch(path) is not None and len(query) <= LONGEST_QUERY
 
 
 def _given(answer: Answer, environ: WSGIEnvironment, start_response: StartResponse, began: float) -> list[bytes]:

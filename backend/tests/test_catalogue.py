@@ -435,13 +435,11 @@ def test_a_list_costs_the_same_however_long_it_is(
     if kind == "index":
         indexed()
     assert [_cost(client, statements, path) for path in paths] == few
-    # The cards; without an index the page, its number and that of each category. Currency and categories are known until they change.
+    # The cards; without an index the page, its number and that of each category.
     assert few == ([1, 1, 1, 1, 0] if kind == "index" else [3, 3, 3, 3, 1])
 
 
-def test_a_product_costs_the_same_however_many_variants_it_has(
-    client: ShopClient, statements: list[str], shirt: Thing, mug: Thing, between_looks: None
-) -> None:
+def test_a_product_costs_the_same_whatever_it_has(client: ShopClient, statements: list[str], shirt: Thing, mug: Thing, between_looks: None) -> None:
     costs = {_cost(client, statements, f"{LIST}/{thing.slug}") for thing in (shirt, mug)}
     assert costs == {3}  # product, variants, pictures
 

@@ -3,18 +3,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import factories
 import pytest
-from factories import Thing, User, write
+from conftest import Make
+from factories import Thing, User, value, write
 from flask import Flask
 from werkzeug.test import Client, TestResponse
 
 from app import logs, ready
 from app.errors import Unavailable
 from app.ready import ReadyMade
-from app.services import catalogue
+from app.services import catalogue, trends
 
 LIST = "/api/v1/products"
 Statements = Callable[[], int]
@@ -35,7 +37,7 @@ def test_a_ready_answer_is_like_any_other_and_asks_the_database_nothing(
     workers: list[Client], mug: Thing, statements: Statements, shop: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalogue, "LOOK_EVERY", 60.0)
-    for path in (LIST, f"{LIST}?sort=price_asc&limit=3", f"{LIST}/{mug.slug}", "/api/v1/categories"):
+    for path in (LIST, f"{LIST}?sort=price_asc&limit=3", f"{LIST}?q=stone", "/api/v1/search/suggestions?q=stone", f"{LIST}/{mug.slug}", "/api/v1/categories"):
         first = asked(workers[0], path)
         before = statements()
         again = asked(workers[0], path)
@@ -104,8 +106,9 @@ def test_what_is_a_persons_is_never_kept_nor_given(workers: list[Client], mug: T
         (LIST, {"Cookie": "session=one"}),
         (LIST, {"Authorization": "Bearer one"}),
         (LIST, {"Origin": "https://other.example"}),
-        (f"{LIST}?q=mug", {}),
-        (f"{LIST}?%71=mug", {}),
+        (f"{LIST}?q=someone@example.com", {}),
+        (f"{LIST}?%71=0470123456", {}),
+        ("/api/v1/search/suggestions?q=someone@example.com", {}),
         ("/api/v1/auth/session", {}),
         (f"{LIST}/no-such-mug", {}),
     ):
@@ -113,6 +116,20 @@ def test_what_is_a_persons_is_never_kept_nor_given(workers: list[Client], mug: T
         before = statements()
         asked(workers[0], path, **headers)
         assert statements() > before or headers.get("Authorization") or path == "/api/v1/auth/session", path
+
+
+def test_a_search_is_counted_each_time_for_whoever_it_is(
+    shop_with: Make, workers: list[Client], mug: Thing, statements: Statements, search_folder: Path
+) -> None:
+    client = Client(ReadyMade(shop_with(trusted_proxies=("127.0.0.0/8",))), use_cookies=False)
+    for address in ("8.8.8.1", "8.8.8.1", "8.8.8.2", "8.8.8.3, 127.0.0.9"):
+        before = statements()
+        answer = client.get(f"{LIST}?q=Stoneware", headers={"X-Forwarded-For": address}, environ_base={"REMOTE_ADDR": "127.0.0.1"})
+        assert answer.json["total"] == 1
+    assert statements() == before
+    for _ in range(2):
+        trends.collect(search_folder)
+    assert value("SELECT COUNT(*) FROM search_visits WHERE term = 'stoneware'") == 3
 
 
 def test_answers_take_no_more_than_their_room(workers: list[Client], mug: Thing, monkeypatch: pytest.MonkeyPatch) -> None:

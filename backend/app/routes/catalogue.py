@@ -41,7 +41,8 @@ def list_products(params: ProductParams) -> ProductList:
     """A page of the catalogue, filtered, sorted and counted."""
     found = catalogue.list_products(Wish(**params.model_dump()), catalogue.currency())
     if params.q and found["total"] and not params.after:
-        trends.note_search(current_app.config["SHOP"].var / "search", params.q, request.remote_addr or "", request.user_agent.string)
+        folder = current_app.config["SHOP"].var / "search"
+        request.environ[trends.TERM] = trends.note_search(folder, params.q, request.remote_addr or "", request.user_agent.string)
     return found
 
 

@@ -316,25 +316,18 @@ def _cut(index: Snapshot, query: Query, bound: int, by: By, after: int | None, n
     level = max(1, round(math.log2(max(1, bound) / math.sqrt(5 * KEY * max(1, index.size)))))
     # The fourth of a sample stands where about four times what each of it stands for were passed: a page and more, but rarely less.
     reach = 4 + 2 * (need >> level)
-
-    def pays(sampled: int) -> bool:
-        """Whether the stretch costs less than a third of the whole. What is rarely found together lies far apart."""
-        return 3 * KEY * reach * index.size < sampled * bound
-
-    if pays(bound >> level):
-        sample = _in_order(index, _must(_sample(level), query, *_past(by, after)), by, reach, count=True)
-        if len(sample.hits) == reach and pays(sample.count):
-            hits = _sorted(index, _must(_stretch(by, after, sample.hits[-1][0]), query), by, need)
+    # What is rarely found together lies far apart: a stretch shall cost less than a third of the whole.
+    dear = 3 * KEY * reach * index.size
+    if dear < (bound >> level) * bound:
+        sample = _sorted(index, _must(_sample(level), query, *_past(by, after)), by, reach, count=True)
+        if len(sample.hits) == reach and dear < sample.count * bound:
+            hits = _sorted(index, _must(_stretch(by, after, sample.hits[-1][0]), query), by, need).hits
             if len(hits) == need:
-                return hits
-    return _sorted(index, _must(query, *_past(by, after)), by, need)
+                return list(hits)
+    return list(_sorted(index, _must(query, *_past(by, after)), by, need).hits)
 
 
-def _sorted(index: Snapshot, query: Query, by: By, limit: int) -> list[Hit1]:
-    return list(_in_order(index, query, by, limit).hits)
-
-
-def _in_order(index: Snapshot, query: Query, by: By, limit: int, *, count: bool = False) -> Any:
+def _sorted(index: Snapshot, query: Query, by: By, limit: int, *, count: bool = False) -> Any:
     order = Order.Asc if by.ascending else Order.Desc
     return index.searcher.search(query, limit=limit, count=count, order_by_field=by.fields[0], order=order)
 

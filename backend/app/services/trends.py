@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import logging
+import os
 import re
 import secrets
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ log = logging.getLogger("shop.trends")
 LEAST_VISITORS = 3  # on one day, or it is nobody's business
 SHOWN = 10
 KEPT_TERMS = 50
+KEY_BYTES = 32
+TERM = "shop.term"  # the name, in the environment of a request, of the words that were typed, where they name nobody
 MOST_BYTES = 4_000_000  # of searches that wait to be counted; more in a few seconds are no shoppers'
 SOLD_STEP = 500
 SOLD_DAYS = 90
@@ -93,29 +96,46 @@ def term_of(text: str) -> str | None:
     return None if not 2 <= len(term) <= 80 or "@" in term or many_digits or "://" in term or not re.search(r"\w", term) else term
 
 
-def note_search(folder: Path, text: str, ip: str, agent: str) -> None:
-    """Add a line to the file of searches. That a search cannot be noted is no reason not to answer it."""
+def note_search(folder: Path, text: str, ip: str, agent: str) -> str | None:
+    """Add a line to the file of searches; gives the search as it is counted. That it cannot be noted is no reason not to answer it."""
     term = term_of(text)
-    if term is None:
-        return
+    if term is not None:
+        try:
+            _add_line(folder, term, f"{ip}\n{agent}")
+        except OSError as error:
+            log.warning("a search was not noted", extra={"error": type(error).__name__})
+    return term
+
+
+def _add_line(folder: Path, term: str, visitor: str) -> None:
+    day = datetime.now(UTC).date().isoformat()
+    name = hmac.digest(_key_of(folder, day), visitor.encode(), "sha256").hex()[:32]
+    # By the system's own calls: a file object would cost more than all else here.
+    file = os.open(f"{folder}/visits.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        day = datetime.now(UTC).date().isoformat()
-        visitor = hmac.new(_key_of(folder, day), f"{ip}\n{agent}".encode(), "sha256").hexdigest()[:32]
-        with (folder / "visits.jsonl").open("ab", buffering=0) as file:
-            if file.tell() < MOST_BYTES:
-                file.write(orjson.dumps({"day": day, "term": term, "visitor": visitor}, option=orjson.OPT_APPEND_NEWLINE))
-    except OSError as error:
-        log.warning("a search was not noted", extra={"error": type(error).__name__})
+        if os.fstat(file).st_size < MOST_BYTES:
+            os.write(file, orjson.dumps({"day": day, "term": term, "visitor": name}, option=orjson.OPT_APPEND_NEWLINE))
+    finally:
+        os.close(file)
 
 
 def _key_of(folder: Path, day: str) -> bytes:
+    try:
+        file = os.open(f"{folder}/visitors-{day}.key", os.O_RDONLY)
+    except FileNotFoundError:
+        return _new_key(folder, day)
+    try:
+        return os.read(file, KEY_BYTES)
+    finally:
+        os.close(file)
+
+
+def _new_key(folder: Path, day: str) -> bytes:
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"visitors-{day}.key"
-    with contextlib.suppress(FileNotFoundError):
-        return path.read_bytes()
     draft = folder / f"visitors-{secrets.token_hex(4)}.part"
     draft.touch(mode=0o600)
-    draft.write_bytes(secrets.token_bytes(32))
+    draft.write_bytes(secrets.token_bytes(KEY_BYTES))
     # The first of several workers wins; a link never replaces.
     with contextlib.suppress(FileExistsError):
         path.hardlink_to(draft)
