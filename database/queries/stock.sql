@@ -35,10 +35,8 @@ HAVING SUM(quantity) < 0;
 
 -- name: note_taken -> count
 INSERT INTO stock_movements (variant_id, quantity, reason, order_id, actor_id, at)
-SELECT v.id, -i.quantity, 'order', i.order_id, :actor_id, UTC_TIMESTAMP(6)
-  FROM order_items i
-  JOIN variants v ON v.id = i.variant_id
- WHERE i.order_id = :order_id AND v.tracked;
+SELECT taken.variant_id, -taken.quantity, 'order', :order_id, :actor_id, UTC_TIMESTAMP(6)
+  FROM JSON_TABLE(:lines, '$[*]' COLUMNS (variant_id BIGINT UNSIGNED PATH '$.variant_id', quantity INT PATH '$.quantity')) taken;
 
 -- name: note_all -> count
 INSERT INTO stock_movements (variant_id, quantity, reason, order_id, actor_id, at)

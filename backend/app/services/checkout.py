@@ -256,10 +256,9 @@ def _place(tx: Tx, buyer: Buyer, asker: Buyer, key: str, body_hash: str, request
         mail.enqueue(tx, "owner_new_order", basket.shop["seller"]["email"], {"number": row["number"]}, order_id=order_id)
     # The shelf comes last, so that a variant which many want is held for the shortest time: whoever holds its row needs nothing that a
     # waiting cart holds. The lines come after it, since each holds its variant, too, and two orders that hold it cannot both take.
-    if not stock.take(tx, basket.rows):
+    if not stock.take(tx, basket.rows, order_id=order_id, actor_id=asker.user_id):
         raise _out_of_stock(tx, basket.rows)
     q.orders.add_items(tx, order_id=order_id, items=orjson.dumps(items).decode())
-    q.stock.note_taken(tx, order_id=order_id, actor_id=asker.user_id)
     tx.after_commit.append(lambda: counts.add("order"))
     if basket.price.due_minor == 0:
         orders.settle(tx, order_id)

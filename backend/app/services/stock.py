@@ -20,16 +20,20 @@ BATCH = 100
 KEEP_DAYS = 365
 
 
-def take(tx: Tx, lines: list[dict[str, Any]]) -> bool:
-    """Take the lines' quantities off the shelf. False when any is short; the caller must then give the transaction up."""
+def take(tx: Tx, lines: list[dict[str, Any]], *, order_id: int, actor_id: int | None) -> bool:
+    """Take the lines' quantities off the shelf, for an order. False when any is short; the caller must then give the transaction up."""
     tracked = sorted((line for line in lines if line["tracked"]), key=lambda line: line["variant_id"])
     wanted = [{"variant_id": line["variant_id"], "quantity": line["quantity"]} for line in tracked]
     if not wanted:
         return True
-    taken, sold_out = q.stock.take(tx, lines=orjson.dumps(wanted).decode())
+    text = orjson.dumps(wanted).decode()
+    taken, sold_out = q.stock.take(tx, lines=text)
+    if taken < len(wanted):
+        return False
     if sold_out:
         discovery.mark_sold_out(tx, [line["variant_id"] for line in wanted])
-    return bool(taken == len(wanted))
+    q.stock.note_taken(tx, order_id=order_id, lines=text, actor_id=actor_id)
+    return True
 
 
 def put_back(tx: Tx, order_id: int, *, reason: str, actor_id: int | None) -> None:
