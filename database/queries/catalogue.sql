@@ -15,9 +15,8 @@
 -- part: card
 -- What a card shows. Each subquery is one look-up in an index for each of the few products of a page, so that what all variants
 -- tell together comes as one: stock, number, whether any can be had, and what the cheapest cost before.
-SELECT p.id, p.slug, p.title, p.description, p.brand, p.tags, p.price_minor, p.price_max_minor, p.version, p.created_at,
-       p.rating_sum, p.rating_count, p.gift_card,
-       p.option1, p.option2, p.option3, p.seo_title, p.seo_description,
+SELECT p.id, p.slug, p.title, p.description, p.brand, p.tags, p.price_minor, p.price_max_minor, p.version,
+       p.rating_sum, p.rating_count,
        c.id AS category_id, c.slug AS category_slug, c.name AS category_name,
        i.path AS image_path, i.alt AS image_alt, i.width AS image_width, i.height AS image_height, i.widths AS image_widths,
        (SELECT JSON_ARRAY(CAST(COALESCE(SUM(v.stock), 0) AS SIGNED), COUNT(*), MAX(v.stock > 0 OR NOT v.tracked),
@@ -35,7 +34,8 @@ SELECT p.id, p.slug, p.title, p.description, p.brand, p.tags, p.price_minor, p.p
 -- sort price_asc: p.listed, p.price_minor, p.id AFTER (p.price_minor > :after OR p.price_minor = :after AND p.id > :after_id)
 -- sort price_desc: p.listed DESC, p.price_minor DESC, p.id DESC AFTER (p.price_minor < :after OR p.price_minor = :after AND p.id < :after_id)
 -- sort name: p.listed, p.title, p.id AFTER (p.title > :after OR p.title = :after AND p.id > :after_id)
-{card}
+{card},
+       p.created_at
   FROM (SELECT p.id
           FROM products p
          {filters}
@@ -83,7 +83,8 @@ SELECT (SELECT CONCAT_WS(' ', COUNT(*), MIN(id), MAX(id)) FROM (SELECT id FROM p
        (SELECT CONCAT_WS(' ', COUNT(*), SUM(CRC32(value))) FROM settings) AS settings;
 
 -- name: get_product -> row
-{card}
+{card},
+       p.gift_card, p.option1, p.option2, p.option3
   FROM products p
 {card_joins}
  WHERE p.slug = :slug AND p.listed;

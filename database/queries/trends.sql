@@ -4,6 +4,15 @@ SELECT term FROM trending_terms ORDER BY score DESC LIMIT :limit;
 -- name: list_beginning -> rows
 SELECT term FROM trending_terms WHERE term LIKE :prefix ORDER BY score DESC LIMIT :limit;
 
+-- name: list_products -> rows
+-- What a suggestion shows of a product: less than a card.
+SELECT p.id, p.slug, p.title, p.price_minor,
+       i.path AS image_path, i.alt AS image_alt, i.width AS image_width, i.height AS image_height, i.widths AS image_widths
+  FROM products p
+  LEFT JOIN images i ON i.id = (SELECT f.id FROM images f WHERE f.product_id = p.id ORDER BY f.position LIMIT 1)
+ WHERE p.id IN (:ids) AND p.listed
+ LIMIT 10;
+
 -- name: add_visits -> count
 -- One row a visitor, term and day, however often they searched.
 INSERT IGNORE INTO search_visits (day, term, visitor)

@@ -473,7 +473,7 @@ def _product(row: Row) -> Product:
         "variant_count": variant_count,
         "rating": round(int(row["rating_sum"]) / row["rating_count"], 1) if row["rating_count"] else None,
         "rating_count": row["rating_count"],
-        "image": media(row["image_path"], row["image_alt"], row["image_width"], row["image_height"], row["image_widths"] or ""),
+        "image": first_image(row),
         "version": row["version"],
     }
 
@@ -502,6 +502,11 @@ def media(path: str | None, alt: str | None, width: int, height: int, widths: st
         stem = path.rpartition("-")[0]
         image["srcset"] = ", ".join(f"/media/{stem}-{one}.webp {one}w" for one in widths.split())
     return image
+
+
+def first_image(row: Row) -> Image | None:
+    """The picture that stands for a product, of a row that was joined with it."""
+    return media(row["image_path"], row["image_alt"], row["image_width"], row["image_height"], row["image_widths"] or "")
 
 
 def category_image(row: Row) -> Image | None:

@@ -19,7 +19,7 @@ import orjson
 from typing_extensions import TypedDict
 
 from .. import db
-from ..db import Tx, q
+from ..db import Row, Tx, q
 from . import catalogue, discovery
 from .catalogue import Image, Wish
 from .discovery import Guess, Question
@@ -70,15 +70,18 @@ def suggest(text: str, currency: str) -> Suggestions:
         guess = Guess([], ids, [])
     with db.reading() as tx:
         popular = [row["term"] for row in q.trends.list_beginning(tx, prefix=catalogue.beginning(text.lower()), limit=3)]
-        items = catalogue.list_by_ids(tx, guess.ids)
+        rows = {row["id"]: row for row in (q.trends.list_products(tx, ids=guess.ids) if guess.ids else [])}
     return {
         "terms": list(dict.fromkeys([*popular, *guess.terms]))[:6],
         "categories": [{"slug": row["slug"], "name": row["name"]} for row in catalogue.category_names(guess.category_ids)],
-        "products": [
-            {"id": item["id"], "slug": item["slug"], "title": item["title"], "price_minor": item["price_minor"], "image": item["image"]} for item in items
-        ],
+        "products": [_suggested(rows[one]) for one in guess.ids if one in rows],
         "currency": currency,
     }
+
+
+def _suggested(row: Row) -> SuggestedProduct:
+    image = catalogue.first_image(row)
+    return {"id": row["id"], "slug": row["slug"], "title": row["title"], "price_minor": row["price_minor"], "image": image}
 
 
 def trending() -> Trending:
