@@ -5,6 +5,7 @@ Only to requests that bring nothing of a person: no cookie, no token, no typed w
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import time
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.http import parse_etags
 
 from .callers import trust_proxies
-from .http import new_request_id, note_request
+from .http import etag_of, new_request_id, note_request
 from .services import catalogue, trends
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 PATH = re.compile(r"/api/v1/(products(/[a-z0-9-]+)?|categories|search/suggestions)")
 LIST, PRODUCT = "/api/v1/products", "/api/v1/products/<slug>"
+# What says the same without Flask, as long as no words are typed.
+VIEWS = {LIST: "catalogue.list_products", PRODUCT: "catalogue.get_product", "/api/v1/categories": "catalogue.list_categories"}
 TYPED = re.compile(r"(^|[&;])(q|%71)=", re.IGNORECASE)
 LONGEST_LIFE = 30.0  # seconds after which an answer is made anew, whatever the version says
 MOST_BYTES = 16_000_000  # of answers in one worker
@@ -51,6 +54,8 @@ class ReadyMade:
         self._app: WSGIApplication = app
         self._client = trust_proxies(app.config["SHOP"].trusted_proxies)
         self._folder = app.config["SHOP"].var / "search"
+        self._views = {route: app.view_functions[name].told for route, name in VIEWS.items()}
+        self._headers: dict[str, Headers] = {}
         self._answers: dict[tuple[str, str], Answer] = {}
         self._bytes = 0
         self._lock = threading.Lock()
@@ -68,9 +73,33 @@ class ReadyMade:
             if answer.search:
                 trends.note_search(self._folder, answer.search, self._client(environ), environ.get("HTTP_USER_AGENT", ""))
             return _given(answer, environ, start_response, began)
+        answer = self._told(key, version) if version and not environ.get("CONTENT_LENGTH") else None
+        if answer:
+            return _given(answer, environ, start_response, began)
         if version is None or "HTTP_IF_NONE_MATCH" in environ:
             return self._app(environ, start_response)
         return self._made(key, version, environ, start_response)
+
+    def _told(self, key: tuple[str, str], version: Any) -> Answer | None:
+        """The same made by the view alone, for which Flask around it would take longer than itself, with the headers that Flask gave another one.
+
+        What is no plain success is left to Flask: it meets it again, and tells it as it tells everything.
+        """
+        path, query = key
+        route, last = _route(path), path.rpartition("/")[2]
+        if route not in self._headers or TYPED.search(query) or not query.isascii() or last.isdigit():
+            return None
+        content: bytes | None = None
+        with contextlib.suppress(Exception):
+            content = self._views[route](query, slug=last) if route == PRODUCT else self._views[route](query)
+        if content is None:
+            return None
+        etag = etag_of(content)
+        own = {"ETag": f'"{etag}"', "Content-Length": str(len(content))}
+        headers = [(name, own.get(name, value)) for name, value in self._headers[route]]
+        answer = Answer(version, time.perf_counter(), route, "", etag, headers, _bare(headers), content)
+        self._keep(key, answer)
+        return answer
 
     def _made(self, key: tuple[str, str], version: Any, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """The app's own answer; a success is kept under the version that was known before it was made, so that it is never older than that."""
@@ -89,9 +118,10 @@ class ReadyMade:
         term = environ.get(trends.TERM) or ""
         if status.startswith("200") and "etag" in names and "set-cookie" not in names and (term or not TYPED.search(key[1])):
             kept = [(name, value) for name, value in headers if name.lower() != "x-request-id"]
-            bare = [(name, value) for name, value in kept if name.lower() not in ("content-type", "content-length")]
-            route = PRODUCT if key[0].startswith(f"{LIST}/") else key[0]
-            self._keep(key, Answer(version, time.perf_counter(), route, term if route == LIST else "", names["etag"].strip('"'), kept, bare, content))
+            route = _route(key[0])
+            if route in self._views:
+                self._headers[route] = kept
+            self._keep(key, Answer(version, time.perf_counter(), route, term if route == LIST else "", names["etag"].strip('"'), kept, _bare(kept), content))
         return [content]
 
     def _keep(self, key: tuple[str, str], answer: Answer) -> None:
@@ -102,6 +132,15 @@ class ReadyMade:
             self._bytes += len(answer.content) + OVERHEAD - (len(former.content) + OVERHEAD if former else 0)
             while self._bytes > MOST_BYTES:
                 self._bytes -= len(self._answers.pop(next(iter(self._answers))).content) + OVERHEAD
+
+
+def _route(path: str) -> str:
+    return PRODUCT if path.startswith(f"{LIST}/") else path
+
+
+def _bare(headers: Headers) -> Headers:
+    """Those of an answer without content."""
+    return [(name, value) for name, value in headers if name.lower() not in ("content-type", "content-length")]
 
 
 def _may_be_kept(path: str, query: str) -> bool:

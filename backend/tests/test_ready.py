@@ -54,6 +54,32 @@ def test_a_ready_answer_is_like_any_other_and_asks_the_database_nothing(
         ]
 
 
+def test_what_is_made_without_flask_is_what_flask_gives(workers: list[Client], mug: Thing, shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = factories.product(title="Walnut bowl")
+    for path in (LIST, f"{LIST}/{mug.slug}", "/api/v1/categories"):
+        asked(workers[0], path)
+    through_flask: list[str] = []
+
+    def noted(environ: Any, start_response: Any) -> Any:
+        through_flask.append(environ["PATH_INFO"])
+        return shop(environ, start_response)
+
+    monkeypatch.setattr(workers[0].application, "_app", noted)
+
+    def same(path: str) -> int:
+        ours, flasks = asked(workers[0], path), asked(Client(shop, use_cookies=False), path)
+        told = [(one.status_code, one.json if one.status_code < 300 else (one.json or {}).get("errors"), dict(one.headers) | {"X-Request-Id": ""})
+                for one in (ours, flasks)]  # fmt: skip
+        assert told[0] == told[1], path
+        return ours.status_code
+
+    assert [same(path) for path in (f"{LIST}?sort=name&limit=1", f"{LIST}?brand=%ff%20x", f"{LIST}/{other.slug}", "/api/v1/categories?x=1")] == [200] * 4
+    assert through_flask == []
+    refused = {"?limit=0": 422, "?limit=1&limit=2": 422, "?after=x": 422, "?brand=%00": 400, "?category=none": 404, "/none": 404, f"/{mug.id}": 302}
+    assert {rest: same(f"{LIST}{rest}") for rest in refused} == refused
+    assert len(through_flask) == len(refused)
+
+
 def test_a_change_is_shown_by_every_worker_within_a_fifth_of_a_second(workers: list[Client], mug: Thing, ada: User, shop: Flask) -> None:
     path = f"{LIST}/{mug.slug}"
 
