@@ -263,7 +263,7 @@ def test_neighbouring_price_steps_are_joined_to_a_handful() -> None:
 @pytest.fixture(scope="module")
 def bench() -> Any:
     sys.path.insert(0, str(ROOT / "bench"))
-    return importlib.import_module("catalogue")
+    return importlib.import_module("lab.goods")
 
 
 @pytest.fixture
@@ -289,7 +289,7 @@ def test_no_query_of_the_catalogue_reads_a_whole_table(warehouse: None) -> None:
     read: dict[str, set[str]] = {}
     asked = 0
     with db.reading() as tx:
-        for query in (*q.catalogue, *q.discovery):
+        for query in (*q.catalogue, *q.discovery, q.trends.list_products):
             if query.kind not in ("rows", "row", "value") or not set(query.params) <= given.keys():
                 continue
             for wish in wishes if "in_stock" in query.params else wishes[:1]:
