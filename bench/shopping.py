@@ -3,6 +3,7 @@
 Sixteen clients, each on a line that it keeps and without a pause: 80 of 100 requests look around (lists, categories, searches, suggestions,
 products, pages with their pictures, scripts and styles), 15 fill and change carts, 5 ask what an order costs and place it. Every third visit
 is that of somebody signed in. Every refusal and every broken line is a fault; what was acknowledged is looked for in the database afterwards.
+Memory is compared with what it was after the first minute, in which the workers' caches fill.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from lab.shops import PASSWORD, Client, Shop, opened
 
 from app import db
 from app.db import Tx
+from app.private_database import LEAST_POOL, PrivateDatabase
 from app.services import catalogue
 
 PROCESSES = 4  # of the clients
@@ -227,6 +229,19 @@ def signed_in(shop: Shop, count: int) -> list[str]:
     return [client.cookie for client in clients]
 
 
+def fill_the_pool(shop: Shop) -> None:
+    """Have MariaDB use all of the memory that it was given for pages, as it does in a shop that has been open for long: to get there is no growth."""
+    connection = db.connect(PrivateDatabase(shop.var).address(owner=True), statement_timeout=60)
+    cursor = connection.cursor()
+    cursor.execute("CREATE TABLE warm_up (id INT AUTO_INCREMENT PRIMARY KEY, half_a_page VARBINARY(7500) NOT NULL)")
+    cursor.execute("INSERT INTO warm_up (half_a_page) VALUES (REPEAT('x', 7500))")
+    for _ in range(math.ceil(math.log2(LEAST_POOL / 7500))):
+        cursor.execute("INSERT INTO warm_up (half_a_page) SELECT half_a_page FROM warm_up")
+        connection.commit()
+    cursor.execute("DROP TABLE warm_up")
+    connection.close()
+
+
 # ---------------------------------------------------------------- what it holds meanwhile
 
 
@@ -269,6 +284,7 @@ class Watched:
 
 def shop_for(shop: Shop, seconds: float) -> tuple[Told, Watched, dict[str, float]]:
     """Everybody shops for so long; gives what they met, what the shop held, and the seconds of a processor that each part of it took."""
+    fill_the_pool(shop)
     goods, accounts = goods_of(shop), signed_in(shop, CLIENTS)
     began = time.monotonic()
     watched = Watched(shop, began)
@@ -311,6 +327,7 @@ def main() -> int:
         Finding("orders lost or doubled", verdict.lost + verdict.doubled, f"of {verdict.acknowledged:,}", goal=0, at_most=True),
         Finding("invariants broken", int(bool(verdict.invariant)), verdict.invariant, goal=0, at_most=True),
         Finding("memory grown since the first minute", grown["all"], "%", goal=GROWTH, at_most=True),
+        Finding("p50 of all", percentile(everything, 50), "ms"),
         Finding("p99 of all", percentile(everything, 99), "ms", goal=SLOW_MS, at_most=True),
         *(Finding(f"p99, {kind} ({len(times):,})", percentile(times, 99), "ms", goal=SLOW_MS, at_most=True) for kind, times in sorted(told.times.items())),
     ]
@@ -325,7 +342,7 @@ def main() -> int:
         "shopping",
         findings,
         seconds=seconds,
-        loaded_by=f"{PROCESSES} processes of {CLIENTS // PROCESSES} Python threads, {share:.0%} of the processor time",
+        load_by=f"{PROCESSES} processes of {CLIENTS // PROCESSES} Python threads, {share:.0%} of the processor time",
         processor_s=processor_s,
         memory_mb=held,
         slowest=sorted(told.slowest, reverse=True)[:200],

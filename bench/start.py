@@ -201,7 +201,7 @@ def main() -> int:
         print(f"\n{title}")
         for name, value in parts.items():
             print(f"  {name:48}{value:8.2f} {unit}")
-    return conclude("start", findings, seconds=rounds.seconds, memory_mb=rounds.memory, steps=steps)
+    return conclude("start", findings, load_by="one client", seconds=rounds.seconds, memory_mb=rounds.memory, steps=steps)
 
 
 if __name__ == "__main__":

@@ -180,15 +180,15 @@ def show(findings: list[Finding]) -> None:
     print("\n".join(f"  floor of {one.what}: {one.floor_is}" for one in findings if one.floor_is))
 
 
-def conclude(bench: str, findings: list[Finding], **more: Any) -> int:
+def conclude(bench: str, findings: list[Finding], *, load_by: str = LOADER, **more: Any) -> int:
     """Show what a bench found, write it to var/bench/<bench>.json with whatever `more` there is to say, and give the exit code."""
     show(findings)
     FOUND.mkdir(parents=True, exist_ok=True)
-    machine = {"cores": os.cpu_count(), "system": platform.platform(terse=True), "python": platform.python_version(), "load_by": LOADER}
+    machine = {"cores": os.cpu_count(), "system": platform.platform(terse=True), "python": platform.python_version(), "load_by": load_by}
     listed = [asdict(one) | {"compared": one.compared, "held": one.held} for one in findings]
     content = {"bench": bench, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": machine, "findings": listed, **more}
     path = FOUND / f"{bench}.json"
     path.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
     missed = [one.what for one in findings if not one.held]
-    print(f"Load by {LOADER}. " + (f"Missed: {', '.join(missed)}." if missed else "Every goal is held."), f"All figures: {path}")
+    print(f"Load by {load_by}. " + (f"Missed: {', '.join(missed)}." if missed else "Every goal is held."), f"All figures: {path}")
     return 1 if missed else 0
