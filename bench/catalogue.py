@@ -92,19 +92,24 @@ def details(products: int, count: int) -> list[str]:
 # ---------------------------------------------------------------- beside the floors
 
 
+def short(size: int) -> str:
+    """As a column is headed: 1k, 100k, 1M."""
+    return f"{size // MILLION}M" if size >= MILLION else f"{size // 1000}k"
+
+
 def beside_floors(shop: Shop, size: int) -> list[Finding]:
     client, where = Client(shop.port), PrivateDatabase(shop.var).address()
     lists, products = pages(client, ROUNDS * AT_ONCE), details(size, AT_ONCE)
     found = [
-        _warm(shop, f"list of 24, warm, {size:,} products", "/api/v1/products"),
-        _warm(shop, f"product, warm, {size:,} products", products[0]),
+        _warm(shop, f"list of 24, warm, {short(size)}", "/api/v1/products"),
+        _warm(shop, f"product, warm, {short(size)}", products[0]),
     ]
     with served(lambda: one_statement(where)) as port:
         # As many rows from somewhere in the table; to the shop a product is another one by what follows its address.
         rows = [f"/products?after={random.randrange(max(1, size - 50))}&limit={re.sub('.*limit=|&.*', '', path)}" for path in lists]
         things = [f"{path}?{number}" for number in range(ROUNDS * AT_ONCE // len(products) + 1) for path in products]
-        found.append(_cold(shop, port, f"list of 24, cold, {size:,} products", lists, rows))
-        found.append(_cold(shop, port, f"product, cold, {size:,} products", things, [path.removeprefix("/api/v1") for path in things]))
+        found.append(_cold(shop, port, f"list of 24, cold, {short(size)}", lists, rows))
+        found.append(_cold(shop, port, f"product, cold, {short(size)}", things, [path.removeprefix("/api/v1") for path in things]))
     return found
 
 
@@ -203,11 +208,11 @@ def show(rows: list[dict[str, Any]], sizes: list[int]) -> None:
 def judged(rows: list[dict[str, Any]], sizes: list[int]) -> Iterator[Finding]:
     first, last = str(sizes[0]), str(sizes[-1])
     for row in rows:
-        what = f"{row['what']}, {row['state']}, {sizes[-1]:,} products"
         if row["state"] == "cold":
+            what = f"{row['what']} among {short(sizes[-1])}, cold"
             yield Finding(what, row[last]["p50"], "ms", row[first]["p50"], f"the same among {sizes[0]:,}", RATIO, at_most=True)
         else:
-            yield Finding(f"{what}, 16 clients, p99", row[last]["p99_16"], "ms", goal=P99, at_most=True)
+            yield Finding(f"{row['what']} among {short(sizes[-1])}, 16 clients, p99", row[last]["p99_16"], "ms", goal=P99, at_most=True)
 
 
 # ---------------------------------------------------------------- statements
@@ -260,10 +265,10 @@ def main() -> int:
             statements = explained(folder / str(largest), largest)
         show(rows, sizes)
         findings += judged(rows, sizes)
-        findings += [Finding(f"memory of all processes, {size:,} products", used, "MB") for size, used in memory.items()]
+        findings += [Finding(f"memory of all processes, {short(size)}", used, "MB") for size, used in memory.items()]
         seconds = folder / str(largest) / INDEXED
         if seconds.exists():
-            findings.append(Finding(f"index of {largest:,} products", float(seconds.read_text()), "s", goal=INDEX * largest / MILLION, at_most=True))
+            findings.append(Finding(f"index of {short(largest)}", float(seconds.read_text()), "s", goal=INDEX * largest / MILLION, at_most=True))
     finally:
         if not options.folder:
             shutil.rmtree(folder, ignore_errors=True)

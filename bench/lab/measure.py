@@ -177,7 +177,8 @@ def show(findings: list[Finding]) -> None:
         floor, ratio = (number(one.floor), f"{one.compared:.2f}") if one.floor else ("", "")
         goal = "" if one.goal is None else f"{'≤' if one.at_most else '≥'} {one.goal:g}"
         print(f"{one.what:46}{f'{number(one.value)} {one.unit}':>14}{floor:>12}{ratio:>8}{goal:>9}  {'' if one.held else 'missed'}".rstrip())
-    print("\n".join(f"  floor of {one.what}: {one.floor_is}" for one in findings if one.floor_is))
+    for floor in dict.fromkeys(one.floor_is for one in findings if one.floor_is):
+        print(f"  floor of {'; '.join(one.what for one in findings if one.floor_is == floor)}: {floor}")
 
 
 def conclude(bench: str, findings: list[Finding], *, load_by: str = LOADER, **more: Any) -> int:
