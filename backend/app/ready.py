@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from werkzeug.http import parse_etags
 
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 
 PATH = re.compile(r"/api/v1/(products(/[a-z0-9-]+)?|categories|search/suggestions)")
 LIST, PRODUCT = "/api/v1/products", "/api/v1/products/<slug>"
-# What says the same without Flask, as long as no words are typed.
+SUGGESTIONS = "/api/v1/search/suggestions"
+# What says the same without Flask.
 VIEWS = {LIST: "catalogue.list_products", PRODUCT: "catalogue.get_product", "/api/v1/categories": "catalogue.list_categories"}
+VIEWS |= {SUGGESTIONS: "discovery.list_suggestions"}
+NOTHING = b'{"items":[]'  # how a list begins that found nothing
 TYPED = re.compile(r"(^|[&;])(q|%71)=", re.IGNORECASE)
 LONGEST_LIFE = 30.0  # seconds after which an answer is made anew, whatever the version says
 MOST_BYTES = 16_000_000  # of answers in one worker
@@ -70,15 +74,18 @@ class ReadyMade:
             return self._app(environ, start_response)
         version = catalogue.known_version()
         if answer and answer.version == version and began - answer.made_at < LONGEST_LIFE:
-            if answer.search:
-                trends.note_search(self._folder, answer.search, self._client(environ), environ.get("HTTP_USER_AGENT", ""))
-            return _given(answer, environ, start_response, began)
+            return self._counted(answer, environ, start_response, began)
         answer = self._told(key, version) if version and not environ.get("CONTENT_LENGTH") else None
         if answer:
-            return _given(answer, environ, start_response, began)
+            return self._counted(answer, environ, start_response, began)
         if version is None or "HTTP_IF_NONE_MATCH" in environ:
             return self._app(environ, start_response)
         return self._made(key, version, environ, start_response)
+
+    def _counted(self, answer: Answer, environ: WSGIEnvironment, start_response: StartResponse, began: float) -> list[bytes]:
+        if answer.search:
+            trends.note_search(self._folder, answer.search, self._client(environ), environ.get("HTTP_USER_AGENT", ""))
+        return _given(answer, environ, start_response, began)
 
     def _told(self, key: tuple[str, str], version: Any) -> Answer | None:
         """The same made by the view alone, for which Flask around it would take longer than itself, with the headers that Flask gave another one.
@@ -87,7 +94,11 @@ class ReadyMade:
         """
         path, query = key
         route, last = _route(path), path.rpartition("/")[2]
-        if route not in self._headers or TYPED.search(query) or not query.isascii() or last.isdigit():
+        if route not in self._headers or not query.isascii() or last.isdigit():
+            return None
+        given = dict(parse_qsl(query)) if TYPED.search(query) else {}
+        term = trends.term_of(given.get("q", ""))
+        if given and (term is None or "after" in given):
             return None
         content: bytes | None = None
         with contextlib.suppress(Exception):
@@ -97,7 +108,8 @@ class ReadyMade:
         etag = etag_of(content)
         own = {"ETag": f'"{etag}"', "Content-Length": str(len(content))}
         headers = [(name, own.get(name, value)) for name, value in self._headers[route]]
-        answer = Answer(version, time.perf_counter(), route, "", etag, headers, _bare(headers), content)
+        search = term or "" if route == LIST and not content.startswith(NOTHING) else ""
+        answer = Answer(version, time.perf_counter(), route, search, etag, headers, _bare(headers), content)
         self._keep(key, answer)
         return answer
 

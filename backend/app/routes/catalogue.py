@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from flask import Blueprint, Response, current_app, redirect, request
+from flask import Blueprint, Response, current_app, has_request_context, redirect, request
 from pydantic import Field
 
 from ..http import Params, anyone, moved_to
@@ -40,7 +40,7 @@ def get_shop() -> Shop:
 def list_products(params: ProductParams) -> ProductList:
     """A page of the catalogue, filtered, sorted and counted."""
     found = catalogue.list_products(Wish(**params.model_dump()), catalogue.currency())
-    if params.q and found["total"] and not params.after:
+    if params.q and found["total"] and not params.after and has_request_context():
         folder = current_app.config["SHOP"].var / "search"
         request.environ[trends.TERM] = trends.note_search(folder, params.q, request.remote_addr or "", request.user_agent.string)
     return found

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from flask import Blueprint, request
+from flask import Blueprint, has_request_context, request
 from pydantic import Field
 
 from ..http import Params, anyone
@@ -18,7 +18,8 @@ class SuggestionParams(Params):
 @anyone(shared=True, problems=(422,))
 def list_suggestions(params: SuggestionParams) -> Suggestions:
     """What somebody who has typed so far may mean: searches, categories and products."""
-    request.environ[trends.TERM] = trends.term_of(params.q)
+    if has_request_context():
+        request.environ[trends.TERM] = trends.term_of(params.q)
     return trends.suggest(params.q, catalogue.currency())
 
 
