@@ -7,7 +7,6 @@ import functools
 import hashlib
 import inspect
 import logging
-import random
 import secrets
 import time
 import typing
@@ -501,13 +500,8 @@ def _refused(error: errors.ShopError) -> Response:
 def request_id() -> str:
     """Names this request in its answer, its errors and the log."""
     if "request_id" not in g:
-        g.request_id = new_request_id()
+        g.request_id = logs.new_request_id()
     return typing.cast(str, g.request_id)
-
-
-def new_request_id() -> str:
-    """No secret, so the system is not asked for its randomness: while one thread asks, another one is let in, and both wait."""
-    return f"{random.getrandbits(64):016x}"
 
 
 def origins_of(chosen: Settings) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import sys
 import threading
 import time
@@ -143,6 +144,11 @@ class Requests:
 
 
 _requests: Requests | None = None
+
+
+def new_request_id() -> str:
+    """No secret, so the system is not asked for its randomness: while one thread asks, another one is let in, and both wait."""
+    return f"{random.getrandbits(64):016x}"
 
 
 def note_request(name: str, method: str, path: str, status: int, seconds: float) -> None:

@@ -17,7 +17,8 @@ from urllib.parse import parse_qsl
 from werkzeug.http import parse_etags
 
 from .callers import trust_proxies
-from .http import etag_of, new_request_id, note_request
+from .http import etag_of, note_request
+from .logs import new_request_id
 from .services import catalogue, trends
 
 if TYPE_CHECKING:
