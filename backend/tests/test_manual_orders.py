@@ -116,7 +116,7 @@ def test_customers_and_strangers_may_not(client: ShopClient, alice: User, mug: T
 
 
 def test_customers_are_found_with_their_addresses_and_goods_by_sku_or_words(
-    desk: ShopClient, client: ShopClient, alice: User, bob: User, mug: Thing, statements: Callable[[], int]
+    desk: ShopClient, client: ShopClient, alice: User, bob: User, mug: Thing, statements: Callable[[], int], between_looks: None
 ) -> None:
     client.as_(alice).patch("/api/v1/me", json={"first_name": "Alice", "last_name": "Liddell"})
     for label in ("Home", "Work"):
@@ -132,6 +132,7 @@ def test_customers_are_found_with_their_addresses_and_goods_by_sku_or_words(
 
     kinds: list[dict[str, Any]] = [{"options": ("Small", "", ""), "sku": "TR-S"}, {"options": ("Large", "", ""), "sku": "TR-L", "price_minor": 2500}]
     factories.product("Oak tray", variants=kinds, option_names=("Size", "", ""))
+    desk.get("/api/v1/categories")
     before = statements()
     goods = desk.get(f"{ORDERS}/goods?q=oak%20tray").json["items"]
     assert [(one["title"], one["options"], one["sku"], one["price_minor"]) for one in goods] == [

@@ -271,13 +271,14 @@ def test_who_unsubscribes_gets_not_even_what_waits_and_what_failed_is_counted_un
 
 
 def test_each_reader_is_shown_what_they_may_like_at_the_cost_of_one(
-    desk: ShopClient, client: ShopClient, alice: User, app_settings: Settings, statements: Callable[[], int]
+    desk: ShopClient, client: ShopClient, alice: User, app_settings: Settings, statements: Callable[[], int], between_looks: None
 ) -> None:
     things = [factories.product(f"Thing {n}", price_minor=1000 + n) for n in range(9)]
     client.as_(alice).patch("/api/v1/me", json={"newsletter": True})
     for thing in things[:5]:
         change("INSERT INTO recommendations (user_id, product_id, score) VALUES (%s, %s, %s)", alice.id, thing.id, 1 / (1 + thing.id))
     client.put(f"/api/v1/wishlist/{things[0].id}")
+    client.get("/api/v1/categories")
     costs = []
     for more in (0, 20):
         readers(*(f"reader{n}" for n in range(more)))
