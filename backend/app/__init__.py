@@ -6,7 +6,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.routing import Rule
 
@@ -64,7 +64,11 @@ class OneWay(Rule):
     """A way to a route, and not back: nobody asks for a route's address, and to prepare for that takes most of putting the app together."""
 
     def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        return lambda *_: ("", "")
+        return _no_way_back
+
+
+def _no_way_back(*_: Any) -> tuple[str, str]:
+    raise RuntimeError("Addresses are written out here: url_for() finds none.")
 
 
 def create_app(settings: Settings, address: Address) -> Flask:

@@ -97,10 +97,11 @@ def deliver_due(settings: Settings) -> int:
     """Send what is due, one mail after the other; gives the number of mails sent. What cannot be sent is tried again later."""
     with db.reading() as tx:
         due = [row["id"] for row in q.mail.list_due(tx, most=BATCH)]
-    sent = 0
+    sent, gone = 0, None
     with _carrier(settings) as carrier:
-        for mail_id in due:
-            if not db.transaction(_lease, mail_id):
+        for mail_id in [*due, None]:
+            taken, gone = db.transaction(_go_on, gone, mail_id), None
+            if not taken or mail_id is None:
                 continue
             try:
                 _send(mail_id, settings, carrier)
@@ -117,18 +118,21 @@ def deliver_due(settings: Settings) -> int:
                 log.exception("mail not made", extra={"mail": mail_id})
                 db.transaction(_put_off, mail_id, _words(error))
                 continue
-            db.transaction(_note_sent, mail_id)
-            counts.add("mail sent")
+            gone = mail_id
             sent += 1
     return sent
 
 
-def _lease(tx: Tx, mail_id: int) -> bool:
-    return bool(q.mail.lease(tx, id=mail_id, seconds=LEASE_SECONDS))
+def _go_on(tx: Tx, gone: int | None, following: int | None) -> bool:
+    """Note that one mail went out and take the next one, together, so that the disk is waited for once a mail; gives whether it was to be had."""
+    if gone is not None:
+        _note_sent(tx, gone)
+    return following is not None and bool(q.mail.lease(tx, id=following, seconds=LEASE_SECONDS))
 
 
 def _note_sent(tx: Tx, mail_id: int) -> None:
     q.mail.note_sent(tx, id=mail_id)
+    tx.after_commit.append(lambda: counts.add("mail sent"))
 
 
 def _words(error: Exception) -> str:
