@@ -8,7 +8,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NotRequired
@@ -176,8 +176,8 @@ def list_products(wish: Wish, currency: str) -> ProductList:
     searching = bool(wish.q.strip())
     sort = "newest" if not searching and wish.sort in ("", "relevance") else wish.sort or "relevance"
     source, position = _read_cursor(wish.after, sort)
-    categories = _frame().categories
-    chosen = next((row["id"] for row in categories if row["slug"] == wish.category), None)
+    frame = _frame()
+    chosen = next((row["id"] for row in frame.categories if row["slug"] == wish.category), None)
     if wish.category and chosen is None:
         raise NotFound("There is no such category.")
     found = None
@@ -187,10 +187,10 @@ def list_products(wish: Wish, currency: str) -> ProductList:
     if found is None and source == "index":
         raise Invalid(after="This list has to be begun anew.")
     with db.reading() as tx:
-        return _from_database(tx, wish, sort, position, categories, chosen, currency) if found is None else _from_index(tx, sort, found, categories, currency)
+        return _from_database(tx, wish, sort, position, frame, chosen, currency) if found is None else _from_index(tx, sort, found, frame, currency)
 
 
-def _from_index(tx: Tx, sort: str, found: Found, categories: list[Row], currency: str) -> ProductList:
+def _from_index(tx: Tx, sort: str, found: Found, frame: Frame, currency: str) -> ProductList:
     counts = found.counts
     return {
         "items": list_by_ids(tx, found.ids),
@@ -199,7 +199,7 @@ def _from_index(tx: Tx, sort: str, found: Found, categories: list[Row], currency
         "approximate": counts.approximate,
         "currency": currency,
         "facets": {
-            "categories": _category_counts(categories, counts.categories),
+            "categories": _category_counts(frame, counts.categories),
             "brands": [{"name": name, "count": count} for name, count in counts.brands],
             "prices": [{"min_minor": low, "max_minor": high, "count": count} for low, high, count in counts.prices],
             "ratings": [{"min": least, "count": count} for least, count in counts.ratings],
@@ -214,12 +214,12 @@ def list_by_ids(tx: Tx, ids: list[int]) -> list[Product]:
     return [rows[one] for one in ids if one in rows]
 
 
-def _from_database(tx: Tx, wish: Wish, sort: str, position: list[Any] | None, categories: list[Row], chosen: int | None, currency: str) -> ProductList:
+def _from_database(tx: Tx, wish: Wish, sort: str, position: list[Any] | None, frame: Frame, chosen: int | None, currency: str) -> ProductList:
     """The same while there is no index, with less: words are looked for at the beginning of titles only, and counted so far and no further."""
     order = sort if sort in SORT_FIELDS else "newest"
     filters = {
         "any_category": chosen is None,
-        "category_ids": [row["id"] for row in categories if chosen in _line(row["id"], categories)],
+        "category_ids": [one for one, line in frame.lines.items() if chosen in line],
         "brand": wish.brand or None,
         "price_min": wish.price_min,
         "price_max": wish.price_max,
@@ -238,7 +238,7 @@ def _from_database(tx: Tx, wish: Wish, sort: str, position: list[Any] | None, ca
         "total": total,
         "approximate": total >= MOST_COUNTED,
         "currency": currency,
-        "facets": {"categories": _category_counts(categories, counts), "brands": [], "prices": [], "ratings": [], "in_stock": 0},
+        "facets": {"categories": _category_counts(frame, counts), "brands": [], "prices": [], "ratings": [], "in_stock": 0},
     }
 
 
@@ -251,21 +251,15 @@ def beginning(text: str) -> str:
     return re.sub(r"([\\%_])", r"\\\1", text.strip()) + "%"
 
 
-def _line(category_id: int | None, categories: Iterable[Row]) -> list[int]:
-    """A category and those above it."""
-    return line_of(category_id, {row["id"]: (row["parent_id"], row["name"]) for row in categories})
+def _category_counts(frame: Frame, own: dict[int, int]) -> list[CategoryCount]:
+    counts = _with_those_below(frame, own)
+    return [{"slug": row["slug"], "name": row["name"], "count": counts[row["id"]]} for row in frame.categories if row["id"] in counts]
 
 
-def _category_counts(categories: list[Row], own: dict[int, int]) -> list[CategoryCount]:
-    counts = _with_those_below(categories, own)
-    return [{"slug": row["slug"], "name": row["name"], "count": counts[row["id"]]} for row in categories if row["id"] in counts]
-
-
-def _with_those_below(categories: list[Row], own: dict[int, int]) -> dict[int, int]:
-    tree = {row["id"]: (row["parent_id"], row["name"]) for row in categories}
+def _with_those_below(frame: Frame, own: dict[int, int]) -> dict[int, int]:
     counts: dict[int, int] = {}
     for category_id, count in own.items():
-        for one in line_of(category_id, tree):
+        for one in frame.lines.get(category_id, ()):
             counts[one] = counts.get(one, 0) + count
     return counts
 
@@ -349,6 +343,7 @@ class Frame:
 
     version: Any
     categories: list[Row]
+    lines: dict[int, list[int]]  # of each category: itself and those above it
     currency: str
 
 
@@ -362,7 +357,9 @@ def _frame() -> Frame:
     if known is not None and kept and kept.version == known:
         return kept
     with db.reading() as tx:
-        _kept = kept = Frame(known, q.catalogue.list_categories(tx), str(settings.shop(tx)["currency"]))
+        rows, money = q.catalogue.list_categories(tx), str(settings.shop(tx)["currency"])
+    tree = {row["id"]: (row["parent_id"], row["name"]) for row in rows}
+    _kept = kept = Frame(known, rows, {one: line_of(one, tree) for one in tree}, money)
     return kept
 
 
@@ -434,11 +431,11 @@ def is_archived(slug: str) -> bool:
 
 
 def list_categories() -> CategoryList:
-    rows, own = _frame().categories, discovery.count_categories()
+    frame, own = _frame(), discovery.count_categories()
     if own is None:
         with db.reading() as tx:
             own = _count_by_category(tx, **NO_FILTERS)
-    counts = _with_those_below(rows, own)
+    counts = _with_those_below(frame, own)
     return {
         "items": [
             {
@@ -450,7 +447,7 @@ def list_categories() -> CategoryList:
                 "product_count": counts.get(row["id"], 0),
                 "image": category_image(row),
             }
-            for row in rows
+            for row in frame.categories
         ]
     }
 
