@@ -15,13 +15,14 @@ import tempfile
 import time
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from lab.goods import bar
 from lab.goods import fill as fill_catalogue
+from lab.measure import Finding, conclude
 from lab.shops import PASSWORD
 from lab.statements import Listener, whole_reads
 
@@ -264,7 +265,27 @@ def settle(connection: Any) -> None:
     cursor.close()
 
 
-def ask_all(var: Path, only: str) -> bool:
+@dataclass(frozen=True)
+class Asked:
+    """A question of a table: its median and worst in milliseconds, and which tables it reads whole."""
+
+    table: str
+    question: str
+    median: float
+    worst: float
+    whole_reads: list[str]
+
+
+def findings(asked: list[Asked]) -> list[Finding]:
+    slowest = {name: max((one.median for one in asked if one.table == name), default=0.0) for name in dict.fromkeys(one.table for one in asked)}
+    read_whole = sum(bool(one.whole_reads) for one in asked)
+    return [
+        *(Finding(f"admin {name}, the slowest question", median, "ms", goal=ALLOWED_MS, at_most=True) for name, median in slowest.items()),
+        Finding("admin questions that read a table whole", read_whole, f"of {len(asked)}", goal=0, at_most=True),
+    ]
+
+
+def ask_all(var: Path, only: str) -> list[Asked]:
     database = private_database.PrivateDatabase(var)
     try:
         database.start()
@@ -276,7 +297,7 @@ def ask_all(var: Path, only: str) -> bool:
             accounts.create_admin(ADMIN, "ada@example.com", PASSWORD)
         client = app.test_client()
         client.post("/api/v1/auth/login", json={"identifier": ADMIN, "password": PASSWORD})
-        listener, rows, held = Listener(owner), int(value("SELECT COUNT(*) FROM orders")), True
+        listener, rows, found = Listener(owner), int(value("SELECT COUNT(*) FROM orders")), list[Asked]()
         print(f"\n{rows:,} of each\n{'':12}{'ms':>8}{'worst':>8}")
         asked = [(name, f"{table.path}?{question}", question) for name, table in tables(rows).items() for question in questions(app, table, rows)]
         asked += [("dashboard", f"/api/v1/admin/dashboard?by={by}", f"by={by}") for by in ("day", "week", "month")]
@@ -284,14 +305,11 @@ def ask_all(var: Path, only: str) -> bool:
             if only not in name:
                 continue
             median, worst, wrong = measure(client, listener, path)
-            wrong += ["too slow"] * (median > ALLOWED_MS)
-            held = held and not wrong
-            print(
-                f"{name:<12}{median:8.1f}{worst:8.1f}  {question.partition('after=')[0]}{'after=…' if 'after=' in question else ''}  {', '.join(wrong)}",
-                flush=True,
-            )
+            shown = question.partition("after=")[0] + ("after=…" if "after=" in question else "")
+            found.append(Asked(name, shown, median, worst, wrong))
+            print(f"{name:<12}{median:8.1f}{worst:8.1f}  {shown}  {', '.join(wrong)}", flush=True)
         owner.close()
-        return held
+        return found
     finally:
         db.close()
         database.stop()
@@ -307,13 +325,11 @@ def main() -> int:
     try:
         if not (folder / "filled").exists():
             make(folder, options.rows)
-        held = ask_all(folder, options.only)
+        asked = ask_all(folder, options.only)
     finally:
         if not options.folder:
             shutil.rmtree(folder, ignore_errors=True)
-    verdict = "Everything was answered within {} ms, and no table was read whole." if held else "Not all of it was answered within {} ms by indexes alone."
-    print("\n" + verdict.format(f"{ALLOWED_MS:.0f}"))
-    return 0 if held else 1
+    return conclude("admin", findings(asked), load_by="one client within the process", questions=[asdict(one) for one in asked])
 
 
 if __name__ == "__main__":

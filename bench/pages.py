@@ -157,7 +157,7 @@ def main() -> int:
                 print("\n".join(f"    {one.removeprefix(url)}" for one in visits[-1]["asked"]))
     for name, bars in (("bars, shop", SHOP), ("bars, admin", ADMIN)):
         print(f"{name:16}" + "".join(f"{cell(one, most, most):>13}" for one, most in asdict(bars).items()))
-    return conclude("pages", findings(rows), pages=rows)
+    return conclude("pages", findings(rows), load_by="one browser", pages=rows)
 
 
 def findings(rows: list[dict[str, Any]]) -> list[Finding]:
