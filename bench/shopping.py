@@ -322,13 +322,13 @@ def main() -> int:
     held = watched.growth(warm_up)
     grown = {name: 100 * (late / early - 1) for name, (early, late) in held.items()}
     findings = [
-        Finding("requests", len(everything) / seconds, "/s"),
-        Finding("faults", len(told.faults), "", goal=0, at_most=True),
-        Finding("orders lost or doubled", verdict.lost + verdict.doubled, f"of {verdict.acknowledged:,}", goal=0, at_most=True),
-        Finding("invariants broken", int(bool(verdict.invariant)), verdict.invariant, goal=0, at_most=True),
-        Finding("memory grown since the first minute", grown["all"], "%", goal=GROWTH, at_most=True),
-        Finding("p50 of all", percentile(everything, 50), "ms"),
-        Finding("p99 of all", percentile(everything, 99), "ms", goal=SLOW_MS, at_most=True),
+        Finding("shopping, requests", len(everything) / seconds, "/s"),
+        Finding("shopping, faults", len(told.faults), "", goal=0, at_most=True),
+        Finding("shopping, orders lost or doubled", verdict.lost + verdict.doubled, f"of {verdict.acknowledged:,}", goal=0, at_most=True),
+        Finding("shopping, invariants broken", int(bool(verdict.invariant)), verdict.invariant, goal=0, at_most=True),
+        Finding("shopping, memory grown after a minute", grown["all"], "%", goal=GROWTH, at_most=True),
+        Finding("shopping, p50 of all requests", percentile(everything, 50), "ms"),
+        Finding("shopping, p99 of all requests", percentile(everything, 99), "ms", goal=SLOW_MS, at_most=True),
         *(Finding(f"p99, {kind} ({len(times):,})", percentile(times, 99), "ms") for kind, times in sorted(told.times.items()) if len(times) >= 100),
     ]
     print(f"\n{'':14}{'MB early':>10}{'MB late':>10}{'grown %':>10}{'processor ms per request':>27}")
