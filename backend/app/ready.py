@@ -1,6 +1,7 @@
 """Answers that are ready: what the catalogue says to everybody alike is kept as bytes in each worker and given out ahead of Flask.
 
-Only to requests that bring nothing of a person: no cookie, no token, no typed words that may name somebody. A search is counted each time.
+Only what is the same for everybody, and no search for words that may name somebody. A cookie is neither read here nor does it change such an
+answer, and no answer that Flask made to a request with one is kept. A search is counted each time.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class ReadyMade:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         began = time.perf_counter()
-        if environ["REQUEST_METHOD"] != "GET" or "HTTP_COOKIE" in environ or "HTTP_AUTHORIZATION" in environ or "HTTP_ORIGIN" in environ:
+        if environ["REQUEST_METHOD"] != "GET" or "HTTP_AUTHORIZATION" in environ or "HTTP_ORIGIN" in environ:
             return self._app(environ, start_response)
         key = (environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
         answer = self._answers.get(key)
@@ -79,7 +80,7 @@ class ReadyMade:
         answer = self._told(key, version) if version and not environ.get("CONTENT_LENGTH") else None
         if answer:
             return self._counted(answer, environ, start_response, began)
-        if version is None or "HTTP_IF_NONE_MATCH" in environ:
+        if version is None or "HTTP_IF_NONE_MATCH" in environ or "HTTP_COOKIE" in environ:
             return self._app(environ, start_response)
         return self._made(key, version, environ, start_response)
 

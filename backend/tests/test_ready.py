@@ -130,7 +130,6 @@ def test_what_is_a_persons_is_never_kept_nor_given(workers: list[Client], mug: T
     monkeypatch.setattr(catalogue, "LOOK_EVERY", 60.0)
     asked(workers[0], LIST)
     for path, headers in (
-        (LIST, {"Cookie": "session=one"}),
         (LIST, {"Authorization": "Bearer one"}),
         (LIST, {"Origin": "https://other.example"}),
         (f"{LIST}?q=someone@example.com", {}),
@@ -143,6 +142,26 @@ def test_what_is_a_persons_is_never_kept_nor_given(workers: list[Client], mug: T
         before = statements()
         asked(workers[0], path, **headers)
         assert statements() > before or headers.get("Authorization") or path == "/api/v1/auth/session", path
+
+
+def test_who_has_a_cookie_is_given_the_same_and_leaves_nothing(
+    workers: list[Client], mug: Thing, statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "LOOK_EVERY", 60.0)
+    # The first answers of a worker come from Flask, which reads the cookie: they are not kept.
+    for _ in range(2):
+        before = statements()
+        assert asked(workers[0], LIST, Cookie="session=one").status_code == 200
+        assert statements() > before
+    ready = asked(workers[0], LIST)
+    assert asked(workers[0], LIST).data == ready.data
+    before, answer = statements(), asked(workers[0], LIST, Cookie="session=one")
+    assert (answer.data, "Set-Cookie" in answer.headers, statements()) == (ready.data, False, before)
+    # A page that nobody asked for yet is made without the cookie, and kept.
+    assert asked(workers[0], f"{LIST}?limit=7", Cookie="session=one").status_code == 200
+    before = statements()
+    assert asked(workers[0], f"{LIST}?limit=7", Cookie="session=two").status_code == 200
+    assert statements() == before
 
 
 def test_a_search_is_counted_each_time_for_whoever_it_is(
