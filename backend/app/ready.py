@@ -6,7 +6,7 @@ answer, and no answer that Flask made to a request with one is kept. A search is
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import re
 import threading
 import time
@@ -18,12 +18,16 @@ from urllib.parse import parse_qsl
 from werkzeug.http import parse_etags
 
 from .callers import trust_proxies
+from .db import DRIVER_ERRORS
+from .errors import ShopError
 from .http import etag_of, note_request
 from .logs import new_request_id
 from .services import catalogue, trends
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger("shop.ready")
 
 PATH = re.compile(r"/api/v1/(products(/[a-z0-9-]+)?|categories|search/suggestions)")
 LIST, PRODUCT = "/api/v1/products", "/api/v1/products/<slug>"
@@ -92,7 +96,7 @@ class ReadyMade:
     def _told(self, key: tuple[str, str], version: Any) -> Answer | None:
         """The same made by the view alone, for which Flask around it would take longer than itself, with the headers that Flask gave another one.
 
-        What is no plain success is left to Flask: it meets it again, and tells it as it tells everything.
+        Refusals and faults are left to Flask, which meets them again and tells them as it tells everything.
         """
         path, query = key
         route, last = _route(path), path.rpartition("/")[2]
@@ -102,9 +106,13 @@ class ReadyMade:
         term = trends.term_of(given.get("q", ""))
         if given and (term is None or "after" in given):
             return None
-        content: bytes | None = None
-        with contextlib.suppress(Exception):
+        try:
             content = self._views[route](query, slug=last) if route == PRODUCT else self._views[route](query)
+        except (ShopError, *DRIVER_ERRORS):
+            return None
+        except Exception:
+            log.exception("an answer could not be made without Flask")
+            return None
         if content is None:
             return None
         etag = etag_of(content)

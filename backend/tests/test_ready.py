@@ -144,6 +144,19 @@ def test_what_is_a_persons_is_never_kept_nor_given(workers: list[Client], mug: T
         assert statements() > before or headers.get("Authorization") or path == "/api/v1/auth/session", path
 
 
+def test_what_fails_without_flask_is_told_and_answered_by_flask(shop: Flask, mug: Thing, caplog: pytest.LogCaptureFixture) -> None:
+    def fails(query: str) -> bytes:
+        raise RuntimeError("a fault of ours")
+
+    ready_made = ReadyMade(shop)
+    client = Client(ready_made, use_cookies=False)
+    asked(client, LIST)
+    ready_made._views[LIST] = fails
+    answer = asked(client, f"{LIST}?limit=7")
+    assert (answer.status_code, answer.json["items"][0]["title"]) == (200, mug.title)
+    assert "a fault of ours" in caplog.text
+
+
 def test_who_has_a_cookie_is_given_the_same_and_leaves_nothing(
     workers: list[Client], mug: Thing, statements: Statements, monkeypatch: pytest.MonkeyPatch
 ) -> None:
