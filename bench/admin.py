@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lab.goods import bar
+from lab.goods import bar, filling
 from lab.goods import fill as fill_catalogue
 from lab.measure import Finding, conclude
 from lab.shops import PASSWORD
@@ -127,26 +127,13 @@ def fill(connection: Any, rows: int) -> None:
 
 
 def make(var: Path, rows: int) -> None:
-    # Nobody minds if these rows are lost when the power goes, so the disk is not waited for.
-    quick = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=2G", "--innodb-log-file-size=512M"]
-    database = private_database.PrivateDatabase(var)
-    private_database.OPTIONS += quick
-    try:
-        database.start()
-        migrations.migrate(database.address(owner=True))
-        connection = db.connect(database.address(owner=True), statement_timeout=600)
+    with filling(var) as connection:
         fill_catalogue(connection, GOODS)
         fill(connection, rows)
-        connection.close()
-        db.open(database.address(), size=2)
         began = time.monotonic()
         dashboard.reckon()
         print(f"the sums of each day: {time.monotonic() - began:.0f} s", flush=True)
         (var / "filled").touch()
-    finally:
-        db.close()
-        database.stop()
-        del private_database.OPTIONS[-len(quick) :]
 
 
 # ---------------------------------------------------------------- the questions

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -103,29 +104,38 @@ def fill(connection: Any, products: int, tell: Callable[[int], None] = lambda do
     cursor.close()
 
 
-def make(var: Path, products: int) -> float:
-    """Fill the database of a shop and make its index; gives the seconds that the index took, which are kept beside it."""
-    # Nobody minds if these goods are lost when the power goes, so the disk is not waited for.
-    quick = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M"]
+@contextmanager
+def filling(var: Path) -> Iterator[Any]:
+    """The database of a new shop with its tables, open for services, too; gives a connection of its owner's.
+
+    Nobody minds if what is made up is lost when the power goes, so the disk is not waited for.
+    """
+    quick = ["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=2G", "--innodb-log-file-size=512M"]
     database = private_database.PrivateDatabase(var)
     private_database.OPTIONS += quick
     try:
         database.start()
         migrations.migrate(database.address(owner=True))
         connection = db.connect(database.address(owner=True), statement_timeout=600)
-        fill(connection, products, lambda done: bar("goods", done, products))
-        connection.close()
         db.open(database.address(), size=2)
+        yield connection
+        connection.close()
+    finally:
+        db.close()
+        database.stop()
+        del private_database.OPTIONS[-len(quick) :]
+
+
+def make(var: Path, products: int) -> float:
+    """Fill the database of a shop and make its index; gives the seconds that the index took, which are kept beside it."""
+    with filling(var) as connection:
+        fill(connection, products, lambda done: bar("goods", done, products))
         began = time.monotonic()
         search_index.rebuild(var / "search", lambda line: print(f"\r{line:<78}", end="", flush=True))
         print(flush=True)
         took = time.monotonic() - began
         (var / INDEXED).write_text(f"{took:.1f}")
         return took
-    finally:
-        db.close()
-        database.stop()
-        del private_database.OPTIONS[-len(quick) :]
 
 
 def bar(what: str, done: int, total: int) -> None:
