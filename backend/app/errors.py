@@ -47,6 +47,12 @@ class MethodNotAllowed(ShopError):
     status, code, title = 405, "method_not_allowed", "That cannot be done here"
 
 
+class RequestTimeout(ShopError):
+    """The request did not arrive in time."""
+
+    status, code, title = 408, "request_timeout", "The request took too long"
+
+
 class Conflict(ShopError):
     status, code, title = 409, "conflict", "That is no longer possible"
 
@@ -62,8 +68,18 @@ class OutOfStock(Conflict):
         super().__init__(f"{first['title']} is {left}." if not first["stock"] else f"{first['title']}: {left}.", lines=lines)
 
 
+class LengthRequired(ShopError):
+    status, code, title = 411, "length_required", "The length of the body is missing"
+
+
 class TooLarge(ShopError):
     status, code, title = 413, "too_large", "Too large"
+
+    @classmethod
+    def above(cls, max_bytes: int) -> TooLarge:
+        """Return the error for a body or a file of more than `max_bytes`."""
+        mega, kilo = max_bytes // 1024**2, max_bytes // 1024
+        return cls(f"At most {mega} MB." if mega else f"At most {kilo} KB.")
 
 
 class UnsupportedMedia(ShopError):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from flask import Response
-
-PIECE = 256 * 1024
+from flask import Response, request
+from werkzeug.wsgi import wrap_file
 
 
 class CsvFile(Response):
@@ -19,17 +18,12 @@ class CsvFile(Response):
 
 
 class ZipFile(Response):
-    """An answer that is a large file, sent as it is read."""
+    """A large file, sent by the server as it is read."""
 
     def __init__(self, path: Path, *, file_name: str) -> None:
         headers = {"Content-Disposition": f'attachment; filename="{file_name}"', "Content-Length": str(path.stat().st_size)}
-        super().__init__(_pieces(path), mimetype="application/zip", headers=headers)
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            yield piece
+        content = wrap_file(request.environ, path.open("rb"))
+        super().__init__(content, mimetype="application/zip", headers=headers, direct_passthrough=True)
 
 
 class PdfFile(Response):

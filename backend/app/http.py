@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import inspect
@@ -14,19 +13,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import orjson
 from flask import Flask, Request, Response, current_app, g, redirect, request, session
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
 from pydantic import BaseModel
-from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from . import counts, errors, logs
 from .callers import asked_on_this_machine, trust_proxies
 from .config import Settings
-from .fields import Body, CountryCode, Day, Email, Line, M, Moment, Params, Prose, Secret, Username, Words, WordsLine, validated
+from .fields import Body, CountryCode, Day, Email, Line, Moment, Params, Prose, Secret, Username, Words, WordsLine
 from .files import FILES, CsvFile, MailPage, PdfFile, PictureFile, ZipFile
+from .request_parsing import read_body, read_params
 from .services import events, limits, sessions, settings, tokens
 from .services.sessions import Account, Visitor
 
@@ -36,68 +36,16 @@ __all__ += ["FILES", "CsvFile", "MailPage", "PdfFile", "PictureFile", "ZipFile"]
 
 log = logging.getLogger("shop.http")
 
-MAX_BODY = Body.most_bytes
-MAX_DEPTH = 16
-B = typing.TypeVar("B", bound=Body)
+MAX_REQUEST_BYTES = 6 * 1024 * 1024  # unless the endpoint declares another limit
+# Keys in the WSGI environment: an error to respond with, and whether only to check the access.
+ERROR = "shop.error"
+AUTHORIZE_ONLY = "shop.authorize_only"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
-
-# ---------------------------------------------------------------- typed bodies
-
-
-def _depth(value: Any, level: int = 0) -> int:
-    if level > MAX_DEPTH or not isinstance(value, dict | list):
-        return level
-    children = value.values() if isinstance(value, dict) else value
-    return max((_depth(child, level + 1) for child in children), default=level)
-
-
-def _read_body(model: type[B]) -> B:
-    if request.mimetype != "application/json":
-        raise errors.UnsupportedMedia("Send the body as application/json.")
-    raw = request.get_data(cache=False)
-    if len(raw) > model.most_bytes:
-        raise errors.TooLarge(f"At most {model.most_bytes} bytes.")
-    try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise errors.BadRequest("The body is not valid JSON.") from None
-    if not isinstance(value, dict):
-        raise errors.BadRequest("The body must be a JSON object.")
-    if _depth(value) > MAX_DEPTH:
-        raise errors.BadRequest("The body is nested too deeply.")
-    return validated(model, value)
-
-
-def uploaded(field: str, *, most: int) -> bytes:
-    """A file of at most `most` bytes, sent as the body itself or as one file of a form."""
-    if request.content_length and request.content_length > most + MAX_BODY:
-        raise errors.TooLarge(f"At most {most // 1024 // 1024} MB.")
-    if request.mimetype == "multipart/form-data":
-        files = list(request.files.values())
-        if len(files) != 1:
-            raise errors.Invalid(fields={field: ["Send one file."]})
-        return bytes(files[0].read())
-    if request.mimetype == "application/json":
-        raise errors.UnsupportedMedia("Send the file itself, or a form with it.")
-    return bytes(request.get_data(cache=False))
-
-
-def _read_params(model: type[M], query: str) -> M:
-    # As Request.args is read.
-    pairs = parse_qsl(query, keep_blank_values=True, errors="werkzeug.url_quote")
-    given = dict(pairs)
-    if len(given) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise errors.Invalid(fields={name: ["Given more than once."] for name in given if names.count(name) > 1})
-    if any("\x00" in value for value in given.values()):
-        raise errors.BadRequest("The address contains a NUL character.")
-    return validated(model, given)
-
 
 # ---------------------------------------------------------------- who may call what
 
@@ -114,6 +62,7 @@ class Endpoint:
     key: bool
     step_up: bool
     limit: str
+    max_body_bytes: int
     body: type[Body] | None
     params: type[Params] | None
     answer: Any
@@ -201,13 +150,14 @@ class Declared(typing.TypedDict, total=False):
     key: bool
     step_up: bool
     limit: str
+    max_body_bytes: int
 
 
 class Guard:
     """Declares who may call a route, with `status` of a success, `problems` that its rules may answer beside those of the body, `shared`
     when the answer is the same for everybody and may be kept with an ETag, `moved` when it may be 308 to another address, `key` when an
-    Idempotency-Key is demanded, `step_up` when who is signed in must have proved lately that it is them, and `limit`, the allowance that
-    each call uses.
+    Idempotency-Key is demanded, `step_up` when who is signed in must have proved lately that it is them, `limit`, the allowance that
+    each call uses, and `max_body_bytes`, the longest body that it takes.
 
     The body, the query string and the shape of the answer are read off the view's annotations (`body`, `params`, return).
     """
@@ -230,25 +180,40 @@ class Guard:
         status, shared = declared.get("status", 200), declared.get("shared", False)
         step_up, limit = declared.get("step_up", False), declared.get("limit", "")
         problems = declared.get("problems", ()) + (403,) * step_up + (429,) * bool(limit)
+        max_body_bytes = declared.get("max_body_bytes", body.most_bytes if body else MAX_REQUEST_BYTES)
 
         @functools.wraps(view)
         def run(**path: Any) -> Response:
             _allowed(self.who, step_up)
+            if request.environ.get(AUTHORIZE_ONLY):
+                return Response(status=204)
+            request.max_content_length = max_body_bytes
             if params:
-                path["params"] = _read_params(params, request.query_string.decode())
+                path["params"] = read_params(params, request.query_string.decode())
             if body:
-                path["body"] = _read_body(body)
+                path["body"] = read_body(body)
             count(limit)
             result = view(**path)
             return result if isinstance(result, Response) else answer(result, status, shared=shared)
 
         def told(query: str, **path: Any) -> bytes | None:
             """The answer to a stranger, made without Flask: for views that look at nothing of a request but its address. Nothing for one that is no JSON."""
-            result = view(**path, params=_read_params(params, query)) if params else view(**path)
+            result = view(**path, params=read_params(params, query)) if params else view(**path)
             return None if isinstance(result, Response) else as_json(result)
 
         endpoint = Endpoint(
-            self.who, status, problems, shared, declared.get("moved", False), declared.get("key", False), step_up, limit, body, params, hints.get("return")
+            self.who,
+            status,
+            problems,
+            shared,
+            declared.get("moved", False),
+            declared.get("key", False),
+            step_up,
+            limit,
+            max_body_bytes,
+            body,
+            params,
+            hints.get("return"),
         )
         run.endpoint, run.told = endpoint, told  # type: ignore[attr-defined]
         return run
@@ -440,19 +405,26 @@ def moved_to(address: str, status: typing.Literal[301, 308]) -> Response:
     return response
 
 
+def problem_content(error: errors.ShopError, request_id: str) -> bytes:
+    """Return the body of an error response (RFC 9457)."""
+    return as_json(
+        {
+            "type": "about:blank",
+            "title": error.title,
+            "status": error.status,
+            "detail": error.detail,
+            "code": error.code,
+            "errors": error.errors,
+            "request_id": request_id,
+            **error.extra,
+        }
+    )
+
+
 def problem(error: errors.ShopError) -> Response:
     """The one shape of every refusal (RFC 9457)."""
-    content = {
-        "type": "about:blank",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-        "code": error.code,
-        "errors": error.errors,
-        "request_id": request_id(),
-        **error.extra,
-    }
-    response = Response(as_json(content), error.status, mimetype="application/problem+json")
+    content = problem_content(error, request_id())
+    response = Response(content, error.status, mimetype="application/problem+json")
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if error.status == 401 and g.get("bearer"):
@@ -469,7 +441,7 @@ def _from_werkzeug(error: HTTPException) -> Response:
         # A fault before or after the view, such as a session that cannot be read while the database is away.
         return _refused(original) if isinstance(original, errors.ShopError) else _unexpected(original)
     if isinstance(error, RequestEntityTooLarge):
-        return problem(errors.TooLarge(f"At most {request.max_content_length} bytes."))
+        return problem(errors.TooLarge.above(request.max_content_length or 0))
     if error.code is not None and error.code < 400:
         return typing.cast(Response, error.get_response())
     made = problem(BY_STATUS.get(error.code or 500, errors.BadRequest)())
@@ -533,17 +505,24 @@ def _check_token() -> None:
         raise errors.SignInRequired("This access token is not good, or no longer. Ask for a new one.", code="token_invalid")
 
 
+def fixed_headers(chosen: Settings) -> dict[str, str]:
+    """Return the headers that every response has, unless it brings its own."""
+    headers = {
+        "Content-Security-Policy": CSP,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "strict-origin-when-cross-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+    if chosen.https:
+        headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    return headers
+
+
 def _finish(response: Response) -> Response:
-    if 0 < (request.content_length or 0) <= MAX_BODY:
-        # The line of whoever still sends would be closed, perhaps before this answer was read.
-        with contextlib.suppress(ClientDisconnected):
-            request.get_data(cache=False)
     headers = response.headers
     headers["X-Request-Id"] = request_id()
-    headers.setdefault("Content-Security-Policy", CSP)
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
-    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    for name, value in current_app.config["FIXED_HEADERS"].items():
+        headers.setdefault(name, value)
     headers.setdefault("Cache-Control", "no-store")
     if current_app.config["SHOP"].cors_origins and request.path.startswith("/api/"):
         # Also on answers to those who are not on the list: a cache must not give them to one who is.
@@ -553,8 +532,6 @@ def _finish(response: Response) -> Response:
         secure = current_app.config["SESSION_COOKIE_SECURE"]
         name = current_app.config["DEVICE_COOKIE_NAME"]
         response.set_cookie(name, g.device_cookie, max_age=age, secure=secure, httponly=True, samesite="Lax")
-    if current_app.config["SESSION_COOKIE_SECURE"]:
-        headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     route = request.url_rule.rule if request.url_rule else "none"
     token = (request.view_args or {}).get("token")
     path = request.path.replace(token, "…") if token else request.path  # A token has no place in a log.
@@ -572,7 +549,7 @@ def note_request(name: str, method: str, path: str, route: str, status: int, beg
 def install(app: Flask, chosen: Settings) -> None:
     """Give the app its sessions, checks, error handlers and headers."""
     app.config.update(
-        MAX_CONTENT_LENGTH=6 * 1024 * 1024,
+        MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES,
         PERMANENT_SESSION_LIFETIME=timedelta(days=sessions.COOKIE_DAYS),
         SESSION_REFRESH_EACH_REQUEST=False,
         SESSION_COOKIE_NAME="__Host-session" if chosen.https else "session",
@@ -580,6 +557,7 @@ def install(app: Flask, chosen: Settings) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         DEVICE_COOKIE_NAME="__Host-device" if chosen.https else "device",
+        FIXED_HEADERS=fixed_headers(chosen),
     )
     # What opens the session is the first to look at a request, and notes its address.
     app.session_interface = DatabaseSessions(app, trust_proxies(chosen.trusted_proxies))
@@ -589,6 +567,8 @@ def install(app: Flask, chosen: Settings) -> None:
     def begin() -> None:
         g.started = time.perf_counter()
         events.begin_request(request_id())
+        if ERROR in request.environ:
+            raise request.environ[ERROR]
         if "no_session" in g:
             raise g.no_session
         _check_token()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 from typing import Any
 
 from flask import Flask
@@ -17,7 +18,9 @@ TITLES = {
     401: "Not signed in",
     403: "Not allowed, or a request from another site",
     404: "Absent, or somebody else's",
+    408: "The body arrived too slowly",
     409: "In conflict with the present state",
+    411: "The body has no Content-Length",
     413: "Body too large",
     415: "Body is not JSON",
     422: "A rule about a field is broken",
@@ -26,6 +29,7 @@ TITLES = {
     503: "Busy; see Retry-After",
 }
 BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From POST /api/v1/auth/token; good for 15 minutes."}
+_lock = threading.Lock()
 REF = "#/components/schemas/{model}"
 PROBLEM = {
     "type": "object",
@@ -43,9 +47,17 @@ PROBLEM = {
 }
 
 
-@functools.lru_cache(maxsize=2)
 def describe(app: Flask, name: str) -> dict[str, Any]:
-    """The OpenAPI document of every route under /api/v1. It takes half a second to make and changes with the shop's name alone."""
+    """Return the OpenAPI document of every route under /api/v1 for a shop of this name.
+
+    It takes half a second to make, so that requests that need it at the same time share the work.
+    """
+    with _lock:
+        return _describe(app, name)
+
+
+@functools.lru_cache(maxsize=2)
+def _describe(app: Flask, name: str) -> dict[str, Any]:
     rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/v1")]
     cookie = app.config["SESSION_COOKIE_NAME"]
     schemas: dict[str, Any] = {"Problem": PROBLEM}
@@ -88,7 +100,17 @@ def _path_parameters(rule: Any, path: str) -> list[dict[str, Any]]:
     """Their kinds are the rule's, their names those of the path under which it is described."""
     kinds = re.findall(r"<(?:(\w+):)?\w+>", rule.rule)
     named = zip(re.findall(r"{(\w+)}", path), kinds, strict=True)
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "integer" if kind == "int" else "string"}} for name, kind in named]
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            # A path may be called {slug} for its other methods and still take an id only.
+            "description": "The id, not a slug." if kind == "int" else f"The {name}.",
+            "schema": {"type": "integer", "minimum": 1} if kind == "int" else {"type": "string"},
+        }
+        for name, kind in named
+    ]
 
 
 def _query_parameters(endpoint: Endpoint, schemas: dict[str, Any]) -> list[dict[str, Any]]:
@@ -133,8 +155,10 @@ def _problems(endpoint: Endpoint, method: str) -> dict[str, Any]:
         wanted |= {403}
     if method != "GET":
         wanted |= {403}
+    if method not in ("GET", "HEAD"):
+        wanted |= {400, 408, 411, 413}
     if endpoint.body:
-        wanted |= {400, 413, 415, 422}
+        wanted |= {415, 422}
     if endpoint.params:
         wanted |= {400, 422}
     reference = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}

@@ -88,10 +88,23 @@ class ReadyMade:
             return self._app(environ, start_response)
         return self._made(key, version, environ, start_response)
 
+    def find(self, path: str, query: str) -> Answer | None:
+        """Return a stored response that is young enough. The caller checks its catalog version."""
+        answer = self._answers.get((path, query))
+        if answer and time.perf_counter() - answer.made_at < LONGEST_LIFE:
+            return answer
+        return None
+
+    def count_search(self, answer: Answer, client: WSGIEnvironment, agent: str) -> None:
+        """Count the search that a stored response answered."""
+        trends.note_search(self._folder, answer.search, self._client(client), agent)
+
     def _counted(self, answer: Answer, environ: WSGIEnvironment, start_response: StartResponse, began: float) -> list[bytes]:
         if answer.search:
-            trends.note_search(self._folder, answer.search, self._client(environ), environ.get("HTTP_USER_AGENT", ""))
-        return _given(answer, environ, start_response, began)
+            self.count_search(answer, environ, environ.get("HTTP_USER_AGENT", ""))
+        status, headers, content = render(answer, environ.get("HTTP_IF_NONE_MATCH", ""), environ["PATH_INFO"], began)
+        start_response("304 NOT MODIFIED" if status == 304 else "200 OK", headers)
+        return [content] if content else []
 
     def _told(self, key: tuple[str, str], version: Any) -> Answer | None:
         """The same made by the view alone, for which Flask around it would take longer than itself, with the headers that Flask gave another one.
@@ -169,10 +182,14 @@ def _may_be_kept(path: str, query: str) -> bool:
     return PATH.fullmatch(path) is not None and len(query) <= LONGEST_QUERY
 
 
-def _given(answer: Answer, environ: WSGIEnvironment, start_response: StartResponse, began: float) -> list[bytes]:
+def render(answer: Answer, etags: str, path: str, began: float) -> tuple[int, Headers, bytes]:
+    """Return status, headers and content of a stored response, and log the request.
+
+    `etags` is the request's If-None-Match header, `began` its time.perf_counter().
+    """
     request_id = new_request_id()
-    known = environ.get("HTTP_IF_NONE_MATCH")
-    fresh = known is not None and parse_etags(known).contains_weak(answer.etag)
-    start_response("304 NOT MODIFIED" if fresh else "200 OK", [*(answer.headers_of_304 if fresh else answer.headers), ("X-Request-Id", request_id)])
-    note_request(request_id, "GET", environ["PATH_INFO"], answer.route, 304 if fresh else 200, began)
-    return [] if fresh else [answer.content]
+    is_known = bool(etags) and parse_etags(etags).contains_weak(answer.etag)
+    status = 304 if is_known else 200
+    headers = answer.headers_of_304 if is_known else answer.headers
+    note_request(request_id, "GET", path, answer.route, status, began)
+    return status, [*headers, ("X-Request-Id", request_id)], b"" if is_known else answer.content

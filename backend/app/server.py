@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import pkgutil
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -26,7 +27,7 @@ from typing import Any, cast
 from dotenv import dotenv_values
 from granian import Granian
 from granian._granian import SocketHolder
-from granian.constants import HTTPModes, Interfaces, RuntimeModes
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, TaskImpl
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
@@ -36,7 +37,9 @@ from .lock import Busy, Lock
 from .private_database import DatabaseProblem, PrivateDatabase, address_of, prepare_server
 
 BACKLOG = 1024
+MAX_OPEN_FILES = 65_536  # of a process; MariaDB sizes its tables by this limit
 DEFER_ACCEPT = 5  # seconds
+UNREAD_RESPONSE_TIMEOUT_SECONDS = 30
 DRAIN = 25.0  # seconds that requests in flight may take when a worker is told to go
 START_TIMEOUT = 60.0  # seconds a worker may take until it serves
 SETTLED = 10.0  # a process that lived so many seconds did not fail at its start
@@ -77,6 +80,8 @@ def run(settings: Settings, *, debug: bool = False) -> int:
         raise StartProblem(f"{busy.holder.command} is running already on {settings.var} (process {pid}{at}). To stop it: kill {pid}") from None
     database = None if settings.db_host else PrivateDatabase(settings.var, say)
     counts.forget(settings.var)
+    shutil.rmtree(settings.var / "tmp", ignore_errors=True)
+    _allow_many_connections()
     try:
         listeners = _listen(settings, 1 if debug else _workers(settings))
         prepare(settings, database)
@@ -85,6 +90,18 @@ def run(settings: Settings, *, debug: bool = False) -> int:
         if database:
             database.stop()
         lock.release()
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit on open files, often 1024, as far as an ordinary user may."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def prepare(settings: Settings, database: PrivateDatabase | None) -> None:
@@ -194,6 +211,8 @@ def _bound(family: socket.AddressFamily, where: Any, *, shared: bool = False) ->
     if sys.platform == "linux":
         # A connection comes with its request, so that a worker told to go has none that it accepted and never answered.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
+        # Connections inherit it: a client that reads nothing of its response is disconnected.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_RESPONSE_TIMEOUT_SECONDS * 1000)
     listener.bind(where)
     listener.listen(BACKLOG)
     listener.set_inheritable(True)
@@ -219,11 +238,12 @@ def _become_child(new_code: bool) -> None:
 
 
 def _application(new_code: bool, ready: Connection) -> Any:
-    """A worker's WSGI application."""
+    """Return a worker's RSGI application."""
     _become_child(new_code)
     settings = importlib.import_module("app.server").read_settings()
     address = importlib.import_module("app.private_database").address_of(settings)
-    application = importlib.import_module("app.ready").ReadyMade(importlib.import_module("app").create_app(settings, address))
+    app = importlib.import_module("app").create_app(settings, address)
+    application = importlib.import_module("app.rsgi").RsgiApplication(app, threads=settings.threads)
     ready.send_bytes(b"ready")
     return application
 
@@ -362,8 +382,8 @@ class Supervisor:
         self.reloading = True
 
     def _make_web_worker(self, listener: socket.socket, new_code: bool, announce: Connection) -> BaseProcess:
-        granian = _granian(self.settings, listener)
-        worker = granian._spawn_worker(0, granian._spawn_wsgi_worker, partial(_application, new_code, announce))
+        granian = _granian(listener)
+        worker = granian._spawn_worker(0, granian._spawn_rsgi_worker, partial(_application, new_code, announce))
         return cast(BaseProcess, worker.inner)
 
     def _make_job_worker(self, new_code: bool, announce: Connection) -> BaseProcess:
@@ -446,7 +466,7 @@ class Supervisor:
             self._see_off(time.monotonic())
 
 
-def _granian(settings: Settings, listener: socket.socket) -> Any:
+def _granian(listener: socket.socket) -> Any:
     """Granian as a maker of worker processes. Its own supervisor is not used.
 
     That one lets each worker bind its own socket on Linux, so that connections in the queue of a leaving worker are reset, and
@@ -454,11 +474,13 @@ def _granian(settings: Settings, listener: socket.socket) -> Any:
     """
     granian: Any = Granian(
         "app",
-        interface=Interfaces.WSGI,
-        blocking_threads=settings.threads,
+        interface=Interfaces.RSGI,
+        loop=Loops.auto,
+        task_impl=TaskImpl.rust,
+        blocking_threads=1,
         backlog=BACKLOG,
         backpressure=BACKLOG,
-        runtime_mode=RuntimeModes.mt,
+        runtime_mode=RuntimeModes.st,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=15_000),
         websockets=False,

@@ -5,6 +5,7 @@ from pydantic import Field
 
 from .. import http
 from ..http import Body, Line, Params, Prose, staff
+from ..request_parsing import read_upload
 from ..services import categories, media
 from ..services.categories import EditedCategory, EditedCategoryList
 from .products import Id, ImageParams, Slug, uploads
@@ -62,7 +63,7 @@ def delete_category(category_id: int, params: RemovalParams) -> None:
 @staff(problems=(404, 413, 415))
 def set_category_image(category_id: int, params: ImageParams) -> EditedCategory:
     """Give a category a picture instead of the one that it has: what products take, as the body itself or as one file of a form."""
-    return categories.set_image(category_id, http.uploaded("image", most=media.MOST_BYTES), params.alt, uploads(), actor_id=http.account_id())
+    return categories.set_image(category_id, read_upload("image", max_bytes=media.MOST_BYTES), params.alt, uploads(), actor_id=http.account_id())
 
 
 @bp.delete("/categories/<int:category_id>/image")

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from .. import http
 from ..http import Body, Email, Line, Params, PictureFile, Words, WordsLine, anyone, signed_in, staff
+from ..request_parsing import read_upload
 from ..services import attachments, contact, media
 from ..services.attachments import Upload
 from ..services.contact import ContactRows, Status
@@ -55,7 +56,7 @@ def write(body: ContactForm) -> None:
 @anyone(status=201, problems=(413, 415, 422), limit="attachments")
 def upload() -> Upload:
     """Upload a picture, JPEG, PNG or WebP of at most 5 MB, that a message shall bring along: its name goes into `pictures`, within an hour."""
-    return attachments.upload(http.uploaded("picture", most=media.MOST_BYTES), _uploads())
+    return attachments.upload(read_upload("picture", max_bytes=media.MOST_BYTES), _uploads())
 
 
 @bp.get("/attachments/<name>")

@@ -7,7 +7,7 @@ from flask import Blueprint, current_app, request
 from pydantic import Field
 
 from .. import http
-from ..errors import TooLarge, UnsupportedMedia
+from ..errors import UnsupportedMedia
 from ..http import CsvFile, Line, Params, admin, staff
 from ..services import imports
 from ..services.imports import Import, ImportList
@@ -34,7 +34,7 @@ def _var() -> Path:
 
 
 @bp.post("/imports")
-@staff(status=201, problems=(413, 415))
+@staff(status=201, problems=(413, 415), max_body_bytes=imports.MOST_BYTES)
 def receive_import(params: FileParams) -> Import:
     """Look a file of products through: CSV of at most 15 MB, or a ZIP of it and its pictures of at most 100 MB, as the body itself.
 
@@ -42,9 +42,6 @@ def receive_import(params: FileParams) -> Import:
     """
     if request.mimetype in ("application/json", "multipart/form-data", "application/x-www-form-urlencoded"):
         raise UnsupportedMedia("Send the file itself as the body, as text/csv or application/zip.")
-    if (request.content_length or 0) > imports.MOST_BYTES:
-        raise TooLarge(f"A file may have at most {imports.MOST_BYTES // imports.MEGA} MB.")
-    request.max_content_length = imports.MOST_BYTES
     return imports.receive(request.stream, file_name=params.file_name, asked=params.format, user_id=http.account_id(), var=_var())
 
 

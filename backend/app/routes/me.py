@@ -7,6 +7,7 @@ from pydantic import Field
 
 from .. import http
 from ..http import Body, Email, Line, Secret, send_header, signed_in
+from ..request_parsing import read_upload
 from ..services import addresses, avatars, media, privacy, profile
 from ..services.accounts import Challenge
 from ..services.addresses import AddressList, SavedAddress
@@ -123,7 +124,7 @@ def delete_address(address_id: int) -> None:
 @signed_in(problems=(413, 415, 422))
 def put_avatar() -> Profile:
     """Set my picture: a JPEG, PNG or WebP of at most 5 MB and 25 megapixels, as the body itself or as one file of a form."""
-    avatars.put(http.account_id(), http.uploaded("avatar", most=media.MOST_BYTES), _var() / "uploads")
+    avatars.put(http.account_id(), read_upload("avatar", max_bytes=media.MOST_BYTES), _var() / "uploads")
     return profile.get(http.account_id())
 
 

@@ -4,7 +4,6 @@ from flask import Blueprint, request
 from pydantic import Field
 
 from .. import http
-from ..errors import TooLarge
 from ..http import Line, Params, anyone, send_header, staff
 from ..services import admin_payments, payments, settings
 from ..services.admin_payments import AdminPayment, Filters, Method, PaymentRows, RefusalList, Sort, Status
@@ -46,11 +45,9 @@ def resume(number: str, params: Token) -> Order:
 
 
 @bp.post("/payments/stripe/webhook")
-@anyone(status=204, problems=(400, 404, 413))
+@anyone(status=204, problems=(400, 404, 413), max_body_bytes=MOST_BYTES)
 def hear_stripe() -> None:
     """What Stripe tells. The signature in Stripe-Signature is of the body's very bytes; each event counts once."""
-    if (request.content_length or 0) > MOST_BYTES:
-        raise TooLarge(f"At most {MOST_BYTES} bytes.")
     payments.hear(request.get_data(cache=False), request.headers.get("Stripe-Signature", ""), request.remote_addr or "")
 
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from .. import http
 from ..http import Body, Line, Params, Prose, staff
+from ..request_parsing import read_upload
 from ..services import descriptions, media, products, settings
 from ..services.media import EditedImages
 from ..services.product_input import TaxClass
@@ -203,7 +204,7 @@ def archive_variant(variant_id: int) -> None:
 @staff(status=201, problems=(404, 413, 415))
 def add_image(product_id: int, params: ImageParams) -> EditedImage:
     """Add a picture behind the others: a JPEG, PNG or WebP of at most 5 MB and 25 megapixels, as the body itself or as one file of a form."""
-    return media.add(product_id, http.uploaded("image", most=media.MOST_BYTES), params.alt, uploads(), actor_id=http.account_id())
+    return media.add(product_id, read_upload("image", max_bytes=media.MOST_BYTES), params.alt, uploads(), actor_id=http.account_id())
 
 
 @bp.put("/products/<int:product_id>/images")

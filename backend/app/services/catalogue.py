@@ -337,6 +337,16 @@ def known_version() -> Any:
         _looking.release()
 
 
+def recent_version() -> tuple[Any, bool]:
+    """Return the version last seen, or None if it may be out of date, and whether to look again.
+
+    Unlike known_version() this never asks the database.
+    """
+    looked_at, known = _seen
+    age = time.monotonic() - looked_at
+    return known if age < BELIEVED else None, age >= LOOK_EVERY
+
+
 @dataclass(frozen=True)
 class Frame:
     """What every list needs beside its products, and the version of the catalogue that it is of."""
