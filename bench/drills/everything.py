@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-DRILLS = ("kill", "cut", "hang", "disk", "restart", "flash-sale", "cluster", "mails", "orders", "histories")
+DRILLS = ("kill", "cut", "hang", "disk", "restart", "flash-sale", "cluster", "slow-clients", "mails", "orders", "histories")
 
 
 def main() -> int:
