@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.routing import Rule
 
 from .logs import start_logging
+from .origins import origin_variants
 
 # The database's driver would load this library for addresses of a kind that nobody here gives, for a tenth of what all imports take.
 sys.modules["dns"] = None  # type: ignore[assignment]
@@ -98,7 +100,15 @@ def create_app(settings: Settings, address: Address) -> Flask:
     app.extensions["site"] = pages.site()
     http.install(app, settings)
     if settings.cors_origins:
-        CORS(app, resources={"/api/*": {}}, origins=list(settings.cors_origins), supports_credentials=True, vary_header=False)
+        # Compiled, since the library takes a string with brackets (an IPv6 address) for a pattern.
+        variants = [variant for origin in settings.cors_origins for variant in origin_variants(origin)]
+        CORS(
+            app,
+            resources={"/api/*": {}},
+            origins=[re.compile(re.escape(variant) + r"\Z") for variant in variants],
+            supports_credentials=True,
+            vary_header=False,
+        )
     for name in ROUTES + (("mailbox",) if settings.development_mailbox else ()):
         app.register_blueprint(importlib.import_module(f".routes.{name}", __package__).bp)
     return app

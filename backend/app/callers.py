@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import request
+
+from .origins import origin_variants
+
+if TYPE_CHECKING:
+    from .config import Settings
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -46,3 +51,16 @@ def asked_on_this_machine() -> bool:
     address = request.remote_addr or ""
     here = address == "::1" or address.startswith("127.")
     return here and not forwarded and urlsplit(f"//{request.host}").hostname in LOOPBACK
+
+
+def allowed_origins(settings: Settings) -> frozenset[str]:
+    """Return the origins that may write: the shop's own and CORS_ORIGINS, as browsers send them.
+
+    In development the names of this machine are equivalent.
+    """
+    own = urlsplit(settings.url)
+    allowed = {settings.url, *settings.cors_origins}
+    if not settings.production and own.hostname in ("localhost", "127.0.0.1", "::1"):
+        port = f":{own.port}" if own.port else ""
+        allowed |= {f"{own.scheme}://{name}{port}" for name in ("localhost", "127.0.0.1", "[::1]")}
+    return frozenset(variant for origin in allowed for variant in origin_variants(origin))

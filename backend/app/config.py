@@ -6,9 +6,12 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from .origins import is_loopback_host, normalize_origin
 
 ROOT = Path(__file__).resolve().parents[2]
 CURRENCIES = {"EUR": 2, "USD": 2, "GBP": 2, "CHF": 2, "SEK": 2, "DKK": 2, "NOK": 2, "PLN": 2, "CZK": 2, "CAD": 2, "AUD": 2, "INR": 2, "JPY": 0}
@@ -40,15 +43,45 @@ def _choice(**choices: Any) -> Any:
     return read
 
 
-def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ValueError("an address like https://shop.example, without a path")
-    return value.rstrip("/")
+def _read_origin(value: str) -> str:
+    # The value is not repeated: it may hold a password.
+    try:
+        return normalize_origin(value)
+    except ValueError as error:
+        raise ValueError(f"an address like https://shop.example, but {error}") from None
 
 
-def _urls(value: str) -> tuple[str, ...]:
-    return tuple(_url(part) for part in re.split(r"[\s,]+", value) if part)
+def _read_origins(value: str) -> tuple[str, ...]:
+    parts = [part for part in re.split(r"[\s,]+", value) if part]
+    try:
+        return tuple(dict.fromkeys(map(normalize_origin, parts)))
+    except ValueError as error:
+        example = "addresses like https://app.shop.example, separated by commas"
+        raise ValueError(f"{example}, but of one of them {error}") from None
+
+
+def _read_database_hosts(value: str) -> str:
+    """Accept one host, or several with commas, each of which may have its own port."""
+    hosts = [part.strip() for part in value.split(",")]
+    for host in hosts:
+        name, _, port = host.partition(":") if len(hosts) > 1 else (host, "", "")
+        is_port = not port or (re.fullmatch(r"[0-9]{1,5}", port) and 1 <= int(port) <= 65535)
+        if not name or re.search(r"\s", name) or not is_port or host.endswith(":"):
+            raise ValueError("a host, or several such as db1,db2,db3:3307")
+    return ",".join(hosts)
+
+
+def _read_mail_host(value: str) -> str:
+    if re.search(r"[\s/@,]", value) or re.fullmatch(r"[^:]*:[0-9]*", value):
+        raise ValueError("the name of a mail server, such as smtp.example.com")
+    return value
+
+
+def _read_sender(value: str) -> str:
+    _, address = parseaddr(value)
+    if not value.isprintable() or not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
+        raise ValueError('an address like "Corner Shop <orders@shop.example>"')
+    return value
 
 
 def _networks(value: str) -> tuple[str, ...]:
@@ -64,7 +97,8 @@ def _currency(value: str) -> str:
     return value
 
 
-def _secret(value: str) -> str:
+def validate_secret_key(value: str) -> str:
+    """Return a secret key that is long and varied enough; raises ValueError for any other."""
     if len(value) < 32 or len(set(value)) < 8:
         raise ValueError("at least 32 random characters; leave it unset and the shop makes its own")
     return value
@@ -89,6 +123,8 @@ def _webhook_secret(value: str) -> str:
 
 
 def _folder(value: str) -> Path:
+    if "\0" in value:
+        raise ValueError("a path")
     return (ROOT / value).resolve()
 
 
@@ -100,55 +136,79 @@ def _setting(name: str, default: Any, read: Any = _text) -> Any:
 class Settings:
     """What the environment decides. The owner's choices (name, taxes, shipping) live in the database once it exists."""
 
-    url: str = _setting("SHOP_URL", "", _url)
+    url: str = _setting("SHOP_URL", "", _read_origin)
     production: bool = _setting("SHOP_ENV", False, _choice(production=True, development=False))
     host: str = _setting("HOST", "127.0.0.1")
     port: int = _setting("PORT", 5000, _whole(1, 65535))
     workers: int = _setting("WORKERS", 0, _whole(0, 256))
     threads: int = _setting("THREADS", 4, _whole(1, 64))
     var: Path = _setting("SHOP_VAR", ROOT / "var", _folder)
-    secret_key: str = _setting("SECRET_KEY", "", _secret)
+    secret_key: str = _setting("SECRET_KEY", "", validate_secret_key)
     log_days: int = _setting("LOG_DAYS", 30, _whole(1, 3650))
     metrics_token: str = _setting("METRICS_TOKEN", "", _token)
     limits: bool = _setting("LIMITS", True, _choice(on=True, off=False))
     demo: bool | None = _setting("SHOP_DEMO", None, _choice(**{"1": True, "0": False}))
     name: str = _setting("SHOP_NAME", "FlaskCart")
     currency: str = _setting("CURRENCY", "EUR", _currency)
-    db_host: str = _setting("DB_HOST", "")
+    db_host: str = _setting("DB_HOST", "", _read_database_hosts)
     db_port: int = _setting("DB_PORT", 3306, _whole(1, 65535))
     db_user: str = _setting("DB_USER", "flaskcart")
     db_password: str = _setting("DB_PASSWORD", "")
     db_name: str = _setting("DB_NAME", "flaskcart")
-    mail_host: str = _setting("MAIL_HOST", "")
+    mail_host: str = _setting("MAIL_HOST", "", _read_mail_host)
     mail_port: int = _setting("MAIL_PORT", 587, _whole(1, 65535))
     mail_user: str = _setting("MAIL_USER", "")
     mail_password: str = _setting("MAIL_PASSWORD", "")
     mail_tls: str = _setting("MAIL_TLS", "starttls", _choice(starttls="starttls", tls="tls", off="off"))
-    mail_from: str = _setting("MAIL_FROM", "")
+    mail_from: str = _setting("MAIL_FROM", "", _read_sender)
     stripe_secret_key: str = _setting("STRIPE_SECRET_KEY", "", _stripe_key)
     stripe_webhook_secret: str = _setting("STRIPE_WEBHOOK_SECRET", "", _webhook_secret)
-    stripe_api_base: str = _setting("STRIPE_API_BASE", "https://api.stripe.com", _url)
-    cors_origins: tuple[str, ...] = _setting("CORS_ORIGINS", (), _urls)
+    stripe_api_base: str = _setting("STRIPE_API_BASE", "https://api.stripe.com", _read_origin)
+    cors_origins: tuple[str, ...] = _setting("CORS_ORIGINS", (), _read_origins)
     trusted_proxies: tuple[str, ...] = _setting("TRUSTED_PROXIES", (), _networks)
 
     def __post_init__(self) -> None:
+        if not self.url:
+            object.__setattr__(self, "url", self._default_url())
+        self._check_development_features()
+        self._check_stripe()
+
+    def _default_url(self) -> str:
+        try:
+            address = ipaddress.ip_address(self.host)
+        except ValueError:
+            host = self.host
+        else:
+            # 0.0.0.0 and :: are addresses to listen at, not to browse.
+            host = f"[{address}]" if address.version == 6 else str(address)
+            if address.is_unspecified:
+                host = "localhost"
+        try:
+            return normalize_origin(f"http://{host}:{self.port}")
+        except ValueError:
+            sentence = f"HOST is {self.host}, which cannot be the address of a website."
+            raise BadSetting(f"{sentence} Set SHOP_URL, or another HOST.") from None
+
+    def _check_development_features(self) -> None:
         if not self.limits and not self.loopback:
             raise BadSetting("LIMITS=off is only for tests on this machine: HOST must be a loopback address.")
-        if self.stripe_secret_key and not self.stripe_webhook_secret:
-            raise BadSetting("STRIPE_WEBHOOK_SECRET must be set with STRIPE_SECRET_KEY: without it anybody could tell the shop that an order is paid.")
-        if not self.url:
-            # 0.0.0.0 and :: are no addresses that a browser could come from.
-            shown = "localhost" if self.host in ("0.0.0.0", "::") else f"[{self.host}]" if ":" in self.host else self.host
-            object.__setattr__(self, "url", f"http://{shown}:{self.port}")
+
+    def _check_stripe(self) -> None:
+        if not self.stripe_secret_key:
+            return
+        if not self.stripe_webhook_secret:
+            raise BadSetting(
+                "STRIPE_WEBHOOK_SECRET must be set with STRIPE_SECRET_KEY: without it anybody could tell the shop that an order is paid.",
+            )
+        api = urlsplit(self.stripe_api_base)
+        if api.scheme != "https" and not is_loopback_host(api.hostname or ""):
+            raise BadSetting(
+                "STRIPE_API_BASE must begin with https://: the secret key is sent there.",
+            )
 
     @property
     def loopback(self) -> bool:
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback_host(self.host)
 
     @property
     def https(self) -> bool:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 from flask import Flask, Request, Response, current_app, g, redirect, request, session
@@ -22,7 +21,7 @@ from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from . import counts, errors, logs
-from .callers import asked_on_this_machine, trust_proxies
+from .callers import allowed_origins, asked_on_this_machine, trust_proxies
 from .config import Settings
 from .fields import Body, CountryCode, Day, Email, Line, Moment, Params, Prose, Secret, Username, Words, WordsLine
 from .files import FILES, CsvFile, MailPage, PdfFile, PictureFile, ZipFile
@@ -476,16 +475,6 @@ def request_id() -> str:
     return typing.cast(str, g.request_id)
 
 
-def origins_of(chosen: Settings) -> frozenset[str]:
-    """The origins a browser may write from: the shop's own and CORS_ORIGINS; on this machine its names are alike."""
-    own = urlsplit(chosen.url)
-    names = {own.netloc}
-    if not chosen.production and own.hostname in ("localhost", "127.0.0.1", "::1"):
-        port = f":{own.port}" if own.port else ""
-        names = {f"{name}{port}" for name in ("localhost", "127.0.0.1", "[::1]")}
-    return frozenset(f"{own.scheme}://{name}" for name in names) | frozenset(chosen.cors_origins)
-
-
 def _check_origin(allowed: frozenset[str], own: str) -> None:
     """Cross-site writes are refused by what browsers say of themselves (Fetch Metadata); a script without a browser says nothing."""
     if request.method in SAFE_METHODS or g.get("bearer"):
@@ -561,7 +550,7 @@ def install(app: Flask, chosen: Settings) -> None:
     )
     # What opens the session is the first to look at a request, and notes its address.
     app.session_interface = DatabaseSessions(app, trust_proxies(chosen.trusted_proxies))
-    allowed = origins_of(chosen)
+    allowed = allowed_origins(chosen)
 
     @app.before_request
     def begin() -> None:

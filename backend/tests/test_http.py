@@ -21,6 +21,7 @@ from test_routes import calls, endpoint_of
 from werkzeug.test import TestResponse
 
 from app import db, logs
+from app.config import Settings
 
 ITEMS = "/api/v1/cart/items"
 HEADERS = {
@@ -99,6 +100,53 @@ def test_in_production_only_the_very_address_is_the_shops_own(shop_with: Make, m
 
 
 PARTNERS = [("https://app.shop.example",), ("https://app.shop.example", "https://b.shop.example:8443")]
+# As an owner may type an address, and the Origin header that browsers send from there.
+TYPED_AND_SENT = [
+    ("HTTPS://Shop.Example", "https://shop.example"),
+    ("https://shop.example:443/", "https://shop.example"),
+    ("http://shop.example:80", "http://shop.example"),
+    ("https://shop.example:8443/", "https://shop.example:8443"),
+    ("https://bücher.example", "https://xn--bcher-kva.example"),
+    ("https://shop.example.", "https://shop.example"),
+    ("https://shop.example.", "https://shop.example."),
+    ("https://shop.example", "https://shop.example."),
+    ("http://[2001:DB8:0:0:0:0:0:1]:5000", "http://[2001:db8::1]:5000"),
+    ("http://127.0.0.1:80", "http://127.0.0.1"),
+]
+
+
+@pytest.mark.parametrize(("typed", "sent"), TYPED_AND_SENT)
+def test_a_browser_may_write_however_the_shops_address_was_typed(
+    shop_with: Make,
+    mug: Thing,
+    typed: str,
+    sent: str,
+) -> None:
+    browser = shop_with(url=Settings.from_env({"SHOP_URL": typed}).url).test_client()
+    answer = browser.post(ITEMS, json={"variant_id": mug.variant}, headers={"Origin": sent})
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize(("typed", "sent"), TYPED_AND_SENT)
+def test_a_listed_origin_may_write_however_it_was_typed(
+    shop_with: Make,
+    mug: Thing,
+    typed: str,
+    sent: str,
+) -> None:
+    allowed = Settings.from_env({"CORS_ORIGINS": typed}).cors_origins
+    browser = shop_with(cors_origins=allowed).test_client()
+    answer = browser.post(ITEMS, json={"variant_id": mug.variant}, headers={"Origin": sent})
+    assert (answer.status_code, answer.headers.get("Access-Control-Allow-Origin")) == (201, sent)
+
+
+@pytest.mark.parametrize("origin", ["http://1:8080", "http://::8080", "http://[::1]:80801", "http://[::2]:8080"])
+def test_an_ipv6_address_among_the_origins_is_no_pattern(shop_with: Make, origin: str) -> None:
+    browser = shop_with(cors_origins=("http://[::1]:8080",)).test_client()
+    answer = browser.post(ITEMS, json={}, headers={"Origin": origin})
+    assert (answer.status_code, "Access-Control-Allow-Origin" in answer.headers) == (403, False)
+
+
 
 
 @pytest.mark.parametrize("partners", PARTNERS)
