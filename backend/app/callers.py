@@ -1,20 +1,28 @@
-"""From where a request comes: past the proxies that are trusted, and whether from this very machine."""
+"""Where a request comes from: client address, local connections, and origins that may write."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from flask import request
-
-from .origins import origin_variants
+from .origins import is_loopback_host, origin_variants
 
 if TYPE_CHECKING:
     from .config import Settings
 
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+LOCAL_HOST_HEADER = re.compile(
+    r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?",
+    re.IGNORECASE,
+)
+# What reverse proxies, load balancers and CDNs add to a request; browsers and scripts do not.
+PROXY_HEADER = re.compile(
+    r"HTTP_(.*FORWARD.*|.*PROXY.*|.*(CLIENT|REMOTE|REAL|CONNECTING|ORIGINATING)_?(IP|ADDR|PORT).*"
+    r"|.*(IP|ADDR|ADDRESS|SCHEME|SSL|HTTPS)|.+_HOST|VIA|CDN_LOOP"
+    r"|(X_)?(CF|AMZN?|ARR|ENVOY|ORIGINAL|AZURE|FASTLY|FLY|VERCEL|CLOUD)_.*)"
+)
 
 
 def trust_proxies(networks: tuple[str, ...]) -> Callable[[Mapping[str, Any]], str]:
@@ -45,12 +53,28 @@ def trust_proxies(networks: tuple[str, ...]) -> Callable[[Mapping[str, Any]], st
     return client
 
 
-def asked_on_this_machine() -> bool:
-    """Whether nobody but this machine asks: no proxy that forwards strangers, no name that was made to point here."""
-    forwarded = any(name.lower().removeprefix("x-").startswith("forwarded") for name, _ in request.headers)
-    address = request.remote_addr or ""
-    here = address == "::1" or address.startswith("127.")
-    return here and not forwarded and urlsplit(f"//{request.host}").hostname in LOOPBACK
+def is_development_request(settings: Settings, environ: Mapping[str, Any]) -> bool:
+    """Return whether a request may use development features: mailbox, test payments, open metrics.
+
+    The settings and the connection must both be local, so that a proxy that adds no header opens
+    nothing once the shop has its public address or is in production (OWASP ASVS 13.4).
+    """
+    return settings.is_local_development and is_local_request(environ)
+
+
+def is_local_request(environ: Mapping[str, Any]) -> bool:
+    """Return whether a WSGI request was sent by a program on this machine, as far as can be seen.
+
+    The peer is a loopback address, no proxy added a header, and Host is a loopback name, since a
+    public name may be made to point to 127.0.0.1 (DNS rebinding). HTTP/1.0 is what nginx speaks to
+    its backends by default; browsers do not.
+    """
+    return (
+        is_loopback_host(environ.get("REMOTE_ADDR") or "")
+        and LOCAL_HOST_HEADER.fullmatch(environ.get("HTTP_HOST") or "") is not None
+        and environ.get("SERVER_PROTOCOL") == "HTTP/1.1"
+        and not any(map(PROXY_HEADER.fullmatch, environ))
+    )
 
 
 def allowed_origins(settings: Settings) -> frozenset[str]:

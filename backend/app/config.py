@@ -190,8 +190,16 @@ class Settings:
             raise BadSetting(f"{sentence} Set SHOP_URL, or another HOST.") from None
 
     def _check_development_features(self) -> None:
-        if not self.limits and not self.loopback:
-            raise BadSetting("LIMITS=off is only for tests on this machine: HOST must be a loopback address.")
+        if self.production and not self.mail_host:
+            raise BadSetting(
+                "MAIL_HOST must be set with SHOP_ENV=production: without a mail server nobody receives"
+                " a code or a confirmation. Set MAIL_HOST, and MAIL_PORT, MAIL_USER, MAIL_PASSWORD and"
+                " MAIL_FROM as your mail server needs them."
+            )
+        if not self.limits and (self.production or not self.loopback or not self._has_loopback_url):
+            raise BadSetting(
+                "LIMITS=off is only for tests on this machine: SHOP_ENV must be development, and HOST and SHOP_URL must be loopback addresses.",
+            )
 
     def _check_stripe(self) -> None:
         if not self.stripe_secret_key:
@@ -199,6 +207,12 @@ class Settings:
         if not self.stripe_webhook_secret:
             raise BadSetting(
                 "STRIPE_WEBHOOK_SECRET must be set with STRIPE_SECRET_KEY: without it anybody could tell the shop that an order is paid.",
+            )
+        if self.production and "_live_" not in self.stripe_secret_key:
+            raise BadSetting(
+                "STRIPE_SECRET_KEY must be a live key (sk_live_… or rk_live_…) with"
+                " SHOP_ENV=production: with a test key anybody could pay without money."
+                " For a trial set SHOP_ENV=development.",
             )
         api = urlsplit(self.stripe_api_base)
         if api.scheme != "https" and not is_loopback_host(api.hostname or ""):
@@ -211,18 +225,31 @@ class Settings:
         return is_loopback_host(self.host)
 
     @property
+    def _has_loopback_url(self) -> bool:
+        return is_loopback_host(urlsplit(self.url).hostname or "")
+
+    @property
     def https(self) -> bool:
         return self.url.startswith("https://")
 
     @property
+    def is_local_development(self) -> bool:
+        """Whether the settings allow development features: only this machine can reach the shop.
+
+        Each request is checked as well; see callers.is_local_request().
+        """
+        is_local = self.loopback and self._has_loopback_url and not self.trusted_proxies
+        return is_local and not self.production
+
+    @property
     def development_mailbox(self) -> bool:
-        """Mails may be read at /dev/mail: nobody but this machine can ask, and there is no other way to read them."""
-        return not self.mail_host and not self.trusted_proxies and self.loopback
+        """Whether emails can be read at /dev/mail, in local development without a mail server."""
+        return self.is_local_development and not self.mail_host
 
     @property
     def test_payments(self) -> bool:
-        """Orders may be paid with no money at all: only where nobody but this machine can order."""
-        return not self.production and self.loopback and not self.trusted_proxies
+        """Whether orders can be paid without money, in local development."""
+        return self.is_local_development
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:

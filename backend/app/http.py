@@ -21,16 +21,16 @@ from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from . import counts, errors, logs
-from .callers import allowed_origins, asked_on_this_machine, trust_proxies
+from .callers import allowed_origins, is_development_request, trust_proxies
 from .config import Settings
 from .fields import Body, CountryCode, Day, Email, Line, Moment, Params, Prose, Secret, Username, Words, WordsLine
 from .files import FILES, CsvFile, MailPage, PdfFile, PictureFile, ZipFile
 from .request_parsing import read_body, read_params
-from .services import events, limits, sessions, settings, tokens
+from .services import events, limits, payments, sessions, settings, tokens
 from .services.sessions import Account, Visitor
 
 __all__ = ["Body", "CountryCode", "Day", "Email", "Line", "Moment", "Params", "Prose", "Secret", "Username", "Words", "WordsLine"]
-__all__ += ["asked_on_this_machine"]
+__all__ += ["is_development_request"]
 __all__ += ["FILES", "CsvFile", "MailPage", "PdfFile", "PictureFile", "ZipFile"]
 
 log = logging.getLogger("shop.http")
@@ -556,6 +556,7 @@ def install(app: Flask, chosen: Settings) -> None:
     def begin() -> None:
         g.started = time.perf_counter()
         events.begin_request(request_id())
+        payments.begin_request(functools.partial(is_development_request, chosen, request.environ))
         if ERROR in request.environ:
             raise request.environ[ERROR]
         if "no_session" in g:

@@ -70,8 +70,10 @@ def run(settings: Settings, *, debug: bool = False) -> int:
     """Open the shop and stay until SIGTERM or Ctrl-C; gives the exit code. Call it from the main thread."""
     if sys.platform == "linux":
         multiprocessing.set_start_method("fork", force=True)
-    if debug and not settings.loopback:
-        raise StartProblem("--debug is for this machine only: HOST must be a loopback address.")
+    if debug and not settings.is_local_development:
+        raise StartProblem(
+            "--debug is for development on this machine only: SHOP_ENV must be development, HOST and SHOP_URL loopback addresses, and TRUSTED_PROXIES unset.",
+        )
     lock = Lock(settings.var)
     try:
         lock.take("./shop run", settings.url)

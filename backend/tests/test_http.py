@@ -91,15 +91,15 @@ def test_reading_from_anywhere_is_allowed_and_shown_to_nobody(client: ShopClient
 
 
 def test_in_production_only_the_very_address_is_the_shops_own(shop_with: Make, mug: Thing) -> None:
-    browser = shop_with(production=True, url="http://localhost:5099").test_client()
+    browser = shop_with(
+        production=True,
+        mail_host="mail.example",
+        url="http://localhost:5099",
+    ).test_client()
     statuses = [browser.post(ITEMS, json={"variant_id": mug.variant}, headers={"Origin": origin}).status_code for origin in OWN]
     assert statuses == [403, 201, 403]
 
 
-# ---------------------------------------------------------------- other sites that were let in
-
-
-PARTNERS = [("https://app.shop.example",), ("https://app.shop.example", "https://b.shop.example:8443")]
 # As an owner may type an address, and the Origin header that browsers send from there.
 TYPED_AND_SENT = [
     ("HTTPS://Shop.Example", "https://shop.example"),
@@ -147,6 +147,10 @@ def test_an_ipv6_address_among_the_origins_is_no_pattern(shop_with: Make, origin
     assert (answer.status_code, "Access-Control-Allow-Origin" in answer.headers) == (403, False)
 
 
+# ---------------------------------------------------------------- other sites that were let in
+
+
+PARTNERS = [("https://app.shop.example",), ("https://app.shop.example", "https://b.shop.example:8443")]
 
 
 @pytest.mark.parametrize("partners", PARTNERS)

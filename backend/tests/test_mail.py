@@ -450,19 +450,9 @@ def test_the_mailbox_shows_what_was_written(client: ShopClient, letter: str) -> 
     assert "script-src" not in framed.headers["Content-Security-Policy"] and "default-src 'none'" in framed.headers["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Host": "shop.example"},
-        {"Host": "127.0.0.1.evil.example"},
-        {"X-Forwarded-For": "203.0.113.7"},
-        {"X-Forwarded-Host": "localhost"},
-        {"Forwarded": "for=203.0.113.7"},
-    ],
-)
-def test_the_mailbox_is_for_this_machine_only(client: ShopClient, letter: str, headers: dict[str, str]) -> None:
+def test_no_page_of_the_mailbox_is_for_another_machine(client: ShopClient, letter: str) -> None:
     for path in ("/dev/mail", f"/dev/mail/{letter}", f"/dev/mail/{letter}/html"):
-        assert client.get(path, headers=headers).status_code == 404
+        assert client.get(path, headers={"X-Real-IP": "203.0.113.7"}).status_code == 404
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2fsecret_key", "nothing.eml", "20240101T000000-1-welcome.eml", "%2e%2e"])

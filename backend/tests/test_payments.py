@@ -102,7 +102,7 @@ def test_with_keys_a_card_comes_first(client: ShopClient, stripe: FakeStripe) ->
     assert methods(client)[0] == "stripe"
 
 
-@pytest.mark.parametrize("changes", [{"production": True}, {"host": "0.0.0.0"}, {"trusted_proxies": ("10.0.0.1",)}])
+@pytest.mark.parametrize("changes", [{"production": True, "mail_host": "mail.example"}, {"host": "0.0.0.0"}, {"trusted_proxies": ("10.0.0.1",)}])
 def test_no_test_payments_where_strangers_can_order(shop_with: Make, changes: dict[str, Any]) -> None:
     assert "test" not in methods(shop_with(**changes).test_client())  # type: ignore[arg-type]
 

@@ -481,10 +481,25 @@ def test_debug_reads_changed_files_anew(seed: Path, new_shop: Any, tmp_path: Pat
     until(lambda: shop.get("/api/v1/brand-new") == 200)
 
 
-def test_debug_stays_on_this_machine(tmp_path: Path) -> None:
-    answer = Shop(tmp_path / "var", HOST="0.0.0.0", LIMITS="on").command("run", "--debug")
+DEBUG_REFUSED = (
+    "--debug is for development on this machine only: SHOP_ENV must be development, HOST and SHOP_URL loopback addresses, and TRUSTED_PROXIES unset.\n"
+)
 
-    assert (answer.returncode, answer.stderr) == (1, "--debug is for this machine only: HOST must be a loopback address.\n")
+
+@pytest.mark.parametrize(
+    "public",
+    [
+        {"HOST": "0.0.0.0"},
+        {"SHOP_URL": "https://shop.example"},
+        {"SHOP_ENV": "production", "MAIL_HOST": "mail.example"},
+        {"TRUSTED_PROXIES": "127.0.0.1"},
+    ],
+    ids=str,
+)
+def test_debug_stays_on_this_machine(public: dict[str, str], tmp_path: Path) -> None:
+    answer = Shop(tmp_path / "var", LIMITS="on", **public).command("run", "--debug")
+
+    assert (answer.returncode, answer.stderr) == (1, DEBUG_REFUSED)
 
 
 def test_the_lock_has_one_holder_at_a_time(tmp_path: Path) -> None:

@@ -1,20 +1,20 @@
-"""The mails of a shop without a mail server, readable in the browser on the machine where it runs, and nowhere else."""
+"""Development mailbox: the emails of a shop without a mail server, in a local browser only."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, render_template
+from flask import Blueprint, Response, current_app, render_template, request
 
 from ..errors import NotFound
-from ..http import MailPage, anyone, asked_on_this_machine
+from ..http import MailPage, anyone, is_development_request
 from ..services import mail
 
 bp = Blueprint("mailbox", __name__, url_prefix="/dev/mail", template_folder="../mails")
 
 
 @bp.before_request
-def only_here() -> None:
-    """A name that was made to point here, or a proxy that forwards strangers, finds nothing."""
-    if not asked_on_this_machine():
+def require_development_request() -> None:
+    """Hide the mailbox from every request that is not from this machine."""
+    if not is_development_request(current_app.config["SHOP"], request.environ):
         raise NotFound()
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from .. import db, money
@@ -36,6 +38,8 @@ _gateway: Gateway | None = None
 _testing = False
 _unnoted: Counter[str] = Counter()
 _counting = threading.Lock()
+# Commands and jobs, which serve no request, run on this machine.
+_is_local: ContextVar[Callable[[], bool]] = ContextVar("is_local", default=lambda: True)
 
 
 def use(settings: Settings) -> None:
@@ -45,9 +49,17 @@ def use(settings: Settings) -> None:
     _testing = settings.test_payments
 
 
+def begin_request(is_local: Callable[[], bool]) -> None:
+    """Set the check for whether this thread's request comes from this machine."""
+    _is_local.set(is_local)
+
+
 def offered(shop: dict[str, Any]) -> list[str]:
-    """The owner's ways to pay, as far as the settings allow them."""
-    refused = {ONLINE: _gateway is None, "test": not _testing}
+    """Return the owner's payment methods that the settings allow.
+
+    Test payments are for requests from this machine only.
+    """
+    refused = {ONLINE: _gateway is None, "test": not (_testing and _is_local.get()())}
     return [code for code in shop["payment_methods"] if not refused.get(code)]
 
 
