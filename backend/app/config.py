@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from email.utils import parseaddr
@@ -15,6 +16,12 @@ from .origins import is_loopback_host, normalize_origin
 
 ROOT = Path(__file__).resolve().parents[2]
 CURRENCIES = {"EUR": 2, "USD": 2, "GBP": 2, "CHF": 2, "SEK": 2, "DKK": 2, "NOK": 2, "PLN": 2, "CZK": 2, "CAD": 2, "AUD": 2, "INR": 2, "JPY": 0}
+# Where distributions keep the certificate authorities that they trust, if OpenSSL does not say.
+SYSTEM_CERTIFICATES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
 
 
 class BadSetting(Exception):
@@ -82,6 +89,22 @@ def _read_sender(value: str) -> str:
     if not value.isprintable() or not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
         raise ValueError('an address like "Corner Shop <orders@shop.example>"')
     return value
+
+
+def _read_certificates(value: str) -> str:
+    """Accept a PEM file with at least one certificate; a relative path is below the project."""
+    path = _folder(value)
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:
+        raise ValueError(f"a readable PEM file with certificates; {path} is not one") from None
+    return str(path)
+
+
+def _find_system_certificates() -> str:
+    """Return the file with the certificate authorities of this system, or an empty string."""
+    places = (ssl.get_default_verify_paths().cafile, *SYSTEM_CERTIFICATES)
+    return next((place for place in places if place and Path(place).is_file()), "")
 
 
 def _networks(value: str) -> tuple[str, ...]:
@@ -155,6 +178,8 @@ class Settings:
     db_user: str = _setting("DB_USER", "flaskcart")
     db_password: str = _setting("DB_PASSWORD", "")
     db_name: str = _setting("DB_NAME", "flaskcart")
+    db_tls: str = _setting("DB_TLS", "prefer", _choice(prefer="prefer", verify="verify", off="off"))
+    db_tls_ca: str = _setting("DB_TLS_CA", "", _read_certificates)
     mail_host: str = _setting("MAIL_HOST", "", _read_mail_host)
     mail_port: int = _setting("MAIL_PORT", 587, _whole(1, 65535))
     mail_user: str = _setting("MAIL_USER", "")
@@ -172,6 +197,7 @@ class Settings:
             object.__setattr__(self, "url", self._default_url())
         self._check_development_features()
         self._check_stripe()
+        self._check_database_tls()
 
     def _default_url(self) -> str:
         try:
@@ -219,6 +245,19 @@ class Settings:
             raise BadSetting(
                 "STRIPE_API_BASE must begin with https://: the secret key is sent there.",
             )
+
+    def _check_database_tls(self) -> None:
+        if self.db_tls_ca and self.db_tls != "verify":
+            raise BadSetting(
+                "DB_TLS must be verify with DB_TLS_CA: otherwise no certificate is verified.",
+            )
+        if self.db_tls == "verify" and not self.db_tls_ca:
+            certificates = _find_system_certificates()
+            if not certificates:
+                raise BadSetting(
+                    "DB_TLS_CA must be set with DB_TLS=verify: this system has no file of certificate authorities.",
+                )
+            object.__setattr__(self, "db_tls_ca", certificates)
 
     @property
     def loopback(self) -> bool:

@@ -53,9 +53,24 @@ DUPLICATE = errorcode.ER_DUP_ENTRY
 DRIVER_ERRORS = (mysql.connector.Error, MySQLInterfaceError)
 
 
+# The driver demands TLS only if it verifies the host name as well: with ssl_verify_cert alone it goes
+# on in plain text if the server has no TLS. So no mode demands TLS without verifying it.
+TLS_OPTIONS: dict[str, Row] = {
+    "prefer": {},
+    "verify": {"ssl_verify_cert": True, "ssl_verify_identity": True},
+    "off": {"ssl_disabled": True},
+}
+TLS_ERROR = 2026
+
+
 @dataclass(frozen=True)
 class Address:
-    """Where a database is and who asks. A socket wins over host and port. Several hosts ("a,b,c:3307") are one cluster, in order of preference."""
+    """Where a database is, and the account that connects. A socket wins over host and port.
+
+    Several hosts ("a,b,c:3307") are one cluster, in order of preference.
+    `tls` is one of TLS_OPTIONS; a socket needs none. `tls_ca` is the file with the certificate
+    authorities that `verify` trusts.
+    """
 
     user: str
     password: str
@@ -63,13 +78,14 @@ class Address:
     host: str = ""
     port: int = 3306
     socket: str = ""
+    tls: str = "prefer"
+    tls_ca: str = ""
 
 
 def connect(address: Address, *, statement_timeout: int = STATEMENT_TIMEOUT) -> Any:
     """Open one connection with the session rules that every statement of the shop relies on; of several hosts, to the first that takes writes."""
     if "," in address.host:
         return _connect_first(address, statement_timeout)
-    where: Row = {"unix_socket": address.socket} if address.socket else {"host": address.host, "port": address.port}
     connection = mysql.connector.connect(
         user=address.user,
         password=address.password,
@@ -80,9 +96,11 @@ def connect(address: Address, *, statement_timeout: int = STATEMENT_TIMEOUT) -> 
         connection_timeout=CONNECT_TIMEOUT,
         read_timeout=statement_timeout,
         write_timeout=statement_timeout,
-        **where,
+        **_transport_options(address),
     )
     cursor = connection.cursor()
+    if address.tls == "verify" and not address.socket:
+        _check_encryption(cursor)
     cursor.execute(
         f"SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = {max(1, min(LOCK_TIMEOUT, statement_timeout - 1))},"
         " sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY'"
@@ -90,6 +108,20 @@ def connect(address: Address, *, statement_timeout: int = STATEMENT_TIMEOUT) -> 
     cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     cursor.close()
     return connection
+
+
+def _transport_options(address: Address) -> Row:
+    if address.socket:
+        return {"unix_socket": address.socket}
+    certificates = {"ssl_ca": address.tls_ca} if address.tls == "verify" else {}
+    return {"host": address.host, "port": address.port, **TLS_OPTIONS[address.tls], **certificates}
+
+
+def _check_encryption(cursor: Any) -> None:
+    """Refuse an unencrypted connection, should a version of the driver not enforce TLS."""
+    cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+    if not any(cipher for _, cipher in cursor.fetchall()):
+        raise mysql.connector.InterfaceError("The connection is not encrypted.", errno=TLS_ERROR)
 
 
 _resting: dict[str, float] = {}  # until when a host of several is asked last

@@ -18,12 +18,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from . import mariadb_program
 from .config import ROOT, Settings
-from .db import DRIVER_ERRORS, Address, connect, error_number
+from .db import DRIVER_ERRORS, TLS_ERROR, Address, connect, error_number
 from .lifeline import bound_program
 from .mariadb_program import DatabaseProblem, Program
 
@@ -180,7 +181,16 @@ class PrivateDatabase:
             path.replace(self.folder / "server.log.1")
         with path.open("ab") as log:
             self._log_start = log.tell()
-            process = bound_program(command, stdin=stdin, stdout=log, stderr=log, env=program.environment(), start_new_session=True)
+            # MariaDB replaces the umask that it was started with.
+            environment = {**program.environment(), "UMASK": "0600", "UMASK_DIR": "0700"}
+            process = bound_program(
+                command,
+                stdin=stdin,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+            )
         (self.folder / "pid").write_text(str(process.pid))
         return process
 
@@ -288,7 +298,15 @@ def _pool(data: Path) -> int:
 def address_of(settings: Settings, *, owner: bool = False) -> Address:
     """The database that these settings mean. With DB_HOST there is one account for everything."""
     if settings.db_host:
-        return Address(settings.db_user, settings.db_password, settings.db_name, settings.db_host, settings.db_port)
+        return Address(
+            settings.db_user,
+            settings.db_password,
+            settings.db_name,
+            settings.db_host,
+            settings.db_port,
+            tls=settings.db_tls,
+            tls_ca=settings.db_tls_ca,
+        )
     return PrivateDatabase(settings.var).address(owner=owner)
 
 
@@ -298,7 +316,7 @@ def prepare_server(settings: Settings) -> None:
     Raises DatabaseProblem with a sentence that says what to change.
     """
     address = address_of(settings)
-    connection = _connect(settings, Address(address.user, address.password, "", address.host, address.port))
+    connection = _connect(settings, replace(address, database=""))
     try:
         _check_version(connection, settings)
         _make_database(connection, settings)
@@ -317,10 +335,15 @@ def _connect(settings: Settings, address: Address) -> Any:
             sentence = f"The database server at {where} does not accept DB_USER {settings.db_user} with this DB_PASSWORD."
         elif number == 2005:
             sentence = f"DB_HOST is {settings.db_host}, but no machine of that name is known."
+            # MariaDB gives the same error to an account that may only come over TLS.
+            sentence += " It may demand TLS, and DB_TLS is off." * (settings.db_tls == "off")
         elif number in (2002, 2003):
             sentence = f"No database server answers at {where}. Is it running, and are DB_HOST and DB_PORT right?"
         elif number in (1130, 1129):
             sentence = f"The database server at {where} lets nobody in from this machine."
+        elif number == TLS_ERROR or "CERTIFICATE_VERIFY_FAILED" in str(error):
+            sentence = f"DB_TLS is {settings.db_tls}, but TLS to the database server at {where} failed:"
+            sentence += f" {error}.{_explain_tls_error(settings, str(error))}"
         elif number in (1115, 1273):
             sentence = f"The database server at {where} does not know {COLLATION}: it is too old. The shop needs MySQL 8.0 or MariaDB 10.6, or newer."
         else:
@@ -330,6 +353,15 @@ def _connect(settings: Settings, address: Address) -> Any:
 
 def _check_version(connection: Any, settings: Settings) -> None:
     version = str(_one(connection, "SELECT VERSION()"))
+def _explain_tls_error(settings: Settings, error: str) -> str:
+    if settings.db_tls != "verify":
+        return ""
+    if "SSL is required" in error:
+        return " Give the server a certificate and a key."
+    authorities = f"an authority in {settings.db_tls_ca} (DB_TLS_CA)"
+    return f" Its certificate must name the host of DB_HOST and come from {authorities}."
+
+
     found = re.search(r"(\d+)\.(\d+)", version)
     number = (int(found[1]), int(found[2])) if found else (0, 0)
     name, oldest = ("MariaDB", OLDEST_MARIADB) if "mariadb" in version.lower() else ("MySQL", OLDEST_MYSQL)

@@ -504,9 +504,11 @@ def _banner(settings: Settings, database: PrivateDatabase | None) -> list[str]:
     facts = {}
     if setup:
         facts["Make it yours"] = f"{settings.url}/setup?token={choices.setup_token(settings.var)}"
-    facts["Data"] = (
-        f"{settings.var} (database, pictures, logs)" if database else f"{settings.db_name} on {settings.db_host}; pictures and logs in {settings.var}"
-    )
+    if database:
+        facts["Data"] = f"{settings.var} (database, pictures, logs)"
+    else:
+        transport = " over verified TLS" if settings.db_tls == "verify" else ""
+        facts["Data"] = f"{settings.db_name} on {settings.db_host}{transport}; pictures and logs in {settings.var}"
     read_at = f", to be read at {settings.url}/dev/mail" if settings.development_mailbox else ""
     facts["Mails"] = f"sent through {settings.mail_host}" if settings.mail_host else f"{settings.var / 'mail'}{read_at}"
     facts["To stop"] = f"Ctrl-C, or kill {os.getpid()}"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ def scratch(server: PrivateDatabase) -> Iterator[Address]:
     name = f"{owner.database}_scratch"
     cursor.execute(f"DROP DATABASE IF EXISTS {name}")
     cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci")
-    yield Address(user=owner.user, password=owner.password, database=name, socket=owner.socket, host=owner.host, port=owner.port)
+    yield replace(owner, database=name)
     cursor.execute(f"DROP DATABASE {name}")
     connection.close()
 
