@@ -37,6 +37,7 @@ def unpack(names: Sequence[str], home: Path, works: Callable[[Path], bool] = Pat
             done = _run(["dpkg-deb", "-x", str(package), str(unpacked)], workshop)
             if done.returncode:
                 raise NotFetched(_tail(done))
+        _make_private(unpacked)
         if not works(unpacked):
             raise NotFetched("What was fetched does not work on this machine.")
         if home.exists() and not works(home):
@@ -46,6 +47,13 @@ def unpack(names: Sequence[str], home: Path, works: Callable[[Path], bool] = Pat
         except OSError:
             if not works(home):
                 raise
+
+
+def _make_private(folder: Path) -> None:
+    """Take the rights of everybody else away, which packages give and no umask removes."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o700)
 
 
 def libraries(home: Path) -> str:

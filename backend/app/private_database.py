@@ -245,6 +245,8 @@ class PrivateDatabase:
                 time.sleep(0.02)
             else:
                 (self.folder / "accounts.sql").unlink(missing_ok=True)
+                # MariaDB lets every user connect; only the folder and passwords kept them out.
+                Path(address.socket).chmod(0o600)
                 return
         raise DatabaseProblem(f"The database did not start. {self._first_errors()}")
 
@@ -333,17 +335,17 @@ def _connect(settings: Settings, address: Address) -> Any:
         number = error_number(error)
         if number in (1045, 1698):
             sentence = f"The database server at {where} does not accept DB_USER {settings.db_user} with this DB_PASSWORD."
-        elif number == 2005:
-            sentence = f"DB_HOST is {settings.db_host}, but no machine of that name is known."
             # MariaDB gives the same error to an account that may only come over TLS.
             sentence += " It may demand TLS, and DB_TLS is off." * (settings.db_tls == "off")
+        elif number == 2005:
+            sentence = f"DB_HOST is {settings.db_host}, but no machine of that name is known."
         elif number in (2002, 2003):
             sentence = f"No database server answers at {where}. Is it running, and are DB_HOST and DB_PORT right?"
-        elif number in (1130, 1129):
-            sentence = f"The database server at {where} lets nobody in from this machine."
         elif number == TLS_ERROR or "CERTIFICATE_VERIFY_FAILED" in str(error):
             sentence = f"DB_TLS is {settings.db_tls}, but TLS to the database server at {where} failed:"
             sentence += f" {error}.{_explain_tls_error(settings, str(error))}"
+        elif number in (1130, 1129):
+            sentence = f"The database server at {where} lets nobody in from this machine."
         elif number in (1115, 1273):
             sentence = f"The database server at {where} does not know {COLLATION}: it is too old. The shop needs MySQL 8.0 or MariaDB 10.6, or newer."
         else:
@@ -351,8 +353,6 @@ def _connect(settings: Settings, address: Address) -> Any:
         raise DatabaseProblem(sentence) from error
 
 
-def _check_version(connection: Any, settings: Settings) -> None:
-    version = str(_one(connection, "SELECT VERSION()"))
 def _explain_tls_error(settings: Settings, error: str) -> str:
     if settings.db_tls != "verify":
         return ""
@@ -362,6 +362,8 @@ def _explain_tls_error(settings: Settings, error: str) -> str:
     return f" Its certificate must name the host of DB_HOST and come from {authorities}."
 
 
+def _check_version(connection: Any, settings: Settings) -> None:
+    version = str(_one(connection, "SELECT VERSION()"))
     found = re.search(r"(\d+)\.(\d+)", version)
     number = (int(found[1]), int(found[2])) if found else (0, 0)
     name, oldest = ("MariaDB", OLDEST_MARIADB) if "mariadb" in version.lower() else ("MySQL", OLDEST_MYSQL)

@@ -32,7 +32,8 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from . import counts, db, lifeline, migrations
-from .config import ROOT, Settings
+from .config import ROOT, BadSetting, Settings, validate_secret_key
+from .data_folder import prepare_data_folder
 from .lock import Busy, Lock
 from .private_database import DatabaseProblem, PrivateDatabase, address_of, prepare_server
 
@@ -60,10 +61,22 @@ def say(line: str = "") -> None:
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of the environment and of .env (the environment wins), with the secret key that the shop keeps if none is set."""
-    from_file = {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None}
-    settings = Settings.from_env({**from_file, **environment})
-    return settings if settings.secret_key else replace(settings, secret_key=_kept_secret(settings.var))
+    """Return the settings of the environment and of .env, and prepare the data folder.
+
+    The environment wins over .env. If no secret key is set, it is the one stored in the data folder. Raises BadSetting.
+    """
+    settings = Settings.from_env({**_read_env_file(ROOT / ".env"), **environment})
+    prepare_data_folder(settings.var)
+    if settings.secret_key:
+        return settings
+    return replace(settings, secret_key=_stored_secret_key(settings.var))
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    try:
+        return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{path} cannot be read: {error}") from None
 
 
 def run(settings: Settings, *, debug: bool = False) -> int:
@@ -160,10 +173,10 @@ def opened(settings: Settings) -> Iterator[None]:
         db.close()
 
 
-def _kept_secret(var: Path) -> str:
+def _stored_secret_key(var: Path) -> str:
+    """Return the secret key of the data folder, created at the first start."""
     path = var / "secret_key"
     if not path.exists():
-        var.mkdir(parents=True, exist_ok=True)
         draft = var / f"secret_key.{os.getpid()}"
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_hex(32))
@@ -171,7 +184,11 @@ def _kept_secret(var: Path) -> str:
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(draft)
         draft.unlink()
-    return path.read_text().strip()
+    try:
+        return validate_secret_key(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError):
+        sentence = f"SECRET_KEY is not set, and {path} does not hold a secret key."
+        raise BadSetting(f"{sentence} Restore that file, or set SECRET_KEY.") from None
 
 
 def _workers(settings: Settings) -> int:
@@ -191,7 +208,8 @@ def _listen(settings: Settings, workers: int) -> list[socket.socket]:
         # Sockets that share a port would share it with another shop too; one that does not tells whether the port is free.
         _bound(family, where).close()
         return [_bound(family, where, shared=True) for _ in range(workers)]
-    except socket.gaierror:
+    except (socket.gaierror, ValueError):
+        # Not every text can be asked for: ValueError is that of a name that is too long.
         raise StartProblem(f"HOST is {settings.host}, which is no address.") from None
     except OSError as error:
         sentences = {
