@@ -1179,19 +1179,20 @@ CREATE TABLE job_runs (
 
 -- What somebody wants done with backups, or the night: one at a time, since `open` is TRUE or NULL and unique.
 CREATE TABLE backup_tasks (
-    id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
-    kind         VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
-    name         VARCHAR(60)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'keep',
-    status       VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'waiting' COMMENT 'keep',
-    open         BOOLEAN         NULL COMMENT 'keep',
-    phase        VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'keep',
-    done         BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
-    total        BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
-    problem      VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'keep',
-    user_id      BIGINT UNSIGNED NULL COMMENT 'keep',
-    created_at   DATETIME(6)     NOT NULL COMMENT 'keep',
-    started_at   DATETIME(6)     NULL COMMENT 'keep',
-    finished_at  DATETIME(6)     NULL COMMENT 'keep',
+    id             BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    kind           VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    name           VARCHAR(60)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'keep',
+    status         VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'waiting' COMMENT 'keep',
+    open           BOOLEAN         NULL COMMENT 'keep',
+    phase          VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT '' COMMENT 'keep',
+    done           BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    total          BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    problem        VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'keep',
+    user_id        BIGINT UNSIGNED NULL COMMENT 'keep',
+    trusted_digest CHAR(64)        CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'keep',
+    created_at     DATETIME(6)     NOT NULL COMMENT 'keep',
+    started_at     DATETIME(6)     NULL COMMENT 'keep',
+    finished_at    DATETIME(6)     NULL COMMENT 'keep',
     PRIMARY KEY (id),
     UNIQUE KEY uq_backup_tasks_open (open),
     KEY ix_backup_tasks_kind (kind, created_at),
@@ -1204,4 +1205,5 @@ CREATE TABLE backup_tasks (
 -- The versions this file stands for, so that a schema loaded by hand is known as such.
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
     ('0001_baseline', 'e9568245f2dfb96cd9affabdc3e913eba467575781e468816ac6d4c4d66e3739', UTC_TIMESTAMP(6)),
-    ('0002_running_the_shop', 'c91de068c857c03f13f1d435c71a0e5ceed7d7bdbdff2984e157822866561aee', UTC_TIMESTAMP(6));
+    ('0002_running_the_shop', 'c91de068c857c03f13f1d435c71a0e5ceed7d7bdbdff2984e157822866561aee', UTC_TIMESTAMP(6)),
+    ('0008_unsigned_backups', '3fc0d51426f9435635ce2de6c0b43a0192bda849d02c5c95891eca31d90fb19f', UTC_TIMESTAMP(6));

@@ -78,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("backups", help="the backups in SHOP_VAR").set_defaults(command=_backups)
     back = commands.add_parser("restore", help="put a backup in the place of the shop, which must not run meanwhile")
     back.add_argument("backup", help="the name of a backup in SHOP_VAR, or a file")
+    back.add_argument(
+        "--allow-unsigned",
+        action="store_true",
+        help="restore a backup that this shop did not sign; whoever made it decides on accounts, prices and bank details",
+    )
     back.set_defaults(command=_restore)
     commands.add_parser("search-rebuild", help="make the search index anew").set_defaults(command=_search_rebuild)
     commands.add_parser("doctor", help="examine the data").set_defaults(command=_doctor)
@@ -195,12 +200,13 @@ def _backup(settings: Settings, options: argparse.Namespace) -> int:
     from .services import backup_files
 
     folder = options.to or settings.var / "backups"
+    security.use_key(settings.secret_key)
     with _database(settings, "./shop backup"), backup_files.alone(folder):
         _bring_up_to_date(settings)
         owner = address_of(settings, owner=True)
-        path = backup_files.make(owner, settings.var / "uploads", folder, _bar)
+        path = backup_files.create(owner, settings.var / "uploads", folder, _bar)
         say(f"The shop is in {path}. Restoring it beside the shop, to prove it")
-        backup_files.prove(owner, path, _bar)
+        backup_files.verify(owner, path, _bar, loader=address_of(settings))
     say("Proven: the copy is whole and every invariant is held in it. It holds no SECRET_KEY; keep that apart.")
     return 0
 
@@ -216,9 +222,16 @@ def _backups(settings: Settings, options: argparse.Namespace) -> int:
 
 def _restore(settings: Settings, options: argparse.Namespace) -> int:
     from .services import backup_files, backups
+    from .services.backup_archive import UnsignedBackup
 
     path = _path(options.backup)
     path = path if path.is_file() else backups.find(backups.folder_of(settings.var), options.backup)
+    security.use_key(settings.secret_key)
+    try:
+        trusted = backups.trusted_digest(path, allow_unsigned=options.allow_unsigned)
+    except UnsignedBackup as error:
+        say(f"{error.detail} To restore it, add --allow-unsigned.")
+        return 1
     if settings.db_host:
         say(f"Everything in {settings.db_name} on {settings.db_host} is replaced, and DB_USER must be allowed to make databases named {settings.db_name}_….")
         say("Stop every server and worker of the shop first.")
@@ -227,9 +240,10 @@ def _restore(settings: Settings, options: argparse.Namespace) -> int:
     if (input("To go on, type restore: ") if sys.stdin.isatty() else sys.stdin.readline().strip()) != "restore":
         say("Nothing was touched.")
         return 1
-    with _database(settings, "./shop restore", alone=True), backup_files.alone(path.parent):
+    with _database(settings, "./shop restore", alone=True), backup_files.alone(backups.folder_of(settings.var)):
         _bring_up_to_date(settings)
-        backup_files.restore(address_of(settings, owner=True), path, settings.var, _bar)
+        with server.opened(settings):
+            backups.restore_offline(settings, path, _bar, trusted_digest=trusted)
     say("The shop is as it was then. Everybody signs in anew; mails that were unsent then are not sent.")
     return 0
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,28 @@ def migrate(owner: Address, progress: Callable[[str], None] = lambda line: None)
             return empty
     finally:
         connection.close()
+
+
+def create_schema(owner: Address, versions: Collection[str]) -> None:
+    """Create the tables of these versions in an empty database, for rows that were written at that time.
+
+    Data steps are left out: the rows have been through them.
+    """
+    connection = db.connect(owner, statement_timeout=STATEMENT_TIMEOUT)
+    try:
+        for path in migration_files():
+            if path.stem in versions:
+                for goal, statement in steps(path.read_text(encoding="utf-8")):
+                    if goal != "data":
+                        _run(connection, statement)
+                _note(connection, path)
+    finally:
+        connection.close()
+
+
+def table_names() -> frozenset[str]:
+    """The tables of this version."""
+    return frozenset(re.findall(r"^CREATE TABLE (\w+)", SCHEMA.read_text(encoding="utf-8"), flags=re.MULTILINE))
 
 
 def pending(owner: Address) -> list[str]:

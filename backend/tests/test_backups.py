@@ -1,68 +1,34 @@
 from __future__ import annotations
 
 import random
-import shutil
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import factories
 import pytest
+from backup_fixtures import DESK, desk, folder, loader, other_shop, owner, quiet, read_whole, run, uploads_of
 from conftest import ShopClient
 from factories import Thing, User
 from flask import Flask
 from test_users import act_as
 
-from app import db, migrations
+from app import db
 from app.config import Settings
 from app.db import Address
 from app.errors import Conflict, NotFound
-from app.private_database import PrivateDatabase
 from app.services import backup_files, backups, doctor, jobs
 from app.services import settings as choices
 
-
-def quiet(done: int, total: int) -> None:
-    """Nobody watches the tests' progress."""
-
-
-@pytest.fixture
-def owner(server: PrivateDatabase) -> Address:
-    return server.address(owner=True)
-
-
-@pytest.fixture
-def other_shop(owner: Address) -> Iterator[Address]:
-    """A second, empty shop to restore into, so that the tests' own one keeps its tables."""
-    other = replace(owner, database=f"{owner.database}_other")
-    run(owner, f"CREATE DATABASE {other.database}")
-    migrations.migrate(other)
-    yield other
-    run(owner, f"DROP DATABASE {other.database}")
-
-
-def run(address: Address, sql: str) -> list[Any]:
-    connection = db.connect(address)
-    cursor = connection.cursor()
-    cursor.execute(sql)
-    rows: list[Any] = cursor.fetchall()
-    connection.close()
-    return rows
-
-
-def uploads_of(folder: Path) -> Path:
-    (folder / "uploads" / "ab").mkdir(parents=True)
-    (folder / "uploads" / "ab" / "mug.webp").write_bytes(b"a picture")
-    return folder / "uploads"
+__all__ = ["desk", "folder", "loader", "other_shop", "owner"]
 
 
 def test_a_backup_made_while_people_order_restores_to_a_sound_shop_in_which_old_cookies_codes_and_mails_are_dead(
-    new_client: Callable[[], ShopClient], alice: User, owner: Address, other_shop: Address, tmp_path: Path
+    new_client: Callable[[], ShopClient], alice: User, owner: Address, loader: Address, other_shop: Address, tmp_path: Path
 ) -> None:
     mug = factories.product("Mug", stock=100_000)
     acknowledged: list[str] = []
@@ -83,14 +49,14 @@ def test_a_backup_made_while_people_order_restores_to_a_sound_shop_in_which_old_
     while len(acknowledged) < 3 and all(one.is_alive() for one in crowd):
         time.sleep(0.01)
     before = set(acknowledged)
-    path = backup_files.make(owner, uploads_of(tmp_path), tmp_path / "backups", quiet)
+    path = backup_files.create(owner, uploads_of(tmp_path), tmp_path / "backups", quiet)
     enough.set()
     for one in crowd:
         one.join()
 
-    backup_files.prove(owner, path, quiet)
+    backup_files.verify(owner, path, quiet, loader=loader)
     restored = tmp_path / "restored"
-    backup_files.restore(other_shop, path, restored, quiet)
+    backup_files.restore(other_shop, path, restored, quiet, loader=loader)
 
     kept = {number for (number,) in run(other_shop, "SELECT number FROM orders")}
     assert before <= kept <= set(acknowledged)
@@ -104,9 +70,9 @@ def test_a_backup_made_while_people_order_restores_to_a_sound_shop_in_which_old_
 
 
 def test_a_truncated_an_altered_and_an_unknown_file_are_refused_before_anything_is_touched(
-    mug: Thing, owner: Address, other_shop: Address, tmp_path: Path
+    mug: Thing, owner: Address, loader: Address, other_shop: Address, tmp_path: Path
 ) -> None:
-    path = backup_files.make(owner, uploads_of(tmp_path), tmp_path / "backups", quiet)
+    path = backup_files.create(owner, uploads_of(tmp_path), tmp_path / "backups", quiet)
     whole = path.read_bytes()
     with zipfile.ZipFile(path) as archive:
         begin = archive.getinfo("uploads/ab/mug.webp").header_offset + 72
@@ -121,8 +87,8 @@ def test_a_truncated_an_altered_and_an_unknown_file_are_refused_before_anything_
     with zipfile.ZipFile(tmp_path / "newer", "a") as archive:
         archive.writestr("more.txt", "put in by somebody")
     for name in changed:
-        with pytest.raises(Conflict, match="Nothing was touched"):
-            backup_files.restore(other_shop, tmp_path / name, tmp_path, quiet)
+        with pytest.raises(Conflict, match="Nothing was changed"):
+            backup_files.restore(other_shop, tmp_path / name, tmp_path, quiet, loader=loader)
     assert run(other_shop, "SELECT COUNT(*) FROM products") == [(0,)]
     assert (tmp_path / "uploads" / "ab" / "mug.webp").exists()
     assert not run(owner, f"SHOW DATABASES LIKE '{other_shop.database}\\_restored'")
@@ -130,8 +96,8 @@ def test_a_truncated_an_altered_and_an_unknown_file_are_refused_before_anything_
 
 def test_of_a_file_with_any_wrong_byte_or_end_nothing_else_is_ever_believed(mug: Thing, owner: Address, tmp_path: Path) -> None:
     """Each byte of the directory and the manifest, and bytes all over the file; what no part's content hangs on may pass, as a date does."""
-    path = backup_files.make(owner, uploads_of(tmp_path), tmp_path / "backups", quiet)
-    whole, manifest = path.read_bytes(), backup_files.verify(path)
+    path = backup_files.create(owner, uploads_of(tmp_path), tmp_path / "backups", quiet)
+    whole, manifest = path.read_bytes(), read_whole(path)
     with zipfile.ZipFile(path) as archive:
         end = archive.getinfo("manifest.json").header_offset
     chance = random.Random(7)
@@ -142,7 +108,7 @@ def test_of_a_file_with_any_wrong_byte_or_end_nothing_else_is_ever_believed(mug:
     for content in broken:
         path.write_bytes(content)
         try:
-            assert backup_files.verify(path) == manifest
+            assert read_whole(path) == manifest
         except Conflict:
             refused += 1
     assert refused > 250
@@ -156,19 +122,6 @@ def test_a_name_that_the_shop_did_not_give_is_not_found(name: str, tmp_path: Pat
 
 
 # ---------------------------------------------------------------- as the owner has them
-
-DESK = "/api/v1/admin/backups"
-
-
-@pytest.fixture
-def folder(app_settings: Settings) -> Iterator[Path]:
-    yield app_settings.var / "backups"
-    shutil.rmtree(app_settings.var / "backups", ignore_errors=True)
-
-
-@pytest.fixture
-def desk(new_client: Callable[[], ShopClient], ada: User, folder: Path) -> ShopClient:
-    return act_as(new_client(), ada)
 
 
 def done(desk: ShopClient, shop: Settings, path: str = "", **body: str) -> Any:
@@ -214,36 +167,18 @@ def test_the_owner_makes_a_backup_takes_it_away_and_puts_it_back(
     assert run(owner, "SELECT id FROM orders")[0][0] > lost, "an id that somebody may still hold is not given again"
 
 
-def test_a_restore_that_is_cut_off_is_finished_by_the_next_runner(
-    desk: ShopClient, mug: Thing, app_settings: Settings, owner: Address, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        pass
-
-    def dies(*args: Any) -> None:
-        raise Killed
-
-    name = done(desk, app_settings)["name"]
-    run(owner, "UPDATE products SET title = 'Changed since'")
-    task = desk.post(f"{DESK}/{name}/restoration", json={"name": name}).json
-    for step in ("_change_places", "settle"):
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(backup_files, step, dies)
-            backups.carry_out(app_settings)
-        assert backups.get_task(task["id"])["status"] == "running"
-        assert run(owner, "SELECT title FROM products") == [("Changed since" if step == "_change_places" else mug.title,)]
-    assert backups.carry_out(app_settings) == f"{name} restored"
-    assert backups.get_task(task["id"])["status"] == "done"
-    assert run(owner, f"SHOW DATABASES LIKE '{owner.database}\\_%'") == []
-
-
 def test_a_file_that_was_changed_is_not_put_back_and_the_page_is_told_why(desk: ShopClient, mug: Thing, app_settings: Settings, folder: Path) -> None:
     name = done(desk, app_settings)["name"]
-    (folder / name).write_bytes((folder / name).read_bytes()[:-50])
-    assert desk.get(f"{DESK}/{name}").status_code == 409
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[:500] + bytes([whole[500] ^ 1]) + whole[501:])
     for path, body in ((f"/{name}/proof", {}), (f"/{name}/restoration", {"name": name})):
         task = done(desk, app_settings, path, **body)
-        assert (task["status"], "Nothing was touched" in task["problem"]) == ("failed", True)
+        assert (task["status"], "Nothing was changed" in task["problem"]) == ("failed", True)
+    (folder / name).write_bytes(whole[:-50])
+    assert desk.get(f"{DESK}/{name}").status_code == 409
+    assert desk.post(f"{DESK}/{name}/restoration", json={"name": name}).status_code == 409
+    task = done(desk, app_settings, f"/{name}/proof")
+    assert (task["status"], "Nothing was changed" in task["problem"]) == ("failed", True)
     assert [one["proven_at"] for one in desk.get(DESK).json["items"]] == [None], "what it was once is not what it is"
 
 

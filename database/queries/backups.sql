@@ -1,6 +1,7 @@
 -- name: ask -> id
 -- Refused by uq_backup_tasks_open while another one waits or runs.
-INSERT INTO backup_tasks (kind, name, open, user_id, created_at) VALUES (:kind, :name, TRUE, :user_id, UTC_TIMESTAMP(6));
+INSERT INTO backup_tasks (kind, name, open, user_id, trusted_digest, created_at)
+VALUES (:kind, :name, TRUE, :user_id, :trusted_digest, UTC_TIMESTAMP(6));
 
 -- part: task
 SELECT t.id, t.kind, t.name, t.status, t.phase, t.done, t.total, t.problem, u.username AS asked_by, t.created_at, t.started_at, t.finished_at
@@ -21,7 +22,7 @@ SELECT COUNT(*) FROM backup_tasks;
 
 -- name: get_open -> row
 -- One that runs although no runner is at it was cut off.
-SELECT id, kind, name, phase, user_id, created_at FROM backup_tasks WHERE open LIMIT 1;
+SELECT id, kind, name, phase, user_id, trusted_digest, created_at FROM backup_tasks WHERE open LIMIT 1;
 
 -- name: begin -> count
 UPDATE backup_tasks

@@ -31,9 +31,13 @@ class TaskParams(Params):
 
 
 class Restoration(Body):
-    """The backup's name once more, typed by whoever means it."""
+    """The backup's name once more, typed by whoever means it.
+
+    `allow_unsigned` confirms the restore of a backup that this shop did not sign, which is refused with `unsigned_backup` otherwise.
+    """
 
     name: Line = Field(max_length=60)
+    allow_unsigned: bool = False
 
 
 def _var() -> Path:
@@ -103,4 +107,4 @@ def restore_backup(name: str, body: Restoration) -> Task:
     """Have a backup put in the place of the shop, after the shop of now was copied. Everybody is signed out by it."""
     if body.name != name:
         raise Invalid(name="Type the name of the backup.")
-    return backups.ask("restore", name, actor_id=http.account_id(), var=_var())
+    return backups.ask("restore", name, actor_id=http.account_id(), var=_var(), allow_unsigned=body.allow_unsigned)

@@ -1,9 +1,9 @@
-"""The file of a backup: a consistent copy of the database and the uploads, compressed, and the way back from it.
+"""Backups of the database and the uploads, and the way back from one.
 
-The copy is read by the shop itself, over one connection that sees one moment, and not by mariadb-dump: the small server that the shop
-brings with it has no client programs, and one way that is always tried beats two. The file holds no SECRET_KEY and no password of the
-database. A restore loads everything into a database beside the shop's and examines it there; only then do the tables change places, in one
-statement, so that the shop may stay open: whoever looks sees the one shop or the other.
+The shop reads the copy itself, over one connection that sees one moment, and not with mariadb-dump: the small server that comes with the
+shop has no client programs, and one way that is always tested beats two. The file holds no SECRET_KEY and no database password. A restore
+creates the tables from the shop's own migrations in a second database, loads the rows into them and checks them there; only then do the
+tables change places, in one statement, so that the shop may stay open and visitors see either the old data or the restored data.
 """
 
 from __future__ import annotations
@@ -11,44 +11,56 @@ from __future__ import annotations
 import base64
 import datetime
 import decimal
-import errno
 import hashlib
-import json
+import logging
 import os
 import re
 import secrets
 import shutil
 import time
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+import orjson
 from mysql.connector import errorcode
-from pydantic import TypeAdapter
-from typing_extensions import TypedDict
 
-from .. import db, migrations
+from .. import db, driver, migrations
 from ..db import DRIVER_ERRORS, LOCK_WAIT, Address
 from ..errors import Conflict
 from ..lock import Lock
 from . import doctor
+from .backup_archive import (
+    CHUNK_BYTES,
+    Archive,
+    ArchiveWriter,
+    UnsignedBackup,
+    damaged,
+    is_member_name,
+    open_archive,
+    refuse,
+)
 
-FORMAT = 1
-BATCH = 500  # rows; what is held in memory at once
-CHUNK = 1 << 20  # bytes
+log = logging.getLogger("shop.backups")
+
+BATCH_ROWS = 500
+MAX_BATCH_BYTES = 4 << 20  # DB_HOST may accept packets of 16 MB only, and escaping lengthens texts
+MARK_BATCH_ROWS = 1000
 TIMEOUT = 3600  # seconds without an answer
-SWAP_WAIT, SWAP_TRIES = 2, 20  # seconds for which shoppers wait behind a change of places that waits itself, and how often it is tried
-APART = 10_000  # more ids than the shop gives away between a look at them and the change of places
+# Everybody waits behind a swap that waits itself, for a second at most: after two the requests fail.
+SWAP_WAIT_SECONDS, SWAP_ATTEMPTS = 1, 30
+ID_GAP = 10_000  # more ids than the shop assigns between reading the highest one and the swap
 NAME = re.compile(r"shop-\d{8}-\d{6}-[0-9a-f]{8}\.zip")
+SCALARS = {str, int, float, type(None)}
+# The migrations write these themselves.
+UNLOADED_TABLES = {"schema_migrations", "leases"}
 
-# A restored shop trusts nobody who was signed in then, sends nothing that waited then, holds no lock of then, and does nothing that was
-# begun then: it may have been done since. Refunds wait for somebody who has looked whether the money went back.
-DEADEN = [
+# A restored shop trusts no session or code of that time, sends no queued email, holds no lease, and does not continue work that was in
+# progress: it may have been finished since. Refunds wait for somebody who has checked whether the money went back.
+DEACTIVATE = [
     "DELETE FROM sessions",
     "DELETE FROM challenges",
     "DELETE FROM leases",
@@ -61,36 +73,19 @@ DEADEN = [
     "DELETE FROM backup_tasks",
 ]
 
-NOT_WHOLE = "This file is not a whole backup, or was changed after it was made. Nothing was touched."
-# What zipfile raises of a file that was altered: it is no ZIP, its bytes are others, a part is missing, ends early or is said to be encrypted
-# or packed in another way (RuntimeError), a place or a name cannot be (ValueError, as a manifest of another shape is).
-ALTERED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError)
-# About how many rows each table has: known without counting them.
-LENGTHS = "SELECT table_name, table_rows FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+# Estimated row counts, known without counting.
+ROW_ESTIMATES = "SELECT table_name, table_rows FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+FOREIGN_KEYS = (
+    "SELECT constraint_name, table_name, column_name, referenced_table_name, referenced_column_name FROM information_schema.key_column_usage"
+    " WHERE table_schema = DATABASE() AND referenced_table_name IS NOT NULL ORDER BY table_name, constraint_name, ordinal_position"
+)
 
 Progress = Callable[[int, int], None]
 
 
-class Part(TypedDict):
-    sha256: str
-    rows: int
-
-
-class Manifest(TypedDict):
-    format: int
-    made_at: str
-    versions: list[str]
-    tables: dict[str, str]
-    columns: dict[str, list[str]]
-    parts: dict[str, Part]
-
-
-MANIFEST = TypeAdapter(Manifest)
-
-
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """While a backup is proven or restored nobody else does so: both use the one database beside the shop's. Raises Busy."""
+    """Let one process at a time verify or restore backups: all use the same second database. Raises Busy."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = Lock(folder)
     lock.take("the proof or restore of a backup")
@@ -100,18 +95,20 @@ def alone(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def make(owner: Address, uploads: Path, folder: Path, progress: Progress) -> Path:
-    """Copy the shop as it is at one moment, while it goes on."""
+# ---------------------------------------------------------------- creating
+
+
+def create(owner: Address, uploads: Path, folder: Path, progress: Progress) -> Path:
+    """Copy the shop as it is at one moment, while it stays open, and return the file."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     now = datetime.datetime.now(datetime.UTC)
     path = folder / f"shop-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}.zip"
     draft = path.with_suffix(".part")
     try:
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                manifest = _copy(archive, owner, uploads, progress)
-                manifest["made_at"] = f"{now:%Y-%m-%dT%H:%M:%SZ}"
-                archive.writestr("manifest.json", json.dumps(manifest))
+            writer = ArchiveWriter(file)
+            versions, tables = _copy(writer, owner, uploads, progress)
+            writer.finish(created_at=f"{now:%Y-%m-%dT%H:%M:%SZ}", migrations=versions, tables=tables)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
@@ -120,132 +117,99 @@ def make(owner: Address, uploads: Path, folder: Path, progress: Progress) -> Pat
     return path
 
 
-def _copy(archive: zipfile.ZipFile, owner: Address, uploads: Path, progress: Progress) -> Manifest:
-    manifest = Manifest(format=FORMAT, made_at="", versions=[], tables={}, columns={}, parts={})
+def _copy(writer: ArchiveWriter, owner: Address, uploads: Path, progress: Progress) -> tuple[list[str], dict[str, list[str]]]:
+    """Write rows and files; return the applied migrations and the columns of each table."""
     with _connected(owner) as connection:
         _run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         _run(connection, f"SET SESSION net_write_timeout = {TIMEOUT}")
         _run(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT")
-        for table in sorted(_tables(connection, owner.database)):
-            manifest["tables"][table] = _rows(connection, f"SHOW CREATE TABLE `{table}`")[0][1]
-            manifest["columns"][table] = _columns(connection, table)
-        manifest["versions"] = [row[0] for row in _rows(connection, "SELECT version FROM schema_migrations ORDER BY version")]
-        files = sorted(path for path in uploads.rglob("*") if path.is_file())
-        about = {table: max(1, int(rows or 0)) for table, rows in _rows(connection, LENGTHS)}
-        done, total = 0, sum(about.values()) + len(files)
-        for table, columns in manifest["columns"].items():
-            lines = _lines(connection, table, columns, partial(_within, progress, done, about[table], total))
-            manifest["parts"][f"tables/{table}.jsonl"] = _write(archive, f"tables/{table}.jsonl", lines)
-            done += about[table]
-    for place, path in enumerate(files, done + 1):
-        name = f"uploads/{path.relative_to(uploads).as_posix()}"
-        # A picture that was taken away since the moment of the copy is needed by nobody any more.
-        if path.is_file():
-            with path.open("rb") as file:
-                manifest["parts"][name] = _write(archive, name, iter(lambda: file.read(CHUNK), b""))
-        progress(place, total)
+        present = _tables(connection, owner.database)
+        if foreign := sorted(set(present) - migrations.table_names()):
+            log.warning("tables that are not the shop's are not in its backup", extra={"tables": foreign})
+        columns = _columns(connection)
+        tables = {table: columns[table] for table in sorted(set(present) & migrations.table_names())}
+        versions = [row[0] for row in _rows(connection, "SELECT version FROM schema_migrations ORDER BY version")]
+        files = sorted(_upload_names(uploads))
+        estimates = {table: max(1, int(rows or 0)) for table, rows in _rows(connection, ROW_ESTIMATES)}
+        done, total = 0, sum(estimates[table] for table in tables) + len(files)
+        for table in tables:
+            report = partial(_report_within, progress, done, estimates[table], total)
+            writer.add(f"tables/{table}.jsonl", _read_table(connection, table, tables[table], report))
+            done += estimates[table]
+    for position, name in enumerate(files, done + 1):
+        # A file that was deleted since the snapshot is not needed any more.
+        if (uploads / name).is_file():
+            with (uploads / name).open("rb") as file:
+                writer.add(f"uploads/{name}", iter(lambda: file.read(CHUNK_BYTES), b""))
+        progress(position, total)
     progress(total, total)
-    return manifest
+    return versions, tables
 
 
-def _within(progress: Progress, done: int, most: int, total: int, read: int) -> None:
-    """How far the whole is when so many rows of one table are read, which may be more than they were reckoned to be."""
-    progress(done + min(read, most), total)
+def _upload_names(uploads: Path) -> Iterator[str]:
+    """The files under uploads, without drafts and without what the shop did not put there."""
+    for path in uploads.rglob("*"):
+        name = path.relative_to(uploads).as_posix()
+        if path.suffix == ".part" or path.is_symlink() or not path.is_file():
+            continue
+        if is_member_name(f"uploads/{name}"):
+            yield name
+        else:
+            log.warning("a file that is not the shop's is not in its backup", extra={"file": name})
 
 
-def _columns(connection: Any, table: str) -> list[str]:
-    found = _rows(
+def _report_within(progress: Progress, done: int, estimate: int, total: int, rows: int) -> None:
+    """Report the whole when so many rows of one table are done, which may be more than estimated."""
+    progress(done + min(rows, estimate), total)
+
+
+def _columns(connection: Any) -> dict[str, list[str]]:
+    """The columns of every table, without generated ones."""
+    columns: dict[str, list[str]] = {}
+    for table, column in _rows(
         connection,
-        "SELECT column_name FROM information_schema.columns"
-        f" WHERE table_schema = DATABASE() AND table_name = '{table}' AND extra NOT LIKE '%GENERATED%' ORDER BY ordinal_position",
-    )
-    return [row[0] for row in found]
+        "SELECT table_name, column_name FROM information_schema.columns"
+        " WHERE table_schema = DATABASE() AND extra NOT LIKE '%GENERATED%' ORDER BY table_name, ordinal_position",
+    ):
+        columns.setdefault(table, []).append(column)
+    return columns
 
 
-def _lines(connection: Any, table: str, columns: list[str], tell: Callable[[int], None]) -> Iterator[bytes]:
-    cursor, read = connection.cursor(buffered=False), 0
+def _read_table(connection: Any, table: str, columns: list[str], report: Callable[[int], None]) -> Iterator[bytes]:
+    cursor, count = connection.cursor(buffered=False), 0
     cursor.execute(f"SELECT {_quoted(columns)} FROM `{table}`")
-    while rows := cursor.fetchmany(BATCH):
-        read += len(rows)
-        tell(read)
-        yield b"".join(json.dumps(row, default=_plain).encode() + b"\n" for row in rows)
+    while rows := cursor.fetchmany(BATCH_ROWS):
+        count += len(rows)
+        report(count)
+        yield b"".join(orjson.dumps(row, default=_encode, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE) for row in rows)
     cursor.close()
 
 
-def _plain(value: object) -> object:
+def _encode(value: object) -> object:
     if isinstance(value, bytes | bytearray):
         return {"base64": base64.b64encode(value).decode()}
     if isinstance(value, datetime.datetime | datetime.date | datetime.timedelta | decimal.Decimal):
         return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in a backup")
+    raise TypeError(f"{type(value).__name__} has no form in a backup")
 
 
-def _write(archive: zipfile.ZipFile, name: str, pieces: Iterator[bytes]) -> Part:
-    digest, rows = hashlib.sha256(), 0
-    with archive.open(name, "w", force_zip64=True) as part:
-        for piece in pieces:
-            part.write(piece)
-            digest.update(piece)
-            rows += piece.count(b"\n")
-    return Part(sha256=digest.hexdigest(), rows=rows if name.startswith("tables/") else 0)
+# ---------------------------------------------------------------- verifying and restoring
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
-    """Raises Conflict for what is no backup, or no longer. What the disk refuses is another thing, and stays an error."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if any(part.compress_type != zipfile.ZIP_DEFLATED for part in archive.infolist()):
-                raise zipfile.BadZipFile("Backups are packed in one way.")
-            yield archive, MANIFEST.validate_json(archive.read("manifest.json"))
-    except ALTERED as error:
-        raise Conflict(NOT_WHOLE) from error
-    except OSError as error:
-        # An altered directory may send the reader to a place before the file's beginning.
-        if error.errno != errno.EINVAL:
-            raise
-        raise Conflict(NOT_WHOLE) from error
+def verify(owner: Address, path: Path, progress: Progress, *, loader: Address) -> None:
+    """Restore a backup into a second database, check it there, and record on success that it was verified.
 
-
-def verify(path: Path) -> Manifest:
-    """Read the whole file, and refuse it unless every part is as it was written and this version of the shop knows its tables."""
-    with _opened(path) as (archive, manifest):
-        if manifest["format"] != FORMAT:
-            raise Conflict("This backup is from a newer version of the shop. Nothing was touched.")
-        whole = sorted(archive.namelist()) == sorted([*manifest["parts"], "manifest.json"])
-        tables = sorted(name for name in manifest["parts"] if name.startswith("tables/"))
-        whole = whole and tables == sorted(f"tables/{table}.jsonl" for table in manifest["tables"]) and manifest["tables"].keys() == manifest["columns"].keys()
-        if not whole or not all(_as_written(archive, name, part) for name, part in manifest["parts"].items()):
-            raise Conflict(NOT_WHOLE)
-    if unknown := set(manifest["versions"]) - {file.stem for file in migrations.migration_files()}:
-        raise Conflict(f"This backup is from a newer version of the shop ({', '.join(sorted(unknown))}). Nothing was touched.")
-    return manifest
-
-
-def _as_written(archive: zipfile.ZipFile, name: str, expected: Part) -> bool:
-    if name.startswith("/") or ".." in name.split("/") or "\\" in name:
-        return False
-    with archive.open(name) as part:
-        return _digest(part) == expected["sha256"]
-
-
-def _digest(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while piece := file.read(CHUNK):
-        digest.update(piece)
-    return digest.hexdigest()
-
-
-def prove(owner: Address, path: Path, progress: Progress) -> None:
-    """Restore a backup beside the shop, examine it there, and note on success that it was proven."""
+    `owner` may create databases and tables; `loader`, which may only change rows, is what the rows of the archive are loaded with.
+    """
     note = path.with_suffix(".proven")
     try:
-        manifest = verify(path)
+        with open_archive(path) as archive:
+            _verify_archive(archive)
+            with _loaded(owner, archive, progress, loader):
+                note.write_text(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}", encoding="ascii")
     except Conflict:
         note.unlink(missing_ok=True)
         raise
-    with _loaded(owner, path, manifest, progress):
-        note.write_text(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}", encoding="ascii")
 
 
 def proven_at(path: Path) -> str:
@@ -253,129 +217,280 @@ def proven_at(path: Path) -> str:
     return note.read_text(encoding="ascii") if note.exists() else ""
 
 
-def contents(path: Path) -> dict[str, int]:
-    """What a backup says it holds: its parts, with the rows of each. Whether they are as they were written, verify() finds out."""
-    with _opened(path) as (_, manifest):
-        return {name: part["rows"] for name, part in manifest["parts"].items()}
+def restore(
+    owner: Address,
+    path: Path,
+    var: Path,
+    progress: Progress,
+    *,
+    loader: Address,
+    trusted_digest: str | None = None,
+    before_loading: Callable[[], object] = lambda: None,
+    record: Callable[[Any], None] = lambda connection: None,
+) -> None:
+    """Put a backup in the place of the shop's data.
 
-
-def restore(owner: Address, path: Path, var: Path, progress: Progress, remember: Callable[[Any], None] = lambda connection: None) -> None:
-    """Put a backup in the place of the shop. `remember` writes into the restored tables, before they are the shop's, what is not of then.
-
-    Whoever is cut off before the tables change places has changed nothing; after it, settle() does what is left.
+    An unsigned backup is refused unless `trusted_digest` is that of its manifest. `before_loading` is called when the archive is known to
+    be sound, `record` with a connection to the restored tables just before they become the shop's. A process that is killed before the
+    swap has changed no row; after it, finish_restore() completes the rest.
     """
-    with _loaded(owner, path, verify(path), progress) as beside:
-        _unpack(path, var / "uploads")
-        with _connected(beside) as connection:
-            for statement in DEADEN:
-                _run(connection, statement)
-            remember(connection)
-            _number_on(connection, beside.database, owner.database)
-        _change_places(owner, beside)
-    settle(owner)
+    uploads = var / "uploads"
+    with open_archive(path) as archive:
+        if not archive.is_signed and archive.digest != trusted_digest:
+            raise UnsignedBackup()
+        _verify_archive(archive)
+        wanted = _plan_uploads(archive, uploads)
+        before_loading()
+        with _loaded(owner, archive, progress, loader) as staging:
+            for name in wanted:
+                _unpack(archive, name, uploads)
+            with _connected(staging) as connection:
+                for statement in DEACTIVATE:
+                    _run(connection, statement)
+                record(connection)
+                _advance_ids(connection, staging.database, owner.database)
+            _swap(owner, staging)
+    finish_restore(owner)
 
 
-def settle(owner: Address) -> None:
-    """What remains once the tables have changed places; it may be done again."""
+def finish_restore(owner: Address) -> None:
+    """Do what remains once the tables have changed places. May be repeated."""
     migrations.migrate(owner)
     former = f"{owner.database}_former"
     with _connected(owner) as connection:
         if "products" in _tables(connection, former):
-            # Every search index, and whatever else goes by these marks, learns of all that is there again and all that is gone.
-            both = f"SELECT id FROM `{owner.database}`.products UNION SELECT id FROM `{former}`.products"
-            _run(connection, f"INSERT INTO product_changes (product_id, changed_at) SELECT id, UTC_TIMESTAMP(6) FROM ({both}) every_one")
-        _run(connection, f"DROP DATABASE IF EXISTS `{former}`")
+            # Search indexes and caches follow these marks: of everything that is there again, and everything that is gone.
+            _mark_changed(connection, f"SELECT id FROM `{owner.database}`.products p WHERE TRUE")
+            gone = f"NOT EXISTS (SELECT 1 FROM `{owner.database}`.products present WHERE present.id = p.id)"
+            _mark_changed(connection, f"SELECT id FROM `{former}`.products p WHERE {gone}")
+        for leftover in (former, f"{owner.database}_restored"):
+            _run(connection, f"DROP DATABASE IF EXISTS `{leftover}`")
 
 
-def _unpack(path: Path, uploads: Path) -> None:
-    """Pictures are named by their content or by chance, so those of both shops lie in one folder; what nobody has any more, jobs delete."""
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if name.startswith("uploads/"):
-                target = uploads / name.removeprefix("uploads/")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                part = target.with_name(f"{target.name}.part")
-                with archive.open(name) as source, part.open("wb") as file:
-                    shutil.copyfileobj(source, file, CHUNK)
-                part.replace(target)
+def _mark_changed(connection: Any, products: str) -> None:
+    """Mark products as changed, a few at a time: INSERT … SELECT locks the table's counter until its end, and orders wait for that."""
+    after = 0
+    while last := _rows(connection, f"SELECT MAX(id) FROM ({products} AND p.id > {after} ORDER BY p.id LIMIT {MARK_BATCH_ROWS}) page")[0][0]:
+        _run(
+            connection,
+            f"INSERT INTO product_changes (product_id, changed_at)"
+            f" SELECT page.id, UTC_TIMESTAMP(6) FROM ({products} AND p.id > {after} AND p.id <= {int(last)}) page",
+        )
+        after = int(last)
+
+
+def _verify_archive(archive: Archive) -> None:
+    """Raise Conflict unless the archive is whole and this version can load it."""
+    known = [file.stem for file in migrations.migration_files()]
+    if unknown := set(archive.manifest["migrations"]) - set(known):
+        raise refuse(f"This backup is from a newer version of the shop ({ascii(', '.join(sorted(unknown)))[:200]}).")
+    if known[0] not in archive.manifest["migrations"]:
+        raise damaged()
+    archive.verify_content()
+
+
+# ---------------------------------------------------------------- files
+
+
+def _plan_uploads(archive: Archive, uploads: Path) -> list[str]:
+    """Return the members that have to be unpacked. Raises Conflict if one of them would lead out of the folder, or is not to be replaced.
+
+    Files are named by their content or at random, so those of both shops are kept in one folder; jobs delete those that nothing refers to.
+    """
+    root, folders, wanted = uploads.resolve(), set[Path](), []
+    for name in archive.uploads:
+        target = _upload_path(name, uploads)
+        if target.parent not in folders:
+            if not target.parent.resolve().is_relative_to(root) or (target.parent.exists() and not target.parent.is_dir()):
+                raise refuse(f"{target.parent} is not a folder of the shop's uploads.")
+            folders.add(target.parent)
+        if target.is_symlink() or (target.exists() and not target.is_file()):
+            raise refuse(f"{target} is in the way.")
+        if not target.exists():
+            wanted.append(name)
+        elif _hash_file(target) != archive.member(name)["sha256"]:
+            if not archive.is_signed:
+                raise refuse(f"{target} is another file than that in the backup, which is not signed and may not replace it.")
+            wanted.append(name)
+    needed = sum(archive.member(name)["size"] for name in wanted)
+    if needed > shutil.disk_usage(_existing_parent(uploads)).free:
+        raise refuse(f"The uploads of this backup need {needed:,} bytes, and the disk has less.")
+    return wanted
+
+
+def _upload_path(name: str, uploads: Path) -> Path:
+    return uploads / name.removeprefix("uploads/")
+
+
+def _existing_parent(path: Path) -> Path:
+    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unpack(archive: Archive, name: str, uploads: Path) -> None:
+    target = _upload_path(name, uploads)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # No member begins with a dot, so none is in the way of another's draft.
+    draft = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with draft.open("xb") as file:
+            for chunk in archive.read(name):
+                file.write(chunk)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+# ---------------------------------------------------------------- rows
 
 
 @contextmanager
-def _loaded(owner: Address, path: Path, manifest: Manifest, progress: Progress) -> Iterator[Address]:
-    """The backup in a database beside the shop's, at this version and examined. It goes away afterwards."""
-    beside = replace(owner, database=f"{owner.database}_restored")
+def _loaded(owner: Address, archive: Archive, progress: Progress, loader: Address) -> Iterator[Address]:
+    """Yield a second database with the rows of the backup, at this version and checked. It is dropped afterwards."""
+    staging = replace(owner, database=f"{owner.database}_restored")
     with _connected(owner) as connection:
-        _make_beside(connection, beside.database)
+        _create_database(connection, staging.database)
     try:
-        with _connected(beside) as connection:
-            _load(connection, path, manifest, progress)
-        migrations.migrate(beside)
-        with _connected(beside) as connection:
-            _examine(connection)
-        yield beside
+        migrations.create_schema(staging, archive.manifest["migrations"])
+        with _connected(staging) as connection:
+            _check_schema(archive, _columns(connection))
+        with _connected(replace(loader, database=staging.database)) as connection:
+            _load(connection, archive, progress)
+        with _connected(staging) as connection:
+            _check_foreign_keys(connection)
+        migrations.migrate(staging)
+        with _connected(staging) as connection:
+            _check_invariants(connection)
+        yield staging
     finally:
         with _connected(owner) as connection:
-            _run(connection, f"DROP DATABASE IF EXISTS `{beside.database}`")
+            _run(connection, f"DROP DATABASE IF EXISTS `{staging.database}`")
 
 
-def _make_beside(connection: Any, name: str) -> None:
+def _create_database(connection: Any, name: str) -> None:
     try:
         _run(connection, f"DROP DATABASE IF EXISTS `{name}`")
         _run(connection, f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE {db.COLLATION}")
     except DRIVER_ERRORS as error:
         if db.error_number(error) != errorcode.ER_DBACCESS_DENIED_ERROR:
             raise
-        raise Conflict(f"DB_USER may not make the database {name}, in which a backup is tried. README tells which right it needs.") from error
+        raise Conflict(f"DB_USER may not create the database {name}, in which backups are verified. README says which right it needs.") from error
 
 
-def _load(connection: Any, path: Path, manifest: Manifest, progress: Progress) -> None:
-    _run(connection, "SET SESSION foreign_key_checks = 0, unique_checks = 0")
-    done, total = 0, sum(part["rows"] for part in manifest["parts"].values())
-    with zipfile.ZipFile(path) as archive:
-        for table, statement in manifest["tables"].items():
-            _run(connection, statement)
-            columns = manifest["columns"][table]
-            insert = f"INSERT INTO `{table}` ({_quoted(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
-            with archive.open(f"tables/{table}.jsonl") as lines:
-                cursor = connection.cursor()
-                while batch := [tuple(map(_value, json.loads(line))) for _, line in zip(range(BATCH), lines, strict=False)]:
-                    cursor.executemany(insert, batch)
-                    done += len(batch)
-                    progress(done, total)
-                cursor.close()
-            counted = _rows(connection, f"SELECT COUNT(*) FROM `{table}`")[0][0]
-            if counted != manifest["parts"][f"tables/{table}.jsonl"]["rows"]:
-                raise Conflict(f"The table {table} came back with {counted} rows. Nothing was touched.")
+def _check_schema(archive: Archive, expected: dict[str, list[str]]) -> None:
+    """Raise Conflict unless the backup has exactly the tables and columns that its migrations create."""
+    tables = archive.manifest["tables"]
+    if wrong := sorted(tables.keys() ^ expected.keys()):
+        raise refuse(f"The tables of this backup are not those of its version: {ascii(', '.join(wrong))[:200]}.")
+    for table, columns in tables.items():
+        if sorted(columns) != sorted(expected[table]):
+            wrong = sorted(set(columns) ^ set(expected[table]))
+            raise refuse(f"The columns of {table} in this backup are not those of its version: {ascii(', '.join(wrong))[:200]}.")
 
 
-def _value(value: Any) -> Any:
-    return base64.b64decode(value["base64"]) if isinstance(value, dict) else value
+def _load(connection: Any, archive: Archive, progress: Progress) -> None:
+    # Rows come table by table, so what they refer to may come later: foreign keys are checked at the end.
+    _run(connection, "SET SESSION foreign_key_checks = 0")
+    done, total = 0, archive.row_count
+    for table, columns in archive.manifest["tables"].items():
+        if table in UNLOADED_TABLES:
+            continue
+        member = f"tables/{table}.jsonl"
+        insert = f"INSERT INTO `{table}` ({_quoted(columns)}) VALUES "
+        _run(connection, "START TRANSACTION")
+        for batch in _batches(archive.read_lines(member)):
+            values = [value for line in batch for value in _decode_row(table, line, len(columns))]
+            placeholders = ", ".join([f"({', '.join(['%s'] * len(columns))})"] * len(batch))
+            try:
+                driver.execute(connection, insert + placeholders, tuple(values))
+            except DRIVER_ERRORS as error:
+                if db.error_number(error) in db.LOST:
+                    raise
+                raise refuse(f"The table {table} does not accept a row of this backup ({error}).") from error
+            done += len(batch)
+            progress(done, total)
+        _run(connection, "COMMIT")
+        counted = _rows(connection, f"SELECT COUNT(*) FROM `{table}`")[0][0]
+        if counted != archive.member(member)["rows"]:
+            raise refuse(f"The table {table} came back with {counted} rows.")
 
 
-def _examine(connection: Any) -> None:
+def _batches(blocks: Iterable[list[bytes]]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for block in blocks:
+        for line in block:
+            if batch and (len(batch) == BATCH_ROWS or size + len(line) > MAX_BATCH_BYTES):
+                yield batch
+                batch, size = [], 0
+            batch.append(line)
+            size += len(line)
+    if batch:
+        yield batch
+
+
+def _decode_row(table: str, line: bytes, length: int) -> list[Any]:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise damaged() from error
+    if not isinstance(row, list) or len(row) != length:
+        raise refuse(f"A row of {table} has not the columns of its table.")
+    return row if SCALARS.issuperset(map(type, row)) else [value if type(value) in SCALARS else _decode(value) for value in row]
+
+
+def _decode(value: Any) -> bytes:
+    try:
+        ((kind, text),) = value.items()
+        if kind == "base64":
+            return base64.b64decode(text, validate=True)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise damaged() from error
+    raise damaged()
+
+
+def _check_foreign_keys(connection: Any) -> None:
+    keys: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    for name, table, column, other_table, other_column in _rows(connection, FOREIGN_KEYS):
+        keys.setdefault((table, name, other_table), []).append((column, other_column))
+    for (table, name, other_table), columns in keys.items():
+        given = " AND ".join(f"child.`{column}` IS NOT NULL" for column, _ in columns)
+        same = " AND ".join(f"parent.`{other}` = child.`{column}`" for column, other in columns)
+        orphans = f"SELECT 1 FROM `{table}` child WHERE {given} AND NOT EXISTS (SELECT 1 FROM `{other_table}` parent WHERE {same}) LIMIT 1"
+        if _rows(connection, orphans):
+            raise refuse(f"Rows of {table} refer to others that this backup does not hold ({name}).")
+
+
+def _check_invariants(connection: Any) -> None:
     broken = [name for name, _, sql in doctor.checks() if _rows(connection, f"SELECT * FROM ({sql}) broken LIMIT 1")]
     if broken:
-        raise Conflict(f"The restored copy breaks these invariants: {', '.join(broken)}. Nothing was touched.")
+        raise refuse(f"The restored copy breaks these invariants: {', '.join(broken)}.")
 
 
-def _number_on(connection: Any, restored: str, present: str) -> None:
-    """No id that the shop of now gave away is given again: somebody may still hold it, such as a payment service or a page that is open."""
+def _advance_ids(connection: Any, restored: str, present: str) -> None:
+    """Let ids continue above those of the present shop: an id that was assigned since the backup may be known to a payment service or an open page."""
     numbered = f"SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = '{present}' AND extra LIKE '%auto_increment%'"
     known = _tables(connection, restored)
     for table, column in _rows(connection, numbered):
         if table in known and (last := _rows(connection, f"SELECT MAX(`{column}`) FROM `{present}`.`{table}`")[0][0]):
-            _run(connection, f"ALTER TABLE `{table}` AUTO_INCREMENT = {int(last) + APART}")
+            _run(connection, f"ALTER TABLE `{table}` AUTO_INCREMENT = {int(last) + ID_GAP}")
 
 
-def _change_places(owner: Address, beside: Address) -> None:
-    """Every table of the shop goes out and every restored one comes in."""
+def _swap(owner: Address, staging: Address) -> None:
+    """Move the shop's tables out and the restored ones in, in one statement. Tables that are not the shop's stay."""
     former = f"{owner.database}_former"
     with _connected(owner) as connection:
-        _make_beside(connection, former)
-        moves = [f"`{owner.database}`.`{table}` TO `{former}`.`{table}`" for table in _tables(connection, owner.database)]
-        moves += [f"`{beside.database}`.`{table}` TO `{owner.database}`.`{table}`" for table in _tables(connection, beside.database)]
-        _run(connection, f"SET SESSION lock_wait_timeout = {SWAP_WAIT}")
-        for left in reversed(range(SWAP_TRIES)):
+        _create_database(connection, former)
+        restored = _tables(connection, staging.database)
+        leaving = set(_tables(connection, owner.database)) & (migrations.table_names() | set(restored))
+        moves = [f"`{owner.database}`.`{table}` TO `{former}`.`{table}`" for table in sorted(leaving)]
+        moves += [f"`{staging.database}`.`{table}` TO `{owner.database}`.`{table}`" for table in restored]
+        _run(connection, f"SET SESSION lock_wait_timeout = {SWAP_WAIT_SECONDS}")
+        for left in reversed(range(SWAP_ATTEMPTS)):
             try:
                 return _run(connection, f"RENAME TABLE {', '.join(moves)}")
             except DRIVER_ERRORS as error:

@@ -23,7 +23,8 @@ from ..errors import Conflict, NotFound, ShopError, Unavailable
 from ..lock import Busy
 from ..migrations import MigrationProblem
 from ..private_database import address_of
-from . import backup_files, bell, doctor, events, settings
+from . import backup_archive, backup_files, bell, doctor, events, settings
+from .backup_files import Progress
 from .progress import Telling
 
 log = logging.getLogger("shop.backups")
@@ -49,9 +50,10 @@ class Backups(TypedDict):
 
 
 class Contents(Backup):
-    """`counts` of what is in it, by what one of it is called."""
+    """`counts` of what is in it, by what one of it is called. `is_signed`: this shop made it, and nobody has changed it since."""
 
     counts: dict[str, int]
+    is_signed: bool
 
 
 class Task(TypedDict):
@@ -61,7 +63,7 @@ class Task(TypedDict):
     kind: Kind
     name: str
     status: Literal["waiting", "running", "done", "failed"]
-    phase: Literal["", "copying", "proving", "loading", "settling"]
+    phase: Literal["", "copying", "proving", "checking", "loading", "settling"]
     done: int
     total: int
     problem: str
@@ -114,9 +116,10 @@ def find(folder: Path, name: str) -> Path:
 def get(var: Path, name: str) -> Contents:
     """One of them with what it says it holds. Raises NotFound, and Conflict for a file that is no backup any more."""
     path = find(folder_of(var), name)
-    parts = backup_files.contents(path)
-    counts = {shown: parts.get(f"tables/{table}.jsonl", 0) for table, shown in SHOWN.items()}
-    return {**_described(path), "counts": counts | {"file": sum(part.startswith("uploads/") for part in parts)}}
+    with backup_archive.open_archive(path) as archive:
+        members = archive.manifest["members"]
+        counts = {shown: members[f"tables/{table}.jsonl"]["rows"] for table, shown in SHOWN.items() if f"tables/{table}.jsonl" in members}
+        return {**_described(path), "counts": counts | {"file": len(archive.uploads)}, "is_signed": archive.is_signed}
 
 
 def take(var: Path, name: str, *, actor_id: int) -> Path:
@@ -167,12 +170,22 @@ def forget_old(folder: Path, days: int) -> int:
 # ---------------------------------------------------------------- what is asked for
 
 
-def ask(kind: Kind, name: str = "", *, actor_id: int | None, var: Path) -> Task:
-    """Have a backup made (and proven), proven anew, or put in the place of the shop. Raises NotFound, and Conflict while another task is open."""
-    if name:
-        find(folder_of(var), name)
+def ask(
+    kind: Kind,
+    name: str = "",
+    *,
+    actor_id: int | None,
+    var: Path,
+    allow_unsigned: bool = False,
+) -> Task:
+    """Have a backup made (and proven), proven anew, or put in the place of the shop.
+
+    Raises NotFound, Conflict while another task is open, and UnsignedBackup for the restore of an unsigned backup that is not allowed.
+    """
+    path = find(folder_of(var), name) if name else None
+    trusted = trusted_digest(path, allow_unsigned=allow_unsigned) if path and kind == "restore" else None
     try:
-        task_id = db.transaction(_ask, kind, name, actor_id)
+        task_id = db.transaction(_ask, kind, name, actor_id, trusted)
     except DRIVER_ERRORS as error:
         if db.is_duplicate(error, "uq_backup_tasks_open"):
             raise Conflict("Another backup is being worked with just now. Please wait until that is done.") from error
@@ -180,8 +193,21 @@ def ask(kind: Kind, name: str = "", *, actor_id: int | None, var: Path) -> Task:
     return get_task(task_id)
 
 
-def _ask(tx: Tx, kind: Kind, name: str, actor_id: int | None) -> int:
-    task_id = int(q.backups.ask(tx, kind=kind, name=name, user_id=actor_id))
+def trusted_digest(path: Path, *, allow_unsigned: bool) -> str | None:
+    """Return what identifies the unsigned backup that may be restored: a file that takes its place later is not trusted.
+
+    None for a signed one. Raises UnsignedBackup unless it is allowed, and Conflict for a file that is no backup.
+    """
+    with backup_archive.open_archive(path) as archive:
+        if archive.is_signed:
+            return None
+        if not allow_unsigned:
+            raise backup_archive.UnsignedBackup()
+        return archive.digest
+
+
+def _ask(tx: Tx, kind: Kind, name: str, actor_id: int | None, trusted: str | None) -> int:
+    task_id = int(q.backups.ask(tx, kind=kind, name=name, user_id=actor_id, trusted_digest=trusted))
     events.note(tx, "backup_asked", task_id, subject="backup", actor_id=actor_id, action=kind, name=events.as_word(name.removesuffix(".zip")))
     bell.ring(tx)
     return task_id
@@ -290,10 +316,10 @@ def _finish(tx: Tx, task: Row, kind: str, name: str) -> int:
 def _make(task: Row, shop: Settings, owner: Address) -> str:
     folder = folder_of(shop.var)
     if not task["name"] or not (folder / task["name"]).is_file():
-        task["name"] = backup_files.make(owner, shop.var / "uploads", folder, _begin(task, "copying")).name
+        task["name"] = backup_files.create(owner, shop.var / "uploads", folder, _begin(task, "copying")).name
         db.transaction(_note_name, task["id"], task["name"])
     try:
-        backup_files.prove(owner, folder / task["name"], _begin(task, "proving"))
+        backup_files.verify(owner, folder / task["name"], _begin(task, "proving"), loader=address_of(shop))
     except Conflict as problem:
         raise Conflict(f"The copy was made, but could not be proven. {problem.detail}") from problem
     days = db.transaction(_finish, task, "backup_made", task["name"])
@@ -301,27 +327,59 @@ def _make(task: Row, shop: Settings, owner: Address) -> str:
 
 
 def _prove(task: Row, shop: Settings, owner: Address) -> str:
-    backup_files.prove(owner, find(folder_of(shop.var), task["name"]), _begin(task, "proving"))
+    path = find(folder_of(shop.var), task["name"])
+    backup_files.verify(owner, path, _begin(task, "proving"), loader=address_of(shop))
     db.transaction(_finish, task, "backup_proven", task["name"])
     return f"{task['name']} proven"
 
 
 def _restore(task: Row, shop: Settings, owner: Address) -> str:
-    """The shop of now is copied first: whoever chose the wrong backup can go back."""
+    """Restore a backup while the shop is open. The present shop is copied first, so that the owner can go back to it."""
     if task["phase"] == "settling":
-        # The tables have changed places, and whoever saw to it was cut off.
-        backup_files.settle(owner)
+        # The tables have changed places, and the process that did it was killed.
+        backup_files.finish_restore(owner)
     else:
         path = find(folder_of(shop.var), task["name"])
-        backup_files.verify(path)
-        backup_files.make(owner, shop.var / "uploads", path.parent, _begin(task, "copying"))
-        backup_files.restore(owner, path, shop.var, _begin(task, "loading"), partial(_remember, task=task))
+
+        def copy_present_shop() -> None:
+            backup_files.create(owner, shop.var / "uploads", path.parent, _begin(task, "copying"))
+            _begin(task, "loading")
+
+        backup_files.restore(
+            owner,
+            path,
+            shop.var,
+            _begin(task, "checking"),
+            loader=address_of(shop),
+            trusted_digest=task["trusted_digest"],
+            before_loading=copy_present_shop,
+            record=partial(_record_restore, task=task),
+        )
     db.transaction(_finish, task, "backup_restored", task["name"])
-    return f"{task['name']} restored"
+    return f"{task['name'] or 'a backup'} restored"
 
 
-def _remember(connection: Any, *, task: Row) -> None:
-    """The task stands in the restored tables too, with the account that asked for it if that was there then."""
+def restore_offline(shop: Settings, path: Path, progress: Progress, *, trusted_digest: str | None) -> None:
+    """Restore a backup while no server of the shop runs. If this is killed once the tables are swapped, the job runner finishes it."""
+    name = path.name if backup_files.NAME.fullmatch(path.name) else ""
+    task = {"id": None, "name": name, "user_id": None, "created_at": datetime.now(UTC).replace(tzinfo=None)}
+    backup_files.restore(
+        address_of(shop, owner=True),
+        path,
+        shop.var,
+        progress,
+        loader=address_of(shop),
+        trusted_digest=trusted_digest,
+        record=partial(_record_restore, task=task),
+    )
+    with db.reading() as tx:
+        recorded = q.backups.get_open(tx)
+    if recorded:
+        db.transaction(_finish, recorded, "backup_restored", name)
+
+
+def _record_restore(connection: Any, *, task: Row) -> None:
+    """Put the task into the restored tables too, with the account that asked for it if that existed then."""
     q.backups.remember(Tx(connection), id=task["id"], name=task["name"], user_id=task["user_id"], created_at=task["created_at"])
 
 
