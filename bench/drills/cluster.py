@@ -32,6 +32,13 @@ DEPLOY = ROOT / "backend" / "deploy"
 PACKAGES = ROOT / "var" / "packages"
 NODES, SERVERS = "abc", (1, 2)
 SYNCED = "4"
+GALERA = "usr/lib/galera/libgalera_smm.so"
+ACCOUNTS = """\
+CREATE USER 'flaskcart'@'%' IDENTIFIED BY '{password}';
+GRANT ALL ON flaskcart.* TO 'flaskcart'@'%';
+CREATE USER 'transfer'@'localhost' IDENTIFIED BY '{password}';
+GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR ON *.* TO 'transfer'@'localhost';
+"""
 SAMPLE = {1: "10.0.0.11:5000", 2: "10.0.0.12:5000"}
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 OURS = {
@@ -45,16 +52,23 @@ OURS = {
 }
 
 
-def program(name: str, package: str) -> tuple[Path, dict[str, str]]:
-    """A file of a package, installed or unpacked into var, and the environment that it needs."""
-    for place in (Path("/"), PACKAGES / package):
-        if (place / name).exists():
-            break
-    else:
-        print(f"Fetching {package}, unpacked into {PACKAGES}; nothing of the system is changed", flush=True)
-        debian.unpack([package], PACKAGES / package, lambda home: (home / name).exists())
-    path = f"{place / 'usr/bin'}:{place / 'usr/sbin'}:{os.environ.get('PATH', os.defpath)}"
-    return place / name, os.environ | {"PATH": path} | ({"LD_LIBRARY_PATH": debian.libraries(place)} if place != Path("/") else {})
+def find_package(package: str, file: str) -> Path:
+    """Return the root under which a file of a package lies: that of the system, or a folder in var into which the package is unpacked."""
+    for root in (Path("/"), PACKAGES / package):
+        if (root / file).exists():
+            return root
+    print(f"Fetching {package}, unpacked into {PACKAGES}; nothing of the system is changed", flush=True)
+    debian.unpack([package], PACKAGES / package, lambda home: (home / file).exists())
+    return PACKAGES / package
+
+
+def environment_of(*roots: Path) -> dict[str, str]:
+    """Return the environment in which programs of several packages find each other and their libraries."""
+    programs = [str(root / folder) for root in roots for folder in ("usr/bin", "usr/sbin")]
+    unpacked = [root for root in roots if root != Path("/")]
+    libraries = ":".join(filter(None, map(debian.libraries, unpacked)))
+    path = ":".join([*programs, os.environ.get("PATH", os.defpath)])
+    return os.environ | {"PATH": path} | ({"LD_LIBRARY_PATH": libraries} if libraries else {})
 
 
 class Node:
@@ -69,15 +83,14 @@ class Node:
     def start(self, cluster: list[Node], *, first: bool = False) -> None:
         self.folder.mkdir(exist_ok=True)
         server = mariadb_program.find([ROOT / "var" / "mariadb"], print)
-        galera, environment = program("usr/lib/galera/libgalera_smm.so", "mariadb-server")
+        galera = find_package("mariadb-server", GALERA)
+        # A node that joins gets its data by mariadb-backup over socat: an rsync daemon of root writes as nobody, who may not.
+        transfer = [find_package("mariadb-backup", "usr/bin/mariabackup"), find_package("socat", "usr/bin/socat")]
         home = PrivateDatabase(self.folder)
         if first:
             home.folder.mkdir()
             home._initialise(server)
-            account = "'flaskcart'@'%'"
-            (self.folder / "accounts.sql").write_text(
-                f"CREATE USER {account} IDENTIFIED BY '{self.address.password}';\nGRANT ALL ON flaskcart.* TO {account};\n"
-            )
+            (self.folder / "accounts.sql").write_text(ACCOUNTS.format(password=self.address.password))
         home.data.mkdir(parents=True, exist_ok=True)
         others = "" if first else ",".join(f"127.0.0.1:{node.group}" for node in cluster)
         command = [
@@ -93,18 +106,18 @@ class Node:
             "--binlog-format=ROW",
             "--innodb-autoinc-lock-mode=2",
             "--wsrep-on=ON",
-            f"--wsrep-provider={galera}",
+            f"--wsrep-provider={galera / GALERA}",
             f"--wsrep-cluster-address=gcomm://{others}",
             f"--wsrep-node-name={self.name}",
             "--wsrep-node-address=127.0.0.1",
             f"--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:{self.group};ist.recv_addr=127.0.0.1:{self.increments}",
-            "--wsrep-sst-method=rsync",
+            "--wsrep-sst-method=mariabackup",
+            f"--wsrep-sst-auth=transfer:{self.address.password}",
             f"--wsrep-sst-receive-address=127.0.0.1:{self.transfer}",
             "--wsrep-sst-donor=c,",
             *([f"--init-file={self.folder}/accounts.sql"] if first else []),
         ]
-        environment["LD_LIBRARY_PATH"] = ":".join(filter(None, [debian.libraries(server.home) if server.home else "", environment.get("LD_LIBRARY_PATH", "")]))
-        environment["PATH"] = f"{rsync_for_root(self.folder, environment['PATH'])}:{environment['PATH']}"
+        environment = environment_of(galera, *transfer, *([server.home] if server.home else []))
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         until(self.synced, f"the syncing of node {self.name}")
@@ -135,16 +148,6 @@ class Node:
             self.process.wait()
 
 
-def rsync_for_root(folder: Path, path: str) -> Path:
-    """A node that joins gets its data by an rsync daemon, which root's would write as nobody, who may not."""
-    (folder / "bin").mkdir(exist_ok=True)
-    if os.geteuid() == 0:
-        as_root = f'#!/bin/sh\ncase $1 in --daemon) set -- "$@" --dparam=uid=root --dparam=gid=root ;; esac\nexec {shutil.which("rsync", path=path)} "$@"\n'
-        (folder / "bin" / "rsync").write_text(as_root)
-        (folder / "bin" / "rsync").chmod(0o700)
-    return folder / "bin"
-
-
 class Guest(Buyer):
     """Knows a proxy's answer from the shop's."""
 
@@ -166,10 +169,10 @@ def proxied(kind: str, folder: Path, port: int, servers: list[Shop]) -> Iterator
             raise Failed(f"{source} has no {old}")
         text = text.replace(old, new)
     (folder / source).write_text(text)
-    path, environment = program(f"usr/sbin/{kind}", kind)
+    root = find_package(kind, f"usr/sbin/{kind}")
     options = ["-f", str(folder / source)] if kind == "haproxy" else ["-c", str(folder / source), "-p", str(folder), "-e", "stderr"]
     with (folder / "proxy.log").open("wb") as log:
-        process = subprocess.Popen([str(path), *options], env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen([str(root / "usr/sbin" / kind), *options], env=environment_of(root), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
         until(lambda: ready(port), f"the start of {kind}")
         yield
