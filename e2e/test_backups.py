@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from conftest import ADA, SELLER
@@ -60,4 +62,47 @@ def test_a_backup_is_made_proven_taken_away_and_put_back(new_shopper: Callable[.
     owner.sees(f"The shop was put back from {name}")
     expect(owner.main.get_by_role("row").filter(has_text="Not proven")).to_have_count(1)
     assert owner.api("/shop")["name"] == "Before"
+    assert inspector.found == []
+
+
+def remove_signature(backup: Path, copy: Path) -> None:
+    """Copy a backup as a shop with another key would have made it."""
+    with zipfile.ZipFile(backup) as source, zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            if name != "manifest.sig":
+                target.writestr(name, source.read(name))
+
+
+def test_an_unsigned_backup_is_restored_only_after_a_separate_confirmation(new_shopper: Callable[..., Shopper], small_shop: Shop) -> None:
+    owner = new_shopper(at=small_shop)
+    inspector = Inspector(owner)
+    owner.tell("/setup", token=small_shop.setup_token, name="Before", seller=SELLER, currency="EUR", admin={**vars(ADA), "password": PASSWORD})
+    owner.expect_refusal(401, 403, 503)
+    owner.visit("/admin/backups")
+    owner.button("Make a backup").click()
+    expect(owner.page.get_by_text("The backup is made and proven.")).to_be_visible()
+    assert small_shop.var
+    (made,) = (small_shop.var / "backups").glob("shop-*.zip")
+    unsigned = made.with_name("shop-20260101-000000-0123abcd.zip")
+    remove_signature(made, unsigned)
+
+    owner.visit("/admin/backups?q=20260101")
+    owner.main.get_by_role("row").filter(has_text=unsigned.name).get_by_role("button", name="Put back").click()
+    proof = owner.dialog("Is it you?")
+    proof.get_by_label("Your password").fill(PASSWORD)
+    proof.get_by_role("button", name="Continue").click()
+    warning = owner.dialog("This backup is not signed by this shop")
+    warning.get_by_role("button", name="Continue").click()
+    expect(warning.get_by_text("Confirm that you trust whoever made this backup.").first).to_be_visible()
+    inspector.look("asked whether to trust an unsigned backup")
+    warning.get_by_role("button", name="Cancel").click()
+    expect(warning).to_be_hidden()
+
+    owner.main.get_by_role("row").filter(has_text=unsigned.name).get_by_role("button", name="Put back").click()
+    warning.get_by_label("I know who made this backup and I trust them").check()
+    warning.get_by_role("button", name="Continue").click()
+    asked = owner.dialog("Put this backup in the place of the shop?")
+    asked.get_by_label("Type shop-").fill(unsigned.name)
+    asked.get_by_role("button", name="Put it back").click()
+    expect(owner.heading("The backup is the shop now")).to_be_visible(timeout=30_000)
     assert inspector.found == []

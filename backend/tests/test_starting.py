@@ -455,6 +455,36 @@ def test_commands_without_a_shop_start_a_database_and_stop_it(new_shop: Any) -> 
     Lock(shop.var).take("a test")
 
 
+def test_a_backup_is_restored_by_the_command_and_an_unsigned_one_only_when_that_is_said(new_shop: Any) -> None:
+    shop = new_shop()
+    assert shop.stop() == 0
+    made = shop.command("backup")
+    assert made.returncode == 0, made
+    (name,) = [path.name for path in (shop.var / "backups").glob("shop-*.zip")]
+
+    kept = shop.command("restore", name, given="no\n")
+    restored = shop.command("restore", name, given="restore\n")
+    shop.environment["SECRET_KEY"] = "the key of another shop, 0123456789abcdef"
+    refused = shop.command("restore", name, given="restore\n")
+    allowed = shop.command("restore", name, "--allow-unsigned", given="restore\n")
+
+    assert (kept.returncode, restored.returncode, refused.returncode, allowed.returncode) == (1, 0, 1, 0), (kept, restored, refused, allowed)
+    assert "not signed by this shop" in refused.stdout and "--allow-unsigned" in refused.stdout
+    assert "Traceback" not in kept.stderr + restored.stderr + refused.stderr + allowed.stderr
+    database = PrivateDatabase(shop.var)
+    database.start()
+    try:
+        connection = db.connect(database.address())
+        cursor = connection.cursor()
+        cursor.execute("SELECT kind, status FROM backup_tasks")
+        assert cursor.fetchall() == [("restore", "done")]
+        cursor.execute("SELECT COUNT(*) > 0 FROM products")
+        assert cursor.fetchall() == [(1,)]
+        connection.close()
+    finally:
+        database.stop()
+
+
 def test_a_broken_invariant_is_named_and_the_exit_code_says_so(open_shop: Shop) -> None:
     connection = db.connect(PrivateDatabase(open_shop.var).address())
     connection.cursor().execute("UPDATE variants SET stock = stock + 1 ORDER BY id LIMIT 1")

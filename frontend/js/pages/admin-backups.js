@@ -12,7 +12,7 @@ const UNITS = [["gigabyte", 1e9], ["megabyte", 1e6], ["kilobyte", 1e3], ["byte",
 const PHASES = {
   make: { copying: "Copying the shop", proving: "Restoring the copy beside the shop, to prove it" },
   prove: { proving: "Restoring the backup beside the shop, to prove it" },
-  restore: { copying: "First copying the shop as it is now, in case you want it back", loading: "Loading the backup beside the shop, and examining it", settling: "Putting it in the shop's place" },
+  restore: { checking: "Checking the file", copying: "First copying the shop as it is now, in case you want it back", loading: "Loading the backup beside the shop, and examining it", settling: "Putting it in the shop's place" },
 };
 const TITLES = { make: "A backup is being made", prove: "A backup is being proven", restore: "A backup is being put back" };
 const FAILED = { make: "The last backup failed", prove: "The backup could not be proven", restore: "The backup was not put back" };
@@ -105,14 +105,36 @@ async function start(act) {
 
 const held = ({ counts }) => Object.entries(counts).map(([name, count]) => plural(count, name)).join(", ");
 
+/**
+ * Ask whether a backup may be restored that this shop did not sign.
+ * @param {{ name: string }} backup
+ */
+const confirmUnsigned = ({ name }) => ask({
+  title: "This backup is not signed by this shop",
+  text: html`<p><span class="anywhere">${name}</span> was made by another shop, by an older version
+      or with another SECRET_KEY, or somebody changed it since.</p>
+    <p><b>Whoever made it decides who is an admin here,</b> and which prices, payment details and texts
+      your customers see. Its data is checked, and nothing in it is run, but nobody can check whether it is honest.</p>`,
+  fields: html`<div class="field"><label class="choice">
+    <input class="choice__input" type="checkbox" id="trust-backup" name="trusted" required
+      data-missing="Confirm that you trust whoever made this backup.">
+    <span class="choice__text">I know who made this backup and I trust them</span></label></div>`,
+  action: "Continue",
+  danger: true,
+  wide: true,
+});
+
 async function restore({ name }) {
   const inside = await proved(() => api.get(`/admin/backups/${name}`));
-  return inside && ask({
+  if (!inside) return null;
+  const unsigned = !inside.is_signed;
+  if (unsigned && !(await confirmUnsigned(inside))) return null;
+  return ask({
     title: "Put this backup in the place of the shop?",
     text: html`<p>It was made on ${dateTime(inside.made_at)} and holds ${held(inside)}. ${inside.proven_at ? "" : "It was never proven; it is examined before anything is touched."}</p>
       <p><b>What happened in the shop since then is gone from it:</b> orders, accounts, changes. The shop as it is now is copied first. Everybody is signed out, mails that waited then are not sent, and refunds that waited then wait for you.</p>`,
     action: "Put it back", danger: true, typed: name, wide: true,
-    send: () => api.post(`/admin/backups/${name}/restoration`, { name }),
+    send: () => api.post(`/admin/backups/${name}/restoration`, { name, allow_unsigned: unsigned }),
   });
 }
 
