@@ -1,4 +1,6 @@
-"""Archives that somebody crafted: none of them leads out of its folder, runs SQL, or replaces the shop unasked."""
+"""Archives that somebody crafted: none of them leads out of its folder, runs SQL, or replaces
+the shop unasked.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,18 @@ from typing import Any
 
 import factories
 import pytest
-from backup_fixtures import DESK, desk, folder, loader, other_shop, owner, quiet, read_whole, run, uploads_of
+from backup_fixtures import (
+    DESK,
+    desk,
+    folder,
+    loader,
+    other_shop,
+    owner,
+    quiet,
+    read_whole,
+    run,
+    uploads_of,
+)
 from conftest import ShopClient
 from factories import Thing, User
 from test_users import act_as
@@ -24,8 +37,14 @@ from app import db, security
 from app.config import Settings
 from app.db import Address
 from app.errors import Conflict
-from app.services import backup_archive, backup_files, backups
-from app.services.backup_archive import MANIFEST_NAME, SIGNATURE_NAME, UnsignedBackup, open_archive, sign_manifest
+from app.services import backup_archive, backup_files, backup_uploads, backups
+from app.services.backup_archive import (
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+    UnsignedBackup,
+    open_archive,
+    sign_manifest,
+)
 
 __all__ = ["desk", "folder", "loader", "other_shop", "owner"]
 
@@ -52,7 +71,15 @@ class Crafted:
         self.contents[name] = content
         self.list_member(name, content)
 
-    def put_entry(self, name: str, content: bytes = b"planted", *, mode: int = 0, attributes: int = 0, listed: bool = True) -> None:
+    def put_entry(
+        self,
+        name: str,
+        content: bytes = b"planted",
+        *,
+        mode: int = 0,
+        attributes: int = 0,
+        listed: bool = True,
+    ) -> None:
         """Add an entry of the ZIP file, whatever is there already."""
         info = zipfile.ZipInfo("placeholder")
         info.filename = info.orig_filename = name
@@ -63,7 +90,11 @@ class Crafted:
 
     def list_member(self, name: str, content: bytes) -> None:
         rows = content.count(b"\n") if name.startswith("tables/") else 0
-        self.manifest["members"][name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest(), "rows": rows}
+        self.manifest["members"][name] = {
+            "size": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "rows": rows,
+        }
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         lines = self.contents[f"tables/{table}.jsonl"].splitlines()
@@ -87,7 +118,9 @@ class Crafted:
         return path
 
     def write_first_format(self, path: Path, tables: dict[str, str]) -> Path:
-        """As versions of the shop wrote it that had no signatures, with a CREATE TABLE statement of each table."""
+        """As versions of the shop wrote it that had no signatures, with a CREATE TABLE statement
+        of each table.
+        """
         parts = {name: {"sha256": member["sha256"], "rows": member["rows"]} for name, member in self.manifest["members"].items()}
         manifest = {
             "format": 1,
@@ -196,9 +229,17 @@ CRAFTED: dict[str, Callable[[Crafted], None]] = {
 
 @pytest.mark.parametrize("kind", CRAFTED)
 def test_an_archive_that_leads_out_of_its_folder_is_refused_before_anything_is_changed(
-    kind: str, crafted: Crafted, restore: Restore, untouched: None, owner: Address, loader: Address, tmp_path: Path
+    kind: str,
+    crafted: Crafted,
+    restore: Restore,
+    untouched: None,
+    owner: Address,
+    loader: Address,
+    tmp_path: Path,
 ) -> None:
-    """The manifest has the right hashes and even the shop's signature, so nothing but the check of its members refuses the archive."""
+    """The manifest has the right hashes and even the shop's signature, so nothing but the check
+    of its members refuses the archive.
+    """
     CRAFTED[kind](crafted)
     path = crafted.write(tmp_path / "crafted.zip", signed=True)
     with pytest.raises(Conflict, match="Nothing was changed"):
@@ -220,7 +261,11 @@ def test_an_upload_that_would_be_written_through_a_link_is_refused(
 
 
 def test_an_unsigned_archive_that_unpacks_to_far_more_than_its_size_is_refused(
-    crafted: Crafted, restore: Restore, untouched: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    crafted: Crafted,
+    restore: Restore,
+    untouched: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(backup_archive, "COMPRESSION_ALLOWANCE_BYTES", 1 << 20)
     compress_zeros(crafted)
@@ -229,8 +274,8 @@ def test_an_unsigned_archive_that_unpacks_to_far_more_than_its_size_is_refused(
 
 
 def test_uploads_for_which_the_disk_has_no_room_are_refused(backup: Path, restore: Restore, untouched: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = backup_files.shutil.disk_usage("/")
-    monkeypatch.setattr(backup_files.shutil, "disk_usage", lambda path: usage._replace(free=5))
+    usage = backup_uploads.shutil.disk_usage("/")
+    monkeypatch.setattr(backup_uploads.shutil, "disk_usage", lambda path: usage._replace(free=5))
     with pytest.raises(Conflict, match="the disk has less"):
         restore(backup)
 
@@ -254,7 +299,11 @@ def add_table(crafted: Crafted) -> None:
 
 
 def drop_table(crafted: Crafted) -> None:
-    del crafted.manifest["tables"]["products"], crafted.manifest["members"]["tables/products.jsonl"], crafted.contents["tables/products.jsonl"]
+    del (
+        crafted.manifest["tables"]["products"],
+        crafted.manifest["members"]["tables/products.jsonl"],
+        crafted.contents["tables/products.jsonl"],
+    )
 
 
 def repeat_product(crafted: Crafted) -> None:
@@ -303,7 +352,12 @@ def test_rows_that_this_version_would_not_have_written_are_refused(kind: str, cr
 
 
 def test_sql_in_a_backup_of_the_first_format_is_not_run_and_its_rows_are_restored(
-    crafted: Crafted, restore: Restore, other_shop: Address, restored_var: Path, mug: Thing, tmp_path: Path
+    crafted: Crafted,
+    restore: Restore,
+    other_shop: Address,
+    restored_var: Path,
+    mug: Thing,
+    tmp_path: Path,
 ) -> None:
     tables = dict.fromkeys(crafted.manifest["tables"], f"CREATE DATABASE {other_shop.database}_planted")
     path = crafted.write_first_format(tmp_path / "crafted.zip", tables)
@@ -316,7 +370,9 @@ def test_sql_in_a_backup_of_the_first_format_is_not_run_and_its_rows_are_restore
 
 
 def test_a_backup_of_an_earlier_schema_is_brought_to_this_version(crafted: Crafted, restore: Restore, other_shop: Address, mug: Thing, tmp_path: Path) -> None:
-    """The last migration added a column to an empty table, so a backup without both is one of the version before."""
+    """The last migration added a column to an empty table, so a backup without both is one of
+    the version before.
+    """
     *crafted.manifest["migrations"], last = crafted.manifest["migrations"]
     assert last == "0008_unsigned_backups"
     crafted.manifest["tables"]["backup_tasks"].remove("trusted_digest")
@@ -362,13 +418,22 @@ def test_a_backup_is_signed_and_signed_for_nothing_else(crafted: Crafted, backup
         assert archive.is_signed
     with open_archive(crafted.write(tmp_path / "unsigned.zip", signed=False)) as archive:
         assert not archive.is_signed
-    crafted.put_entry(SIGNATURE_NAME, security.sign("another purpose", archive.digest).hex().encode(), listed=False)
+    crafted.put_entry(
+        SIGNATURE_NAME,
+        security.sign("another purpose", archive.digest).hex().encode(),
+        listed=False,
+    )
     with open_archive(crafted.write(tmp_path / "other.zip", signed=False)) as archive:
         assert not archive.is_signed
 
 
 def test_a_backup_of_a_shop_with_another_key_is_unsigned(
-    backup: Path, other_shop: Address, loader: Address, restored_var: Path, app_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    backup: Path,
+    other_shop: Address,
+    loader: Address,
+    restored_var: Path,
+    app_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(security, "_key", b"the key of another shop")
     with pytest.raises(UnsignedBackup):
@@ -396,7 +461,14 @@ UNSIGNED = "shop-20260101-000000-0123abcd.zip"
 
 
 def test_the_owner_confirms_the_restore_of_an_unsigned_backup_and_of_no_other_file(
-    desk: ShopClient, ada: User, new_client: Callable[[], ShopClient], crafted: Crafted, folder: Path, app_settings: Settings, owner: Address, mug: Thing
+    desk: ShopClient,
+    ada: User,
+    new_client: Callable[[], ShopClient],
+    crafted: Crafted,
+    folder: Path,
+    app_settings: Settings,
+    owner: Address,
+    mug: Thing,
 ) -> None:
     folder.mkdir(exist_ok=True)
     path = crafted.write(folder / UNSIGNED, signed=False)
@@ -447,12 +519,22 @@ def test_what_is_not_the_shops_stays_out_of_a_backup_and_in_its_place(mug: Thing
 
 
 def test_the_search_index_learns_of_a_restore_in_small_transactions(
-    owner: Address, loader: Address, other_shop: Address, shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    owner: Address,
+    loader: Address,
+    other_shop: Address,
+    shop: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An INSERT … SELECT of all products would lock the counter of product_changes until its end, for which every order waits."""
+    """An INSERT … SELECT of all products would lock the counter of product_changes until its
+    end, for which every order waits.
+    """
     products = [factories.product(f"Mug {number}").id for number in range(5)]
     path = backup_files.create(owner, uploads_of(tmp_path), tmp_path / "backups", quiet)
-    run(other_shop, f"INSERT INTO categories (id, slug, name) SELECT id, slug, name FROM {owner.database}.categories")
+    run(
+        other_shop,
+        f"INSERT INTO categories (id, slug, name) SELECT id, slug, name FROM {owner.database}.categories",
+    )
     backup_files.restore(other_shop, path, tmp_path / "restored", quiet, loader=loader)
     removed = products.pop()
     connection = db.connect(owner)

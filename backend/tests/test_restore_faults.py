@@ -52,13 +52,13 @@ print(backups.carry_out(shop))
 """
 OLD, RESTORED = "Changed since", "Stoneware mug"
 KILLS = {
-    "checking the file": ("before", "_plan_uploads", 1, OLD),
+    "checking the file": ("before", "plan_unpacking", 1, OLD),
     "copying the present shop": ("before", "_copy", 1, OLD),
     "creating the tables": ("before", "_check_schema", 1, OLD),
     "loading rows": ("before", "_decode_row", 5, OLD),
     "rows loaded": ("after", "_load", 1, OLD),
-    "before unpacking a file": ("before", "_unpack", 1, OLD),
-    "after unpacking a file": ("after", "_unpack", 1, OLD),
+    "before unpacking a file": ("before", "unpack", 1, OLD),
+    "after unpacking a file": ("after", "unpack", 1, OLD),
     "ready for the swap": ("before", "_swap", 1, OLD),
     "swapped": ("after", "_swap", 1, RESTORED),
     "before marking changes": ("before", "_mark_changed", 2, RESTORED),

@@ -1,13 +1,16 @@
-"""The archive format of a backup: a ZIP file of data, a manifest that lists every member, and the manifest's signature.
+"""The archive format of a backup: a ZIP file of data, a manifest that lists every member, and
+the manifest's signature.
 
-    manifest.json          format, creation time, applied migrations, tables with their columns, members with size and SHA-256
+    manifest.json          format, creation time, applied migrations, tables with their columns,
+                           members with size and SHA-256
     manifest.sig           HMAC-SHA-256 of the manifest with a key derived from SECRET_KEY
     tables/<table>.jsonl   one JSON array of column values per line
     uploads/<path>         the uploaded files
 
-An archive holds data only, never SQL. Whoever can write a file can also write a manifest with matching hashes, so the hashes only detect
-damage: names, types and sizes of the members are checked before anything is unpacked (CWE-22, CWE-59, CWE-409), and only the signature
-shows that this shop made the backup.
+An archive holds data only, never SQL. Whoever can write a file can also write a manifest with
+matching hashes, so the hashes only detect damage: names, types and sizes of the members are checked
+before anything is unpacked (CWE-22, CWE-59, CWE-409), and only the signature shows that this shop
+made the backup.
 """
 
 from __future__ import annotations
@@ -40,12 +43,14 @@ CHUNK_BYTES = 1 << 20
 MAX_MANIFEST_BYTES = 256 << 20
 MAX_DIRECTORY_BYTES = 512 << 20  # zipfile reads the whole central directory into memory
 MAX_ROW_BYTES = 64 << 20  # the embedded database accepts no larger packet
-# Of archives that this shop did not sign. Rows of JSON compress about 20:1, a decompression bomb up to 1000:1.
+# Of archives that this shop did not sign. Rows of JSON compress about 20:1, a decompression bomb up
+# to 1000:1.
 MAX_COMPRESSION_RATIO = 200
 COMPRESSION_ALLOWANCE_BYTES = 64 << 20
 
-# Lower-case ASCII: two such names cannot differ by case or Unicode normalization only, and none of them is absolute, has a drive letter
-# or climbs out of its folder. Windows opens devices by the names that are excluded, whatever extension follows.
+# Lower-case ASCII: two such names cannot differ by case or Unicode normalization only, and none of
+# them is absolute, has a drive letter or climbs out of its folder. Windows opens devices by the
+# names that are excluded, whatever extension follows.
 _DEVICE = r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|/|$)"
 _SEGMENT = rf"(?!{_DEVICE})[a-z0-9_](?:[a-z0-9._-]{{0,180}}[a-z0-9_-])?"
 MEMBER_NAME = re.compile(rf"uploads(?:/{_SEGMENT}){{1,8}}|tables/[a-z0-9_]{{1,64}}\.jsonl")
@@ -57,9 +62,18 @@ ZIP64_END_OF_DIRECTORY = struct.Struct("<4sQ2H2L4Q")
 ZIP64_LOCATOR = struct.Struct("<4sLQL")
 FILE_ATTRIBUTE_DIRECTORY = 0x10
 
-# What zipfile raises for an altered file: it is no ZIP, its bytes changed, a member is missing, truncated or claims to be encrypted
-# (RuntimeError), or an offset or a name is impossible (ValueError).
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError, struct.error)
+# What zipfile raises for an altered file: it is no ZIP, its bytes changed, a member is missing,
+# truncated or claims to be encrypted (RuntimeError), or an offset or a name is impossible
+# (ValueError).
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
 
 
 class Member(TypedDict):
@@ -106,12 +120,17 @@ def damaged() -> Conflict:
     return refuse("This file is not a complete backup, or it was changed after it was made.")
 
 
+def bad_name(name: str) -> Conflict:
+    return refuse(f"This backup holds a file with a name that is not allowed: {ascii(name)[:200]}.")
+
+
 class UnsignedBackup(Conflict):
     code = "unsigned_backup"
 
     def __init__(self) -> None:
         super().__init__(
-            "This backup is not signed by this shop: another shop, an older version or another SECRET_KEY made it, or somebody changed it."
+            "This backup is not signed by this shop: another shop, an older version or another"
+            " SECRET_KEY made it, or somebody changed it."
             " Restore it only if you trust whoever made it. Nothing was changed."
         )
 
@@ -128,7 +147,8 @@ class ArchiveWriter:
 
     def add(self, name: str, chunks: Iterable[bytes]) -> None:
         info = zipfile.ZipInfo(name)
-        info.compress_type = zipfile.ZIP_STORED if Path(name).suffix in STORED_SUFFIXES else zipfile.ZIP_DEFLATED
+        is_compressed = Path(name).suffix in STORED_SUFFIXES
+        info.compress_type = zipfile.ZIP_STORED if is_compressed else zipfile.ZIP_DEFLATED
         digest, size, rows = hashlib.sha256(), 0, 0
         with self._zip.open(info, "w", force_zip64=True) as member:
             for chunk in chunks:
@@ -136,10 +156,17 @@ class ArchiveWriter:
                 digest.update(chunk)
                 size += len(chunk)
                 rows += chunk.count(b"\n")
-        is_table = name.startswith("tables/")
-        self.members[name] = Member(size=size, sha256=digest.hexdigest(), rows=rows if is_table else 0)
+        if not name.startswith("tables/"):
+            rows = 0
+        self.members[name] = Member(size=size, sha256=digest.hexdigest(), rows=rows)
 
-    def finish(self, *, created_at: str, migrations: list[str], tables: dict[str, list[str]]) -> None:
+    def finish(
+        self,
+        *,
+        created_at: str,
+        migrations: list[str],
+        tables: dict[str, list[str]],
+    ) -> None:
         manifest = Manifest(
             format=FORMAT_VERSION,
             created_at=created_at,
@@ -168,8 +195,9 @@ def is_member_name(name: str) -> bool:
 class Archive:
     """An open backup whose directory agrees with its manifest.
 
-    `digest` is the SHA-256 of the manifest and thereby stands for the content of the whole backup; `is_signed` tells whether this shop
-    made it. Every read compares the content with the manifest, so that a file which is changed meanwhile is noticed.
+    `digest` is the SHA-256 of the manifest and thereby stands for the content of the whole backup;
+    `is_signed` tells whether this shop made it. Every read compares the content with the manifest,
+    so that a file which is changed meanwhile is noticed.
     """
 
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
@@ -255,7 +283,13 @@ class Archive:
             raise damaged() from error
 
     def _upgrade(self, old: _ManifestV1) -> Manifest:
-        members = {name: Member(size=self._entries[name].file_size, **part) for name, part in old["parts"].items()}
+        members = {
+            name: Member(
+                size=self._entries[name].file_size,
+                **part,
+            )
+            for name, part in old["parts"].items()
+        }
         return Manifest(
             format=1,
             created_at=old["made_at"],
@@ -268,11 +302,12 @@ class Archive:
         members = self.manifest["members"]
         if self._entries.keys() - {MANIFEST_NAME, SIGNATURE_NAME} != members.keys():
             raise damaged()
-        if {name for name in members if name.startswith("tables/")} != {f"tables/{table}.jsonl" for table in self.manifest["tables"]}:
+        expected = {f"tables/{table}.jsonl" for table in self.manifest["tables"]}
+        if {name for name in members if name.startswith("tables/")} != expected:
             raise damaged()
         for name, member in members.items():
             if not is_member_name(name):
-                raise refuse(f"This backup holds a file with a name that is not allowed: {ascii(name)[:200]}.")
+                raise bad_name(name)
             if self._entries[name].file_size != member["size"]:
                 raise damaged()
             folders = name.split("/")[:-1]
@@ -282,12 +317,16 @@ class Archive:
     def _check_compression(self, archive_bytes: int) -> None:
         unpacked_bytes = sum(member["size"] for member in self.manifest["members"].values())
         if unpacked_bytes > archive_bytes * MAX_COMPRESSION_RATIO + COMPRESSION_ALLOWANCE_BYTES:
-            raise refuse(f"This backup would unpack to {unpacked_bytes:,} bytes, far more than a backup of its size holds.")
+            raise refuse(
+                f"This backup would unpack to {unpacked_bytes:,} bytes, far more than a backup of its size holds.",
+            )
 
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Archive]:
-    """Open a backup. Raises Conflict for a file that is none, or that holds what no backup may hold."""
+    """Open a backup. Raises Conflict for a file that is none, or that holds what no backup may
+    hold.
+    """
     with path.open("rb") as file:
         with _damage_reported():
             _check_directory_size(file)
@@ -302,7 +341,8 @@ def _damage_reported() -> Iterator[None]:
     except DAMAGE as error:
         raise damaged() from error
     except OSError as error:
-        # An altered directory may point to a place before the file's beginning. Other errors are the disk's own.
+        # An altered directory may point to a place before the file's beginning. Other errors are
+        # the disk's own.
         if error.errno != errno.EINVAL:
             raise
         raise damaged() from error
@@ -314,22 +354,29 @@ def _read_chunk(member: IO[bytes]) -> bytes:
 
 
 def _check_entry(entry: zipfile.ZipInfo) -> None:
-    # zipfile cuts a name at its first NUL and replaces it by that of an extra field; a backup has neither.
+    # zipfile cuts a name at its first NUL and replaces it by that of an extra field; a backup has
+    # neither.
     if entry.orig_filename != entry.filename:
-        raise refuse(f"This backup holds a file with a name that is not allowed: {ascii(entry.orig_filename)[:200]}.")
+        raise bad_name(entry.orig_filename)
     kind = stat.S_IFMT(entry.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG) or entry.external_attr & FILE_ATTRIBUTE_DIRECTORY or entry.is_dir():
-        raise refuse(f"This backup holds something other than files: {ascii(entry.filename)[:200]}.")
+    is_folder = entry.is_dir() or entry.external_attr & FILE_ATTRIBUTE_DIRECTORY
+    if kind not in (0, stat.S_IFREG) or is_folder:
+        name = ascii(entry.filename)[:200]
+        raise refuse(f"This backup holds something other than files: {name}.")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise damaged()
 
 
 def _check_directory_size(file: IO[bytes]) -> None:
-    """Refuse a central directory that would fill the memory. Archives have no comment, so its record ends the file."""
+    """Refuse a central directory that would fill the memory. Archives have no comment, so its
+    record ends the file.
+    """
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - END_OF_DIRECTORY.size - ZIP64_LOCATOR.size - ZIP64_END_OF_DIRECTORY.size))
+    records_bytes = END_OF_DIRECTORY.size + ZIP64_LOCATOR.size + ZIP64_END_OF_DIRECTORY.size
+    file.seek(max(0, size - records_bytes))
     tail = file.read()
-    signature, *_, directory_bytes, _, comment_bytes = END_OF_DIRECTORY.unpack(tail[-END_OF_DIRECTORY.size :])
+    record = END_OF_DIRECTORY.unpack(tail[-END_OF_DIRECTORY.size :])
+    signature, *_, directory_bytes, _, comment_bytes = record
     if signature != b"PK\x05\x06" or comment_bytes:
         raise damaged()
     if tail[ZIP64_END_OF_DIRECTORY.size :].startswith(b"PK\x06\x07"):

@@ -1,9 +1,11 @@
 """Backups of the database and the uploads, and the way back from one.
 
-The shop reads the copy itself, over one connection that sees one moment, and not with mariadb-dump: the small server that comes with the
-shop has no client programs, and one way that is always tested beats two. The file holds no SECRET_KEY and no database password. A restore
-creates the tables from the shop's own migrations in a second database, loads the rows into them and checks them there; only then do the
-tables change places, in one statement, so that the shop may stay open and visitors see either the old data or the restored data.
+The shop reads the copy itself, over one connection that sees one moment, and not with mariadb-dump:
+the small server that comes with the shop has no client programs, and one way that is always tested
+beats two. The file holds no SECRET_KEY and no database password. A restore creates the tables from
+the shop's own migrations in a second database, loads the rows into them and checks them there; only
+then do the tables change places, in one statement, so that the shop may stay open and visitors see
+either the old data or the restored data.
 """
 
 from __future__ import annotations
@@ -11,12 +13,10 @@ from __future__ import annotations
 import base64
 import datetime
 import decimal
-import hashlib
 import logging
 import os
 import re
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -39,10 +39,10 @@ from .backup_archive import (
     ArchiveWriter,
     UnsignedBackup,
     damaged,
-    is_member_name,
     open_archive,
     refuse,
 )
+from .backup_uploads import list_uploads, plan_unpacking, unpack
 
 log = logging.getLogger("shop.backups")
 
@@ -50,16 +50,19 @@ BATCH_ROWS = 500
 MAX_BATCH_BYTES = 4 << 20  # DB_HOST may accept packets of 16 MB only, and escaping lengthens texts
 MARK_BATCH_ROWS = 1000
 TIMEOUT = 3600  # seconds without an answer
-# Everybody waits behind a swap that waits itself, for a second at most: after two the requests fail.
+# Everybody waits behind a swap that waits itself, for a second at most: after two the requests
+# fail.
 SWAP_WAIT_SECONDS, SWAP_ATTEMPTS = 1, 30
 ID_GAP = 10_000  # more ids than the shop assigns between reading the highest one and the swap
 NAME = re.compile(r"shop-\d{8}-\d{6}-[0-9a-f]{8}\.zip")
+TIMESTAMP = "%Y-%m-%dT%H:%M:%SZ"
 SCALARS = {str, int, float, type(None)}
 # The migrations write these themselves.
 UNLOADED_TABLES = {"schema_migrations", "leases"}
 
-# A restored shop trusts no session or code of that time, sends no queued email, holds no lease, and does not continue work that was in
-# progress: it may have been finished since. Refunds wait for somebody who has checked whether the money went back.
+# A restored shop trusts no session or code of that time, sends no queued email, holds no lease, and
+# does not continue work that was in progress: it may have been finished since. Refunds wait for
+# somebody who has checked whether the money went back.
 DEACTIVATE = [
     "DELETE FROM sessions",
     "DELETE FROM challenges",
@@ -74,18 +77,32 @@ DEACTIVATE = [
 ]
 
 # Estimated row counts, known without counting.
-ROW_ESTIMATES = "SELECT table_name, table_rows FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
-FOREIGN_KEYS = (
-    "SELECT constraint_name, table_name, column_name, referenced_table_name, referenced_column_name FROM information_schema.key_column_usage"
-    " WHERE table_schema = DATABASE() AND referenced_table_name IS NOT NULL ORDER BY table_name, constraint_name, ordinal_position"
-)
+ROW_ESTIMATES = """
+SELECT table_name, table_rows
+  FROM information_schema.tables
+ WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'
+"""
+FOREIGN_KEYS = """
+SELECT constraint_name, table_name, column_name, referenced_table_name, referenced_column_name
+  FROM information_schema.key_column_usage
+ WHERE table_schema = DATABASE() AND referenced_table_name IS NOT NULL
+ ORDER BY table_name, constraint_name, ordinal_position
+"""
+COLUMNS = """
+SELECT table_name, column_name
+  FROM information_schema.columns
+ WHERE table_schema = DATABASE() AND extra NOT LIKE '%GENERATED%'
+ ORDER BY table_name, ordinal_position
+"""
 
 Progress = Callable[[int, int], None]
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time verify or restore backups: all use the same second database. Raises Busy."""
+    """Let one process at a time verify or restore backups: all use the same second database.
+    Raises Busy.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = Lock(folder)
     lock.take("the proof or restore of a backup")
@@ -108,7 +125,7 @@ def create(owner: Address, uploads: Path, folder: Path, progress: Progress) -> P
         with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "wb") as file:
             writer = ArchiveWriter(file)
             versions, tables = _copy(writer, owner, uploads, progress)
-            writer.finish(created_at=f"{now:%Y-%m-%dT%H:%M:%SZ}", migrations=versions, tables=tables)
+            writer.finish(created_at=f"{now:{TIMESTAMP}}", migrations=versions, tables=tables)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
@@ -117,24 +134,32 @@ def create(owner: Address, uploads: Path, folder: Path, progress: Progress) -> P
     return path
 
 
-def _copy(writer: ArchiveWriter, owner: Address, uploads: Path, progress: Progress) -> tuple[list[str], dict[str, list[str]]]:
+def _copy(
+    writer: ArchiveWriter,
+    owner: Address,
+    uploads: Path,
+    progress: Progress,
+) -> tuple[list[str], dict[str, list[str]]]:
     """Write rows and files; return the applied migrations and the columns of each table."""
     with _connected(owner) as connection:
         _run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         _run(connection, f"SET SESSION net_write_timeout = {TIMEOUT}")
         _run(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT")
-        present = _tables(connection, owner.database)
-        if foreign := sorted(set(present) - migrations.table_names()):
-            log.warning("tables that are not the shop's are not in its backup", extra={"tables": foreign})
+        present, known = set(_tables(connection, owner.database)), migrations.table_names()
+        if foreign := sorted(present - known):
+            log.warning("foreign tables are not in the backup", extra={"tables": foreign})
         columns = _columns(connection)
-        tables = {table: columns[table] for table in sorted(set(present) & migrations.table_names())}
-        versions = [row[0] for row in _rows(connection, "SELECT version FROM schema_migrations ORDER BY version")]
-        files = sorted(_upload_names(uploads))
-        estimates = {table: max(1, int(rows or 0)) for table, rows in _rows(connection, ROW_ESTIMATES)}
+        tables = {table: columns[table] for table in sorted(present & known)}
+        applied = "SELECT version FROM schema_migrations ORDER BY version"
+        versions = [row[0] for row in _rows(connection, applied)]
+        files = sorted(list_uploads(uploads))
+        counted = _rows(connection, ROW_ESTIMATES)
+        estimates = {table: max(1, int(rows or 0)) for table, rows in counted}
         done, total = 0, sum(estimates[table] for table in tables) + len(files)
         for table in tables:
             report = partial(_report_within, progress, done, estimates[table], total)
-            writer.add(f"tables/{table}.jsonl", _read_table(connection, table, tables[table], report))
+            rows = _read_table(connection, table, tables[table], report)
+            writer.add(f"tables/{table}.jsonl", rows)
             done += estimates[table]
     for position, name in enumerate(files, done + 1):
         # A file that was deleted since the snapshot is not needed any more.
@@ -146,42 +171,40 @@ def _copy(writer: ArchiveWriter, owner: Address, uploads: Path, progress: Progre
     return versions, tables
 
 
-def _upload_names(uploads: Path) -> Iterator[str]:
-    """The files under uploads, without drafts and without what the shop did not put there."""
-    for path in uploads.rglob("*"):
-        name = path.relative_to(uploads).as_posix()
-        if path.suffix == ".part" or path.is_symlink() or not path.is_file():
-            continue
-        if is_member_name(f"uploads/{name}"):
-            yield name
-        else:
-            log.warning("a file that is not the shop's is not in its backup", extra={"file": name})
-
-
 def _report_within(progress: Progress, done: int, estimate: int, total: int, rows: int) -> None:
-    """Report the whole when so many rows of one table are done, which may be more than estimated."""
+    """Report the whole when so many rows of one table are done, which may be more than
+    estimated.
+    """
     progress(done + min(rows, estimate), total)
 
 
 def _columns(connection: Any) -> dict[str, list[str]]:
     """The columns of every table, without generated ones."""
     columns: dict[str, list[str]] = {}
-    for table, column in _rows(
-        connection,
-        "SELECT table_name, column_name FROM information_schema.columns"
-        " WHERE table_schema = DATABASE() AND extra NOT LIKE '%GENERATED%' ORDER BY table_name, ordinal_position",
-    ):
+    for table, column in _rows(connection, COLUMNS):
         columns.setdefault(table, []).append(column)
     return columns
 
 
-def _read_table(connection: Any, table: str, columns: list[str], report: Callable[[int], None]) -> Iterator[bytes]:
+def _read_table(
+    connection: Any,
+    table: str,
+    columns: list[str],
+    report: Callable[[int], None],
+) -> Iterator[bytes]:
     cursor, count = connection.cursor(buffered=False), 0
     cursor.execute(f"SELECT {_quoted(columns)} FROM `{table}`")
     while rows := cursor.fetchmany(BATCH_ROWS):
         count += len(rows)
         report(count)
-        yield b"".join(orjson.dumps(row, default=_encode, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE) for row in rows)
+        yield b"".join(
+            orjson.dumps(
+                row,
+                default=_encode,
+                option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE,
+            )
+            for row in rows
+        )
     cursor.close()
 
 
@@ -197,16 +220,18 @@ def _encode(value: object) -> object:
 
 
 def verify(owner: Address, path: Path, progress: Progress, *, loader: Address) -> None:
-    """Restore a backup into a second database, check it there, and record on success that it was verified.
+    """Restore a backup into a second database and check it there; record it when it is sound.
 
-    `owner` may create databases and tables; `loader`, which may only change rows, is what the rows of the archive are loaded with.
+    `owner` may create databases and tables; `loader`, which may only change rows, is what the rows
+    of the archive are loaded with.
     """
     note = path.with_suffix(".proven")
     try:
         with open_archive(path) as archive:
             _verify_archive(archive)
             with _loaded(owner, archive, progress, loader):
-                note.write_text(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}", encoding="ascii")
+                now = datetime.datetime.now(datetime.UTC)
+                note.write_text(f"{now:{TIMESTAMP}}", encoding="ascii")
     except Conflict:
         note.unlink(missing_ok=True)
         raise
@@ -230,20 +255,21 @@ def restore(
 ) -> None:
     """Put a backup in the place of the shop's data.
 
-    An unsigned backup is refused unless `trusted_digest` is that of its manifest. `before_loading` is called when the archive is known to
-    be sound, `record` with a connection to the restored tables just before they become the shop's. A process that is killed before the
-    swap has changed no row; after it, finish_restore() completes the rest.
+    An unsigned backup is refused unless `trusted_digest` is that of its manifest. `before_loading`
+    is called when the archive is known to be sound, `record` with a connection to the restored
+    tables just before they become the shop's. A process that is killed before the swap has changed
+    no row; after it, finish_restore() completes the rest.
     """
     uploads = var / "uploads"
     with open_archive(path) as archive:
         if not archive.is_signed and archive.digest != trusted_digest:
             raise UnsignedBackup()
         _verify_archive(archive)
-        wanted = _plan_uploads(archive, uploads)
+        wanted = plan_unpacking(archive, uploads)
         before_loading()
         with _loaded(owner, archive, progress, loader) as staging:
             for name in wanted:
-                _unpack(archive, name, uploads)
+                unpack(archive, name, uploads)
             with _connected(staging) as connection:
                 for statement in DEACTIVATE:
                     _run(connection, statement)
@@ -259,22 +285,31 @@ def finish_restore(owner: Address) -> None:
     former = f"{owner.database}_former"
     with _connected(owner) as connection:
         if "products" in _tables(connection, former):
-            # Search indexes and caches follow these marks: of everything that is there again, and everything that is gone.
+            # Search indexes and caches follow these marks: of everything that is there again, and
+            # everything that is gone.
             _mark_changed(connection, f"SELECT id FROM `{owner.database}`.products p WHERE TRUE")
-            gone = f"NOT EXISTS (SELECT 1 FROM `{owner.database}`.products present WHERE present.id = p.id)"
-            _mark_changed(connection, f"SELECT id FROM `{former}`.products p WHERE {gone}")
+            present = f"SELECT 1 FROM `{owner.database}`.products present WHERE present.id = p.id"
+            gone = f"SELECT id FROM `{former}`.products p WHERE NOT EXISTS ({present})"
+            _mark_changed(connection, gone)
         for leftover in (former, f"{owner.database}_restored"):
             _run(connection, f"DROP DATABASE IF EXISTS `{leftover}`")
 
 
 def _mark_changed(connection: Any, products: str) -> None:
-    """Mark products as changed, a few at a time: INSERT … SELECT locks the table's counter until its end, and orders wait for that."""
+    """Mark products as changed, a page at a time.
+
+    INSERT … SELECT locks the counter of the table until its end, and orders wait for that.
+    """
     after = 0
-    while last := _rows(connection, f"SELECT MAX(id) FROM ({products} AND p.id > {after} ORDER BY p.id LIMIT {MARK_BATCH_ROWS}) page")[0][0]:
+    while True:
+        rest = f"{products} AND p.id > {after}"
+        page = f"SELECT MAX(id) FROM ({rest} ORDER BY p.id LIMIT {MARK_BATCH_ROWS}) page"
+        ((last,),) = _rows(connection, page)
+        if last is None:
+            return
         _run(
             connection,
-            f"INSERT INTO product_changes (product_id, changed_at)"
-            f" SELECT page.id, UTC_TIMESTAMP(6) FROM ({products} AND p.id > {after} AND p.id <= {int(last)}) page",
+            f"INSERT INTO product_changes (product_id, changed_at) SELECT page.id, UTC_TIMESTAMP(6) FROM ({rest} AND p.id <= {int(last)}) page",
         )
         after = int(last)
 
@@ -283,74 +318,25 @@ def _verify_archive(archive: Archive) -> None:
     """Raise Conflict unless the archive is whole and this version can load it."""
     known = [file.stem for file in migrations.migration_files()]
     if unknown := set(archive.manifest["migrations"]) - set(known):
-        raise refuse(f"This backup is from a newer version of the shop ({ascii(', '.join(sorted(unknown)))[:200]}).")
+        raise refuse(f"This backup is from a newer version of the shop ({_shown(unknown)}).")
     if known[0] not in archive.manifest["migrations"]:
         raise damaged()
     archive.verify_content()
-
-
-# ---------------------------------------------------------------- files
-
-
-def _plan_uploads(archive: Archive, uploads: Path) -> list[str]:
-    """Return the members that have to be unpacked. Raises Conflict if one of them would lead out of the folder, or is not to be replaced.
-
-    Files are named by their content or at random, so those of both shops are kept in one folder; jobs delete those that nothing refers to.
-    """
-    root, folders, wanted = uploads.resolve(), set[Path](), []
-    for name in archive.uploads:
-        target = _upload_path(name, uploads)
-        if target.parent not in folders:
-            if not target.parent.resolve().is_relative_to(root) or (target.parent.exists() and not target.parent.is_dir()):
-                raise refuse(f"{target.parent} is not a folder of the shop's uploads.")
-            folders.add(target.parent)
-        if target.is_symlink() or (target.exists() and not target.is_file()):
-            raise refuse(f"{target} is in the way.")
-        if not target.exists():
-            wanted.append(name)
-        elif _hash_file(target) != archive.member(name)["sha256"]:
-            if not archive.is_signed:
-                raise refuse(f"{target} is another file than that in the backup, which is not signed and may not replace it.")
-            wanted.append(name)
-    needed = sum(archive.member(name)["size"] for name in wanted)
-    if needed > shutil.disk_usage(_existing_parent(uploads)).free:
-        raise refuse(f"The uploads of this backup need {needed:,} bytes, and the disk has less.")
-    return wanted
-
-
-def _upload_path(name: str, uploads: Path) -> Path:
-    return uploads / name.removeprefix("uploads/")
-
-
-def _existing_parent(path: Path) -> Path:
-    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _unpack(archive: Archive, name: str, uploads: Path) -> None:
-    target = _upload_path(name, uploads)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # No member begins with a dot, so none is in the way of another's draft.
-    draft = target.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with draft.open("xb") as file:
-            for chunk in archive.read(name):
-                file.write(chunk)
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------- rows
 
 
 @contextmanager
-def _loaded(owner: Address, archive: Archive, progress: Progress, loader: Address) -> Iterator[Address]:
-    """Yield a second database with the rows of the backup, at this version and checked. It is dropped afterwards."""
+def _loaded(
+    owner: Address,
+    archive: Archive,
+    progress: Progress,
+    loader: Address,
+) -> Iterator[Address]:
+    """Yield a second database with the rows of the backup, at this version and checked. It is
+    dropped afterwards.
+    """
     staging = replace(owner, database=f"{owner.database}_restored")
     with _connected(owner) as connection:
         _create_database(connection, staging.database)
@@ -378,22 +364,32 @@ def _create_database(connection: Any, name: str) -> None:
     except DRIVER_ERRORS as error:
         if db.error_number(error) != errorcode.ER_DBACCESS_DENIED_ERROR:
             raise
-        raise Conflict(f"DB_USER may not create the database {name}, in which backups are verified. README says which right it needs.") from error
+        raise Conflict(
+            f"DB_USER may not create the database {name}, in which backups are verified. README says which right it needs.",
+        ) from error
 
 
 def _check_schema(archive: Archive, expected: dict[str, list[str]]) -> None:
-    """Raise Conflict unless the backup has exactly the tables and columns that its migrations create."""
+    """Raise Conflict unless the backup has exactly the tables and columns that its migrations
+    create.
+    """
     tables = archive.manifest["tables"]
-    if wrong := sorted(tables.keys() ^ expected.keys()):
-        raise refuse(f"The tables of this backup are not those of its version: {ascii(', '.join(wrong))[:200]}.")
+    if wrong := tables.keys() ^ expected.keys():
+        raise refuse(f"The tables of this backup are not those of its version: {_shown(wrong)}.")
     for table, columns in tables.items():
         if sorted(columns) != sorted(expected[table]):
-            wrong = sorted(set(columns) ^ set(expected[table]))
-            raise refuse(f"The columns of {table} in this backup are not those of its version: {ascii(', '.join(wrong))[:200]}.")
+            wrong = set(columns) ^ set(expected[table])
+            raise refuse(f"The columns of {table} are not those of its version: {_shown(wrong)}.")
+
+
+def _shown(names: Iterable[str]) -> str:
+    """Names from an archive, as an error may show them."""
+    return ascii(", ".join(sorted(names)))[1:-1][:200]
 
 
 def _load(connection: Any, archive: Archive, progress: Progress) -> None:
-    # Rows come table by table, so what they refer to may come later: foreign keys are checked at the end.
+    # Rows come table by table, so what they refer to may come later: foreign keys are checked at
+    # the end.
     _run(connection, "SET SESSION foreign_key_checks = 0")
     done, total = 0, archive.row_count
     for table, columns in archive.manifest["tables"].items():
@@ -410,7 +406,8 @@ def _load(connection: Any, archive: Archive, progress: Progress) -> None:
             except DRIVER_ERRORS as error:
                 if db.error_number(error) in db.LOST:
                     raise
-                raise refuse(f"The table {table} does not accept a row of this backup ({error}).") from error
+                problem = f"The table {table} does not accept a row of this backup ({error})."
+                raise refuse(problem) from error
             done += len(batch)
             progress(done, total)
         _run(connection, "COMMIT")
@@ -440,7 +437,9 @@ def _decode_row(table: str, line: bytes, length: int) -> list[Any]:
         raise damaged() from error
     if not isinstance(row, list) or len(row) != length:
         raise refuse(f"A row of {table} has not the columns of its table.")
-    return row if SCALARS.issuperset(map(type, row)) else [value if type(value) in SCALARS else _decode(value) for value in row]
+    if SCALARS.issuperset(map(type, row)):
+        return row
+    return [value if type(value) in SCALARS else _decode(value) for value in row]
 
 
 def _decode(value: Any) -> bytes:
@@ -460,35 +459,45 @@ def _check_foreign_keys(connection: Any) -> None:
     for (table, name, other_table), columns in keys.items():
         given = " AND ".join(f"child.`{column}` IS NOT NULL" for column, _ in columns)
         same = " AND ".join(f"parent.`{other}` = child.`{column}`" for column, other in columns)
-        orphans = f"SELECT 1 FROM `{table}` child WHERE {given} AND NOT EXISTS (SELECT 1 FROM `{other_table}` parent WHERE {same}) LIMIT 1"
+        parent = f"SELECT 1 FROM `{other_table}` parent WHERE {same}"
+        orphans = f"SELECT 1 FROM `{table}` child WHERE {given} AND NOT EXISTS ({parent}) LIMIT 1"
         if _rows(connection, orphans):
-            raise refuse(f"Rows of {table} refer to others that this backup does not hold ({name}).")
+            raise refuse(f"Rows of {table} refer to rows that are not in this backup ({name}).")
 
 
 def _check_invariants(connection: Any) -> None:
-    broken = [name for name, _, sql in doctor.checks() if _rows(connection, f"SELECT * FROM ({sql}) broken LIMIT 1")]
+    first = "SELECT * FROM ({}) broken LIMIT 1"
+    broken = [name for name, _, sql in doctor.checks() if _rows(connection, first.format(sql))]
     if broken:
         raise refuse(f"The restored copy breaks these invariants: {', '.join(broken)}.")
 
 
 def _advance_ids(connection: Any, restored: str, present: str) -> None:
-    """Let ids continue above those of the present shop: an id that was assigned since the backup may be known to a payment service or an open page."""
+    """Let ids continue above those of the present shop: an id that was assigned since the backup
+    may be known to a payment service or an open page.
+    """
     numbered = f"SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = '{present}' AND extra LIKE '%auto_increment%'"
     known = _tables(connection, restored)
     for table, column in _rows(connection, numbered):
-        if table in known and (last := _rows(connection, f"SELECT MAX(`{column}`) FROM `{present}`.`{table}`")[0][0]):
-            _run(connection, f"ALTER TABLE `{table}` AUTO_INCREMENT = {int(last) + ID_GAP}")
+        if table in known:
+            ((last,),) = _rows(connection, f"SELECT MAX(`{column}`) FROM `{present}`.`{table}`")
+            if last:
+                _run(connection, f"ALTER TABLE `{table}` AUTO_INCREMENT = {int(last) + ID_GAP}")
 
 
 def _swap(owner: Address, staging: Address) -> None:
-    """Move the shop's tables out and the restored ones in, in one statement. Tables that are not the shop's stay."""
+    """Move the shop's tables out and the restored ones in, in one statement. Tables that are not
+    the shop's stay.
+    """
     former = f"{owner.database}_former"
     with _connected(owner) as connection:
         _create_database(connection, former)
         restored = _tables(connection, staging.database)
-        leaving = set(_tables(connection, owner.database)) & (migrations.table_names() | set(restored))
-        moves = [f"`{owner.database}`.`{table}` TO `{former}`.`{table}`" for table in sorted(leaving)]
-        moves += [f"`{staging.database}`.`{table}` TO `{owner.database}`.`{table}`" for table in restored]
+        present, known = _tables(connection, owner.database), migrations.table_names()
+        leaving = sorted(set(present) & (known | set(restored)))
+        places = [(owner.database, former, table) for table in leaving]
+        places += [(staging.database, owner.database, table) for table in restored]
+        moves = [f"`{source}`.`{table}` TO `{target}`.`{table}`" for source, target, table in places]
         _run(connection, f"SET SESSION lock_wait_timeout = {SWAP_WAIT_SECONDS}")
         for left in reversed(range(SWAP_ATTEMPTS)):
             try:
@@ -500,9 +509,11 @@ def _swap(owner: Address, staging: Address) -> None:
 
 
 def _tables(connection: Any, database: str) -> list[str]:
-    return [
-        row[0] for row in _rows(connection, f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{database}' AND table_type = 'BASE TABLE'")
-    ]
+    found = _rows(
+        connection,
+        f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{database}' AND table_type = 'BASE TABLE'",
+    )
+    return [name for (name,) in found]
 
 
 def _quoted(columns: list[str]) -> str:

@@ -50,7 +50,10 @@ class Backups(TypedDict):
 
 
 class Contents(Backup):
-    """`counts` of what is in it, by what one of it is called. `is_signed`: this shop made it, and nobody has changed it since."""
+    """`counts` of what is in it, by what one of it is called.
+
+    `is_signed`: this shop made it, and nobody has changed it since.
+    """
 
     counts: dict[str, int]
     is_signed: bool
@@ -118,8 +121,11 @@ def get(var: Path, name: str) -> Contents:
     path = find(folder_of(var), name)
     with backup_archive.open_archive(path) as archive:
         members = archive.manifest["members"]
-        counts = {shown: members[f"tables/{table}.jsonl"]["rows"] for table, shown in SHOWN.items() if f"tables/{table}.jsonl" in members}
-        return {**_described(path), "counts": counts | {"file": len(archive.uploads)}, "is_signed": archive.is_signed}
+        counts = {"file": len(archive.uploads)}
+        for table, shown in SHOWN.items():
+            if member := members.get(f"tables/{table}.jsonl"):
+                counts[shown] = member["rows"]
+        return {**_described(path), "counts": counts, "is_signed": archive.is_signed}
 
 
 def take(var: Path, name: str, *, actor_id: int) -> Path:
@@ -180,10 +186,13 @@ def ask(
 ) -> Task:
     """Have a backup made (and proven), proven anew, or put in the place of the shop.
 
-    Raises NotFound, Conflict while another task is open, and UnsignedBackup for the restore of an unsigned backup that is not allowed.
+    Raises NotFound, Conflict while another task is open, and UnsignedBackup for the restore of an
+    unsigned backup that is not allowed.
     """
     path = find(folder_of(var), name) if name else None
-    trusted = trusted_digest(path, allow_unsigned=allow_unsigned) if path and kind == "restore" else None
+    trusted = None
+    if path and kind == "restore":
+        trusted = trusted_digest(path, allow_unsigned=allow_unsigned)
     try:
         task_id = db.transaction(_ask, kind, name, actor_id, trusted)
     except DRIVER_ERRORS as error:
@@ -194,9 +203,10 @@ def ask(
 
 
 def trusted_digest(path: Path, *, allow_unsigned: bool) -> str | None:
-    """Return what identifies the unsigned backup that may be restored: a file that takes its place later is not trusted.
+    """Return the digest of an unsigned backup that may be restored, None for a signed one.
 
-    None for a signed one. Raises UnsignedBackup unless it is allowed, and Conflict for a file that is no backup.
+    A file that takes its place later has another digest and is not trusted. Raises UnsignedBackup
+    unless that is allowed, and Conflict for a file that is no backup.
     """
     with backup_archive.open_archive(path) as archive:
         if archive.is_signed:
@@ -316,10 +326,12 @@ def _finish(tx: Tx, task: Row, kind: str, name: str) -> int:
 def _make(task: Row, shop: Settings, owner: Address) -> str:
     folder = folder_of(shop.var)
     if not task["name"] or not (folder / task["name"]).is_file():
-        task["name"] = backup_files.create(owner, shop.var / "uploads", folder, _begin(task, "copying")).name
+        progress = _begin(task, "copying")
+        task["name"] = backup_files.create(owner, shop.var / "uploads", folder, progress).name
         db.transaction(_note_name, task["id"], task["name"])
     try:
-        backup_files.verify(owner, folder / task["name"], _begin(task, "proving"), loader=address_of(shop))
+        progress = _begin(task, "proving")
+        backup_files.verify(owner, folder / task["name"], progress, loader=address_of(shop))
     except Conflict as problem:
         raise Conflict(f"The copy was made, but could not be proven. {problem.detail}") from problem
     days = db.transaction(_finish, task, "backup_made", task["name"])
@@ -334,7 +346,10 @@ def _prove(task: Row, shop: Settings, owner: Address) -> str:
 
 
 def _restore(task: Row, shop: Settings, owner: Address) -> str:
-    """Restore a backup while the shop is open. The present shop is copied first, so that the owner can go back to it."""
+    """Restore a backup while the shop is open.
+
+    The present shop is copied first, so that the owner can go back to it.
+    """
     if task["phase"] == "settling":
         # The tables have changed places, and the process that did it was killed.
         backup_files.finish_restore(owner)
@@ -359,10 +374,20 @@ def _restore(task: Row, shop: Settings, owner: Address) -> str:
     return f"{task['name'] or 'a backup'} restored"
 
 
-def restore_offline(shop: Settings, path: Path, progress: Progress, *, trusted_digest: str | None) -> None:
-    """Restore a backup while no server of the shop runs. If this is killed once the tables are swapped, the job runner finishes it."""
+def restore_offline(
+    shop: Settings,
+    path: Path,
+    progress: Progress,
+    *,
+    trusted_digest: str | None,
+) -> None:
+    """Restore a backup while no server of the shop runs.
+
+    If this is killed once the tables are swapped, the job runner of the next start finishes it.
+    """
     name = path.name if backup_files.NAME.fullmatch(path.name) else ""
-    task = {"id": None, "name": name, "user_id": None, "created_at": datetime.now(UTC).replace(tzinfo=None)}
+    now = datetime.now(UTC).replace(tzinfo=None)
+    task = {"id": None, "name": name, "user_id": None, "created_at": now}
     backup_files.restore(
         address_of(shop, owner=True),
         path,
@@ -379,8 +404,14 @@ def restore_offline(shop: Settings, path: Path, progress: Progress, *, trusted_d
 
 
 def _record_restore(connection: Any, *, task: Row) -> None:
-    """Put the task into the restored tables too, with the account that asked for it if that existed then."""
-    q.backups.remember(Tx(connection), id=task["id"], name=task["name"], user_id=task["user_id"], created_at=task["created_at"])
+    """Put the task into the restored tables, with the account that asked if it existed then."""
+    q.backups.remember(
+        Tx(connection),
+        id=task["id"],
+        name=task["name"],
+        user_id=task["user_id"],
+        created_at=task["created_at"],
+    )
 
 
 WORK: dict[str, Callable[[Row, Settings, Address], str]] = {"make": _make, "prove": _prove, "restore": _restore}
