@@ -21,6 +21,7 @@ from .errors import ShopError
 from .lock import Busy, Lock
 from .private_database import DatabaseProblem, PrivateDatabase, address_of, prepare_server
 from .server import StartProblem, say
+from .text import normalize_text
 
 if TYPE_CHECKING:
     from .services.imports import Remark, Told
@@ -65,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     bring = commands.add_parser("import", help="bring products in from a CSV file, or a ZIP of one and its pictures")
     bring.add_argument("file", type=_existing)
     bring.add_argument("--format", choices=["shopify", "simple"], default="", help="recognised by the first row unless given")
+    bring.add_argument(
+        "--numbers",
+        choices=["point", "comma"],
+        help="how the file writes numbers: point is 1,234.56, comma is 1.234,56; detected unless given",
+    )
     bring.add_argument("--pictures", type=_existing, metavar="FOLDER", help="where the pictures are that the file names")
     bring.add_argument("--dry-run", action="store_true", help="tell what would change, and change nothing")
     bring.set_defaults(command=_import)
@@ -88,8 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("doctor", help="examine the data").set_defaults(command=_doctor)
     commands.add_parser("worker", help="run the background jobs").set_defaults(command=_worker)
     admin = commands.add_parser("create-admin", help="give somebody the keys; the password is asked for, or read from standard input")
-    admin.add_argument("--username", required=True)
-    admin.add_argument("--email", required=True)
+    admin.add_argument("--username", type=normalize_text, required=True)
+    admin.add_argument("--email", type=normalize_text, required=True)
     admin.set_defaults(command=_create_admin)
     for name, folder, help_ in (("bench", BENCHES, "measure a shop of its own"), ("drill", DRILLS, "try faults and chance on a shop of its own")):
         script = commands.add_parser(name, help=f"{help_}; more words go to the {name}")
@@ -135,7 +141,7 @@ def _import(settings: Settings, options: argparse.Namespace) -> int:
     from .services import imports
 
     with _services(settings, "./shop import"):
-        looked = imports.look(options.file, options.pictures, asked=options.format)
+        looked = imports.look(options.file, options.pictures, asked=options.format, numbers=options.numbers)
         for line in _in_words(looked.told()):
             say(line)
         if options.dry_run or looked.refused:
@@ -147,10 +153,15 @@ def _import(settings: Settings, options: argparse.Namespace) -> int:
 
 def _in_words(told: Told) -> Iterator[str]:
     """What an import would do, for whoever sits at a terminal."""
+    from .services.csv_numbers import EXAMPLES
+
     counts, pictures = told["diff"]["counts"], told["pictures"]
     for name, remarks, count in (("Error", told["errors"], told["error_count"]), ("Note", told["warnings"], told["warning_count"])):
         yield from (f"{name}{_place(one)}: {one['message']}" for one in remarks)
         yield from [f"… and {count - len(remarks)} more"] * (count > len(remarks))
+    if number_format := told["numbers"]["format"]:
+        how = "as chosen" if told["numbers"]["chosen"] else "detected"
+        yield f"Numbers in this file: {EXAMPLES[number_format]} ({how})"
     if told["ignored_columns"]:
         yield f"Columns that the shop has no use for: {', '.join(told['ignored_columns'])}"
     for product in told["diff"]["products"]:

@@ -191,7 +191,7 @@ def rid_of_goods(connection: Any) -> None:
 
 
 def test_a_spreadsheet_runs_nothing_of_what_comes_out(bring: Send) -> None:
-    titles = ["=1+1", "+1", "-1", "@x", "'=1", "''-x", "'quoted'", "plain"]
+    titles = ["=1+1", "+1", "-1", "@x", "'=1", "''-x", "'quoted'", "plain", "\uff1d1", "\uff20x", "\u200b=1", "\ufeff+1", "\u2060'-1"]
     bring("handle,title,price\n" + "".join(f'p{place},"{title}",1.00\n' for place, title in enumerate(titles)))
     # What is typed with an apostrophe before a formula loses it, as it does in a spreadsheet; so the file is made from the shop.
     with db.reading() as tx:
@@ -201,9 +201,10 @@ def test_a_spreadsheet_runs_nothing_of_what_comes_out(bring: Send) -> None:
     text = exported("simple")
     again = bring(text)
 
-    assert [cell for row in csv.reader(io.StringIO(text.decode())) for cell in row if re.match(r"[=+@\t\r-]", cell)] == []
+    formula = r"[\u200b\u2060\ufeff]*[=+@\uff1d\uff20\t\r-]"
+    assert [cell for row in csv.reader(io.StringIO(text.decode())) for cell in row if re.match(formula, cell)] == []
     assert again["diff"]["counts"]["same"] == len(titles)
-    assert [row[0] for row in rows("SELECT title FROM products ORDER BY slug")] == titles
+    assert [row[0] for row in rows("SELECT title FROM products ORDER BY id")] == titles
 
 
 # ---------------------------------------------------------------- refused
@@ -578,11 +579,11 @@ def test_files_are_deleted_when_their_import_is_over(bring: Send, look: Send, va
         path.unlink()
     bring(SIMPLE)
     look(SIMPLE)
-    look(b"name\n")
+    look(b"name\n")  # Refused, but may be checked again with another number format.
 
-    assert imports.forget_files(var) == 2
-    assert len(list((var / imports.FOLDER).iterdir())) == 1
+    assert imports.forget_files(var) == 1
+    assert len(list((var / imports.FOLDER).iterdir())) == 2
     with db.reading() as tx:
         tx.execute("UPDATE imports SET created_at = created_at - INTERVAL 8 DAY").close()
-    assert imports.forget_files(var) == 1
+    assert imports.forget_files(var) == 2
     assert list((var / imports.FOLDER).iterdir()) == []

@@ -72,6 +72,12 @@ SELECT COUNT(*) FROM imports;
 -- name: note_check -> count
 UPDATE imports SET status = :status, format = :format, total = :total, result = :result WHERE id = :id AND status = 'checking';
 
+-- name: check_again -> count
+-- Zero rows: it was started, or its file is gone.
+UPDATE imports
+   SET status = 'checking', result = :result
+ WHERE id = :id AND status IN ('checked', 'refused') AND file_path <> '';
+
 -- name: start -> count
 -- Zero rows: it is not one that was looked through and found good.
 UPDATE imports SET status = 'waiting', done = 0 WHERE id = :id AND status = 'checked';
@@ -93,9 +99,10 @@ UPDATE imports SET status = 'failed', result = :result, finished_at = UTC_TIMEST
 
 -- name: list_stale_files -> rows
 -- Files are needed until their import is over, and for some days by those who have not decided.
+-- A refused file may be checked again with another number format.
 SELECT id, file_path
   FROM imports
- WHERE file_path <> '' AND (status IN ('done', 'failed', 'refused') OR status = 'checked' AND created_at < UTC_TIMESTAMP(6) - INTERVAL :days DAY)
+ WHERE file_path <> '' AND (status IN ('done', 'failed') OR status IN ('checked', 'refused') AND created_at < UTC_TIMESTAMP(6) - INTERVAL :days DAY)
  ORDER BY id
  LIMIT 500;
 

@@ -8,16 +8,24 @@ from pydantic import Field
 
 from .. import http
 from ..errors import UnsupportedMedia
-from ..http import CsvFile, Line, Params, admin, staff
+from ..http import Body, CsvFile, Line, Params, admin, staff
 from ..services import imports
 from ..services.imports import Import, ImportList
 
 bp = Blueprint("imports", __name__, url_prefix="/api/v1/admin")
 
 
+NUMBERS = "How the file writes numbers: `point` is 1,234.56, `comma` is 1.234,56; empty detects it."
+
+
 class FileParams(Params):
     format: Literal["", "shopify", "simple"] = ""
     file_name: Line = Field("products.csv", min_length=1, max_length=190)
+    numbers: Literal["", "point", "comma"] = Field("", description=NUMBERS)
+
+
+class NumbersBody(Body):
+    numbers: Literal["", "point", "comma"] = Field(description=NUMBERS)
 
 
 class PageParams(Params):
@@ -42,7 +50,14 @@ def receive_import(params: FileParams) -> Import:
     """
     if request.mimetype in ("application/json", "multipart/form-data", "application/x-www-form-urlencoded"):
         raise UnsupportedMedia("Send the file itself as the body, as text/csv or application/zip.")
-    return imports.receive(request.stream, file_name=params.file_name, asked=params.format, user_id=http.account_id(), var=_var())
+    return imports.receive(
+        request.stream,
+        file_name=params.file_name,
+        asked=params.format,
+        numbers=params.numbers or None,
+        user_id=http.account_id(),
+        var=_var(),
+    )
 
 
 @bp.get("/imports")
@@ -57,6 +72,16 @@ def list_imports(params: PageParams) -> ImportList:
 def get_import(import_id: int) -> Import:
     """What an import would do to the shop, is doing (`done` of `total`), or did."""
     return imports.get(import_id)
+
+
+@bp.patch("/imports/<int:import_id>")
+@staff(problems=(404, 409))
+def recheck_import(import_id: int, body: NumbersBody) -> Import:
+    """Check the file of an import again, reading its numbers in another format.
+
+    Possible until it is started; a large file is checked in the background.
+    """
+    return imports.recheck(import_id, body.numbers or None, _var())
 
 
 @bp.post("/imports/<int:import_id>/start")

@@ -9,7 +9,8 @@ from typing import Any
 from .. import db
 from ..db import Row, Tx, q
 from ..money import decimal
-from . import admin_orders, events, product_csv, settings, users
+from . import admin_orders, events, settings, users
+from .csv_cells import encode_rows, quote_formula
 
 STEP = 500
 CUSTOMERS = (
@@ -46,14 +47,14 @@ def _note(tx: Tx, kind: str, actor_id: int) -> None:
 
 def _file(columns: tuple[str, ...], read: Callable[[Tx, int], list[Row]]) -> Iterator[bytes]:
     # The mark lets spreadsheets read the letters of other languages right.
-    yield b"\xef\xbb\xbf" + product_csv.written([list(columns)])
+    yield b"\xef\xbb\xbf" + encode_rows([list(columns)])
     after = 0
     while True:
         with db.reading() as tx:
             rows = read(tx, after)
         if not rows:
             return
-        yield product_csv.written([[_cell(row, name) for name in columns] for row in rows])
+        yield encode_rows([[_cell(row, name) for name in columns] for row in rows])
         after = rows[-1]["id"]
 
 
@@ -63,4 +64,4 @@ def _cell(row: Row, name: str) -> str:
     value: Any = row[name]
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%dT%H:%M:%SZ}"
-    return product_csv.harmless(value) if isinstance(value, str) else "" if value is None else str(value)
+    return quote_formula(value) if isinstance(value, str) else "" if value is None else str(value)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import orjson
 from typing_extensions import TypedDict
@@ -16,7 +16,9 @@ from typing_extensions import TypedDict
 from .. import db, money
 from ..db import DRIVER_ERRORS, Row, Tx, q
 from ..errors import Conflict, Invalid, NotFound, ShopError, TooLarge, Unavailable
+from ..text import normalize_text
 from . import categories, discovery, events, media, product_csv, products, settings
+from .csv_numbers import NumberFormat
 from .picture_files import PictureFolder, Pictures, PictureZip
 from .product_csv import NAMES, OPTIONS, Picture, stem_of
 from .product_diff import SHOWN, Change, Diff, Merged, Plan, Tree, compare, stored_goods
@@ -63,9 +65,17 @@ class PictureCounts(TypedDict):
     names_missing: list[str]
 
 
+class Numbers(TypedDict):
+    """How the file writes numbers; `format` is empty if none of them decides it."""
+
+    format: Literal["", "point", "comma"]
+    chosen: bool
+
+
 class Told(TypedDict):
     """What a file would do to the shop, or did."""
 
+    numbers: Numbers
     diff: Diff
     pictures: PictureCounts
     ignored_columns: list[str]
@@ -86,6 +96,7 @@ class ImportList(TypedDict):
 
 
 NOTHING: Told = {
+    "numbers": {"format": "", "chosen": False},
     "diff": {"counts": {"new": 0, "changed": 0, "same": 0, "variants_new": 0, "variants_changed": 0, "variants_archived": 0}, "products": [], "categories": []},
     "pictures": {"listed": 0, "new": 0, "missing": 0, "names_missing": []},
     "ignored_columns": [], "errors": [], "error_count": 0, "warnings": [], "warning_count": 0,
@@ -110,10 +121,18 @@ class Overtaken(Conflict):
 class Looked:
     """A file that was looked through: what it says, the pictures that come with it, and what it would do."""
 
-    def __init__(self, path: Path, pictures: Pictures | None = None, *, asked: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        pictures: Pictures | None = None,
+        *,
+        asked: str = "",
+        numbers: NumberFormat | None = None,
+    ) -> None:
         content, self.pictures = _opened(path, pictures or Pictures())
+        self.asked = asked
         self.currency = settings.currency()
-        self.sheet = product_csv.read(content, self.currency)
+        self.sheet = product_csv.read(content, self.currency, numbers)
         if asked and self.sheet.format not in ("", asked):
             self.sheet.refuse(1, "", f"This file is in the {self.sheet.format} format, not in the {asked} one.")
         with db.reading() as tx:
@@ -132,9 +151,9 @@ class Looked:
         return _told(self.plan)
 
 
-def look(path: Path, folder: Path | None, *, asked: str) -> Looked:
+def look(path: Path, folder: Path | None, *, asked: str, numbers: NumberFormat | None = None) -> Looked:
     """Look through a file of this machine, with the pictures in a folder. Nothing is kept of it."""
-    return Looked(path, PictureFolder(folder) if folder else None, asked=asked)
+    return Looked(path, PictureFolder(folder) if folder else None, asked=asked, numbers=numbers)
 
 
 def _opened(path: Path, pictures: Pictures) -> tuple[bytes, Pictures]:
@@ -152,6 +171,7 @@ def _told(plan: Plan) -> Told:
     sheet = plan.sheet
     listed = sum(len(good.pictures) for good in sheet.goods.values())
     return {
+        "numbers": {"format": sheet.notation.format or "", "chosen": sheet.notation.is_chosen},
         "diff": plan.diff(),
         "pictures": {"listed": listed, "new": len(plan.coming), "missing": len(plan.missing), "names_missing": plan.missing[:SHOWN]},
         "ignored_columns": sheet.ignored,
@@ -166,23 +186,38 @@ def _remark(one: product_csv.Remark) -> Remark:
     return {"row": one.row, "column": one.column, "message": one.message}
 
 
-def receive(stream: IO[bytes], *, file_name: str, asked: str, user_id: int, var: Path) -> Import:
+def receive(
+    stream: IO[bytes],
+    *,
+    file_name: str,
+    asked: str,
+    numbers: NumberFormat | None = None,
+    user_id: int,
+    var: Path,
+) -> Import:
     """Keep a file, or a ZIP of one with its pictures, and look it through: a large one is left to the job runner, with status `checking`."""
     path = _store(stream, var)
     try:
         row: Row = {"file_name": file_name, "file_path": str(path.relative_to(var)), "user_id": user_id}
         if path.stat().st_size > AT_ONCE:
-            told: object = {"asked": asked}
+            told: object = {"asked": asked, "asked_numbers": numbers}
             row |= {"format": asked or "simple", "status": "checking", "total": 0}
         else:
-            looked = Looked(path, asked=asked)
-            told = looked.told()
+            looked = Looked(path, asked=asked, numbers=numbers)
+            told = _result_of(looked)
             row |= {"format": looked.sheet.format or "simple", "status": "refused" if looked.refused else "checked", "total": looked.total}
         import_id = db.transaction(_add, row, told)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     return get(import_id)
+
+
+def _result_of(looked: Looked) -> Row:
+    """Return what the stored result of a check holds: what is shown, and what was asked for."""
+    notation = looked.sheet.notation
+    asked_numbers = notation.format if notation.is_chosen else None
+    return {"asked": looked.asked, "asked_numbers": asked_numbers, **looked.told()}
 
 
 def _add(tx: Tx, row: Row, told: object) -> int:
@@ -223,6 +258,7 @@ def get(import_id: int) -> Import:
         raise NotFound("There is no such import.")
     told = {**NOTHING, **orjson.loads(row["result"])}
     told.pop("asked", None)
+    told.pop("asked_numbers", None)
     return {**_import(row), **told}  # type: ignore[typeddict-item]  # what told() wrote there
 
 
@@ -244,6 +280,34 @@ def start(import_id: int) -> Import:
     """Have it carried out by the job runner. Raises Conflict for one that was refused, or begun before."""
     db.transaction(_start, import_id)
     return get(import_id)
+
+
+def recheck(import_id: int, numbers: NumberFormat | None, var: Path) -> Import:
+    """Check a stored file again, reading its numbers in this format; None detects it.
+
+    A large file is left to the job runner, as in receive(). Raises Conflict for an import that was
+    started or whose file was deleted.
+    """
+    with db.reading() as tx:
+        row = q.imports.get(tx, id=import_id)
+    if row is None:
+        raise NotFound("There is no such import.")
+    path = var / row["file_path"]
+    if row["status"] not in ("checked", "refused"):
+        raise Conflict("The numbers of an import can be read differently only before it starts.")
+    if not row["file_path"] or not path.is_file():
+        raise Conflict("The file is no longer stored. Please upload it again.")
+    asked = {"asked": orjson.loads(row["result"]).get("asked", ""), "asked_numbers": numbers}
+    row["result"] = orjson.dumps(asked).decode()
+    if not db.transaction(_check_again, import_id, row["result"]):
+        raise Conflict("The import was started or deleted in the meantime.")
+    if path.stat().st_size <= AT_ONCE:
+        _check_late(row, var)
+    return get(import_id)
+
+
+def _check_again(tx: Tx, import_id: int, result: str) -> bool:
+    return bool(q.imports.check_again(tx, id=import_id, result=result))
 
 
 def _start(tx: Tx, import_id: int) -> None:
@@ -296,19 +360,25 @@ def _fail(tx: Tx, import_id: int, told: Told) -> None:
 
 
 def _check_late(row: Row, var: Path) -> None:
-    looked = Looked(var / row["file_path"], asked=orjson.loads(row["result"]).get("asked", ""))
+    asked = orjson.loads(row["result"])
+    looked = Looked(
+        var / row["file_path"],
+        asked=asked.get("asked", ""),
+        numbers=asked.get("asked_numbers"),
+    )
     status = "refused" if looked.refused else "checked"
     db.transaction(_note_check, row["id"], status, looked)
 
 
 def _note_check(tx: Tx, import_id: int, status: str, looked: Looked) -> None:
-    result = orjson.dumps(looked.told()).decode()
+    result = orjson.dumps(_result_of(looked)).decode()
     q.imports.note_check(tx, id=import_id, status=status, format=looked.sheet.format or "simple", total=looked.total, result=result)
 
 
 def _carry_out_late(row: Row, var: Path) -> None:
     if db.transaction(_run, row["id"]):
-        looked = Looked(var / row["file_path"])
+        numbers = orjson.loads(row["result"]).get("asked_numbers")
+        looked = Looked(var / row["file_path"], numbers=numbers)
         bring_in(looked, var / "uploads", Telling(partial(_note_progress, import_id=row["id"])), actor_id=row["user_id"], import_id=row["id"])
 
 
@@ -394,7 +464,14 @@ def _bring_in(tx: Tx, looked: Looked, drawn: Drawn, tell: Tell, *, actor_id: int
     counts = plan.diff()["counts"]
     told = _told(plan)
     if import_id is None:
-        row = {"format": looked.sheet.format, "status": "done", "file_name": file_name[:190], "file_path": "", "user_id": actor_id, "total": total}
+        row = {
+            "format": looked.sheet.format,
+            "status": "done",
+            "file_name": normalize_text(file_name)[:190],
+            "file_path": "",
+            "user_id": actor_id,
+            "total": total,
+        }
         import_id = _add(tx, row, told)
     elif not q.imports.finish(tx, id=import_id, total=total, result=orjson.dumps(told).decode()):
         raise Overtaken("Another runner finished this import.")

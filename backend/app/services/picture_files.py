@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ..errors import Invalid, TooLarge
+from ..text import normalize_text
 from . import product_csv
 
 MOST_BYTES = 5 * 1024 * 1024  # of a picture
@@ -35,7 +36,7 @@ class Pictures:
 class PictureFolder(Pictures):
     def __init__(self, folder: Path) -> None:
         files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
-        self._files = {path.name.lower(): path for path in reversed(files)}
+        self._files = {_name(path.name): path for path in reversed(files)}
         self.names = frozenset(self._files)
 
     def read(self, name: str) -> bytes:
@@ -77,7 +78,8 @@ class PictureZip(Pictures):
 
 
 def _name(path: str) -> str:
-    return PurePosixPath(path.replace("\\", "/")).name.lower()
+    # A ZIP made on a Mac spells ü as two code points.
+    return normalize_text(PurePosixPath(path.replace("\\", "/")).name).lower()
 
 
 def _bounded(file: IO[bytes], most: int, name: str) -> bytes:

@@ -7,8 +7,10 @@ is simply absent. A blank cell says blank, but for the stock, which it leaves as
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -17,7 +19,11 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from .. import money
-from . import products
+from ..config import CURRENCIES
+from ..text import normalize_text
+from . import csv_numbers, products
+from .csv_cells import encode_rows, quote_formula, unquote_formula
+from .csv_numbers import Notation, NumberFormat
 from .descriptions import MOST_DESCRIPTION, sanitised
 from .product_input import TAX_CLASSES
 
@@ -71,6 +77,9 @@ NAMES = ("option1_name", "option2_name", "option3_name")
 OPTIONS = ("option1", "option2", "option3")
 PRODUCT_CELLS = ("title", "description", "category", "brand", "type", "tags", "published", *NAMES, "seo_title", "seo_description", "gift_card", "tax_class")
 VARIANT_CELLS = (*OPTIONS, "sku", "price", "compare_at_price", "stock", "tracked", "weight_g", "barcode")
+NUMBER_CELLS = ("price", "compare_at_price", "stock", "weight_g")
+DELIMITERS = ",;\t"
+_SEP_LINE = re.compile(rf'"?sep=([{DELIMITERS}])"?[ \t]*(?:\r?\n|$)', re.I)
 # A row that fills one of these is a variant; one that fills none may still bring a picture.
 TELLS_A_VARIANT = (*OPTIONS, "sku", "price", "compare_at_price", "stock", "weight_g", "barcode")
 
@@ -122,6 +131,7 @@ class Sheet:
     """A file as it was understood. With errors it is not to be carried out."""
 
     format: str = ""
+    notation: Notation = Notation()
     columns: dict[str, str] = field(default_factory=dict)  # meaning → what this file calls it
     ignored: list[str] = field(default_factory=list)
     goods: dict[str, Good] = field(default_factory=dict)
@@ -149,7 +159,9 @@ class Sheet:
 
 def file_name(src: str) -> str:
     """What a picture's file is called: the last part of its address or path."""
-    return PurePosixPath(unquote(urlsplit(src).path.replace("\\", "/"))).name if src else ""
+    if not src:
+        return ""
+    return normalize_text(PurePosixPath(unquote(urlsplit(src).path.replace("\\", "/"))).name)
 
 
 def stem_of(name: str) -> str:
@@ -209,39 +221,51 @@ def _status(text: str) -> str:
     return word
 
 
-def _whole(most: int) -> Callable[[str], str]:
+def _whole(notation: Notation, maximum: int) -> Callable[[str], str]:
     def read(text: str) -> str:
-        text = text.strip()
-        found = re.fullmatch(r"(\d{1,12})(?:\.0*)?", text, re.ASCII)
-        if text and (not found or int(found[1]) > most):
-            raise ValueError(f"Must be a whole number up to {most}.")
-        return str(int(found[1])) if found else "0"
+        number = notation.parse(text, 0) if text.strip() else 0
+        if not 0 <= number <= maximum:
+            raise ValueError(f"Must be a whole number up to {maximum}.")
+        return str(number)
 
     return read
 
 
-def _stock(text: str) -> str:
-    text = text.strip()
-    below = re.fullmatch(r"-\d{1,12}(?:\.0*)?", text, re.ASCII)
-    return text if below or not text else _whole(MOST_STOCK)(text)
+def _stock(notation: Notation) -> Callable[[str], str]:
+    read_positive = _whole(notation, MOST_STOCK)
+
+    def read(text: str) -> str:
+        if not text.strip().startswith("-"):
+            return read_positive(text) if text.strip() else ""
+        return str(notation.parse(text, 0))
+
+    return read
+
+
+def _code(maximum_length: int) -> Callable[[str], str]:
+    """SKUs and barcodes: digits count one by one."""
+    line = _line(maximum_length)
+
+    def read(text: str) -> str:
+        if csv_numbers.is_scientific(text):
+            raise csv_numbers.damaged(text)
+        return line(text)
+
+    return read
 
 
 def _barcode(text: str) -> str:
     # Shopify keeps spreadsheets from rounding the number by an apostrophe.
-    return _line(32)(text.strip().removeprefix("'"))
+    return _code(32)(text.strip().removeprefix("'"))
 
 
-def _price(currency: str, *, comma: bool) -> Callable[[str], str]:
-    """Reads `24.00`; where semicolons part the cells a comma is a decimal point."""
-
+def _price(notation: Notation, currency: str) -> Callable[[str], str]:
     def read(text: str) -> str:
-        text = text.strip()
-        if not text:
+        if not text.strip():
             return ""
-        try:
-            amount = money.parse(text.replace(",", ".") if comma else text, currency)
-        except ValueError:
-            raise ValueError(f"{text[:40]} is not an amount such as 24.00.") from None
+        amount = notation.parse(text, CURRENCIES[currency])
+        if amount < 0:
+            raise ValueError("Must be 0 or more.")
         if amount >= MOST_PRICE:
             raise ValueError("Too large.")
         return money.decimal(amount, currency)
@@ -253,59 +277,80 @@ def _is_nothing(price: str) -> bool:
     return bool(price) and not price.strip("0.")
 
 
-def _readers(currency: str, comma: bool) -> dict[str, Callable[[str], str]]:
-    price = _price(currency, comma=comma)
+def _readers(currency: str, notation: Notation) -> dict[str, Callable[[str], str]]:
+    price = _price(notation, currency)
     return {
         "title": _line(190), "description": str.strip, "category": _path, "brand": _line(120), "type": _line(120), "tags": _tags,
         "published": _yes, "gift_card": _gift, "status": _status, "tax_class": _tax_class,
         "option1_name": _line(60), "option2_name": _line(60), "option3_name": _line(60),
         "seo_title": _line(190), "seo_description": _line(500), "option1": _line(120), "option2": _line(120), "option3": _line(120),
-        "sku": _line(64), "price": price, "compare_at_price": price, "stock": _stock, "tracked": _yes, "tracker": _tracker,
-        "weight_g": _whole(MOST_WEIGHT), "barcode": _barcode, "image": _line(2000), "image_alt": _line(250), "variant_image": _line(2000),
+        "sku": _code(64), "price": price, "compare_at_price": price, "stock": _stock(notation), "tracked": _yes, "tracker": _tracker,
+        "weight_g": _whole(notation, MOST_WEIGHT), "barcode": _barcode, "image": _line(2000), "image_alt": _line(250), "variant_image": _line(2000),
     }  # fmt: skip
-
-
-# A spreadsheet runs what begins so. An apostrophe in front keeps it from that; reading takes one off again, however many there were.
-RUNS = re.compile(r"'*[=+\-@\t\r]")
-
-
-def harmless(cell: str) -> str:
-    return f"'{cell}" if RUNS.match(cell) else cell
-
-
-def _as_meant(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and RUNS.match(cell) else cell
 
 
 # ---------------------------------------------------------------- reading
 
 
-def read(content: bytes, currency: str) -> Sheet:
-    """Understand a file, whole: what cannot be is in `errors`, each with its row (as a spreadsheet counts) and column."""
+def read(content: bytes, currency: str, numbers: NumberFormat | None = None) -> Sheet:
+    """Understand a file, whole: what cannot be is in `errors`, each with its row (as a spreadsheet counts) and column.
+
+    `numbers` is how the file writes numbers; None detects it.
+    """
     sheet = Sheet()
     try:
-        text = content.decode("utf-8-sig")
+        text = _decode(content)
     except UnicodeDecodeError:
         sheet.refuse(0, "", "The file is not UTF-8. Save it as “CSV UTF-8” and send it again.")
         return sheet
     if "\x00" in text:
         sheet.refuse(text.count("\n", 0, text.index("\x00")) + 1, "", "The file contains a NUL character.")
         return sheet
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    text, delimiter = _delimiter_of(text)
+    rows = _rows_of(text, delimiter)
     try:
         meanings = _read_header(sheet, next(rows, []))
         if not sheet.errors:
-            _Reading(sheet, meanings, _readers(currency, comma=delimiter == ";")).read(rows)
+            detected = csv_numbers.detect(_number_cells(_rows_of(text, delimiter), meanings))
+            sheet.notation = Notation(numbers or detected, is_chosen=numbers is not None)
+            _Reading(sheet, meanings, _readers(currency, sheet.notation)).read(rows)
     except csv.Error as error:
         sheet.refuse(sheet.rows + 2, "", f"The file cannot be read from here on ({error}).")
     return sheet
 
 
+def _decode(content: bytes) -> str:
+    # Excel's “Unicode Text” is UTF-16 with a byte order mark.
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf16 else "utf-8-sig")
+
+
+def _delimiter_of(text: str) -> tuple[str, str]:
+    """Return the text without Excel's `sep=;` line, which spreadsheets do not count, and the delimiter."""
+    declared = _SEP_LINE.match(text)
+    if declared:
+        return text[declared.end() :], declared[1]
+    first = text.partition("\n")[0]
+    return text, max(DELIMITERS, key=first.count)
+
+
+def _rows_of(text: str, delimiter: str) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+
+
+def _number_cells(rows: Iterator[list[str]], meanings: list[str]) -> Iterator[str]:
+    places = [place for place, meaning in enumerate(meanings) if meaning in NUMBER_CELLS]
+    try:
+        for row in itertools.islice(rows, 1, MOST_ROWS + 1):
+            yield from (unquote_formula(row[place]) for place in places if place < len(row))
+    except csv.Error:
+        # Reported with its row when the file is read for good.
+        return
+
+
 def _read_header(sheet: Sheet, header: list[str]) -> list[str]:
     """What each column means, blank for those that mean nothing to the shop."""
-    names = [name.strip() for name in header]
+    names = [normalize_text(name).strip() for name in header]
     meanings = [COLUMNS.get(name.lower(), "") for name in names]
     for name, meaning in zip(names, meanings, strict=True):
         if meaning in sheet.columns:
@@ -349,7 +394,7 @@ class _Reading:
         if any(cell.strip() for cell in cells[len(self.meanings) :]):
             self.sheet.refuse(row, "", f"The row has more cells than there are columns ({len(self.meanings)}). Is a quotation mark missing?")
             return
-        filled = {meaning: _as_meant(cell) for meaning, cell in zip(self.meanings, cells, strict=False) if meaning and cell.strip()}
+        filled = {meaning: normalize_text(unquote_formula(cell)) for meaning, cell in zip(self.meanings, cells, strict=False) if meaning and cell.strip()}
         good = self._good(row, filled)
         if good is None:
             return
@@ -483,13 +528,13 @@ def handle_from(text: str) -> str:
 
 
 def header(format: str) -> bytes:
-    return written([list(COLUMNS_OF[format])])
+    return encode_rows([list(COLUMNS_OF[format])])
 
 
 def write(format: str, good: Good) -> bytes:
     """The rows of one product, all of whose cells are there."""
     rows = _shopify_rows(good) if format == "shopify" else _simple_rows(good)
-    return written([[harmless(row.get(meaning, "")) for meaning in COLUMNS_OF[format].values()] for row in rows])
+    return encode_rows([[quote_formula(row.get(meaning, "")) for meaning in COLUMNS_OF[format].values()] for row in rows])
 
 
 def _shopify_rows(good: Good) -> Iterator[Cells]:
@@ -519,10 +564,3 @@ def _simple_rows(good: Good) -> Iterator[Cells]:
     for place, line in enumerate(good.lines):
         picture = next(iter(first), None) or named.get(line.picture) or Picture("", "")
         yield {"handle": good.handle, **(good.cells if place == 0 else {}), **line.cells, "image": picture.src, "image_alt": picture.alt}
-
-
-def written(rows: list[list[str]]) -> bytes:
-    """Rows as lines of a file."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerows(rows)
-    return out.getvalue().encode()
