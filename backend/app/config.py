@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .origins import is_loopback_host, normalize_origin
+from .text import normalize_text
 
 ROOT = Path(__file__).resolve().parents[2]
 CURRENCIES = {"EUR": 2, "USD": 2, "GBP": 2, "CHF": 2, "SEK": 2, "DKK": 2, "NOK": 2, "PLN": 2, "CZK": 2, "CAD": 2, "AUD": 2, "INR": 2, "JPY": 0}
@@ -85,6 +86,7 @@ def _read_mail_host(value: str) -> str:
 
 
 def _read_sender(value: str) -> str:
+    value = normalize_text(value)
     _, address = parseaddr(value)
     if not value.isprintable() or not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
         raise ValueError('an address like "Corner Shop <orders@shop.example>"')
@@ -171,7 +173,7 @@ class Settings:
     metrics_token: str = _setting("METRICS_TOKEN", "", _token)
     limits: bool = _setting("LIMITS", True, _choice(on=True, off=False))
     demo: bool | None = _setting("SHOP_DEMO", None, _choice(**{"1": True, "0": False}))
-    name: str = _setting("SHOP_NAME", "FlaskCart")
+    name: str = _setting("SHOP_NAME", "FlaskCart", normalize_text)
     currency: str = _setting("CURRENCY", "EUR", _currency)
     db_host: str = _setting("DB_HOST", "", _read_database_hosts)
     db_port: int = _setting("DB_PORT", 3306, _whole(1, 65535))

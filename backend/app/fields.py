@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing
 from datetime import UTC, date, datetime
@@ -11,6 +12,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 
 from . import errors, security
+from .text import normalize_text
 
 M = typing.TypeVar("M", bound=BaseModel)
 
@@ -21,8 +23,15 @@ Prose = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x0
 # What people write to the shop. A card number in it is not kept (PCI DSS 4.0, 3.3).
 Words = Annotated[Prose, AfterValidator(security.mask_card_numbers)]
 WordsLine = Annotated[Line, AfterValidator(security.mask_card_numbers)]
+
+
+class AsTyped:
+    """Marks a field whose text is not normalized when it arrives."""
+
+
 # A password is taken as typed: no trimming, any character but controls (NIST SP 800-63B-4, 3.1.1.2).
-Secret = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]*$")]
+# security.py normalizes it, since an old hash may be of the text as it was typed.
+Secret = Annotated[str, AsTyped(), StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 def _email(value: str) -> str:
@@ -123,9 +132,53 @@ def _sentence(error: Any) -> str:
     return SENTENCES.get(kind, "This is not valid.").format(**context)
 
 
+def _is_as_typed(annotation: Any) -> bool:
+    arguments = typing.get_args(annotation)
+    return any(isinstance(one, AsTyped) or _is_as_typed(one) for one in arguments)
+
+
+@functools.cache
+def fields_as_typed(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names of the fields of a model that normalize() leaves alone."""
+    return frozenset(
+        name for name, field in model.model_fields.items() if any(isinstance(one, AsTyped) for one in field.metadata) or _is_as_typed(field.annotation)
+    )
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the model that an annotation such as `Model | None` or `list[Model]` is about."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_of, typing.get_args(annotation))), None)
+
+
+def normalize(value: Any, model: type[BaseModel] | None = None, path: str = "") -> Any:
+    """Return a decoded body or query string with all of its text in NFC, before it is validated.
+
+    Names are normalized too, since some are text of their own, such as the names of options. Fields
+    marked AsTyped stay as they are. Raises Invalid for two names that become one.
+    """
+    if isinstance(value, str):
+        return normalize_text(value)
+    if isinstance(value, list):
+        return [normalize(one, model, f"{path}{place}.") for place, one in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    left_alone = fields_as_typed(model) if model else frozenset()
+    normalized: dict[str, Any] = {}
+    for typed_name, one in value.items():
+        name = normalize_text(typed_name)
+        if name in normalized:
+            raise errors.Invalid(fields={f"{path}{name}": ["Given more than once."]})
+        field = model.model_fields.get(name) if model else None
+        inner = _model_of(field.annotation) if field else None
+        normalized[name] = one if name in left_alone else normalize(one, inner, f"{path}{name}.")
+    return normalized
+
+
 def validated(model: type[M], value: Any) -> M:
     try:
-        return model.model_validate(value)
+        return model.model_validate(normalize(value, model))
     except ValidationError as error:
         fields: dict[str, list[str]] = {}
         for one in error.errors(include_url=False, include_input=False):

@@ -12,6 +12,8 @@ import threading
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from .text import normalize_text
+
 # Werkzeug's default parameters are weaker than OWASP's floor for scrypt; these meet it (Password Storage Cheat Sheet).
 PASSWORD_METHOD = "scrypt:32768:8:3"
 # A hash takes 32 MiB and a core; a flood of sign-ins waits here instead of taking the machine.
@@ -45,9 +47,17 @@ def read_signed(purpose: str, token: str) -> str | None:
     return text if hmac.compare_digest(token.encode(), signed(purpose, text).encode()) else None
 
 
+def normalize_password(password: str) -> str:
+    """Return the password in the form that is hashed, on whatever system it was typed.
+
+    NIST SP 800-63B-4, 3.1.1.2.
+    """
+    return normalize_text(password)
+
+
 def hash_password(password: str) -> str:
     with _hashing:
-        return generate_password_hash(password, method=PASSWORD_METHOD)
+        return generate_password_hash(normalize_password(password), method=PASSWORD_METHOD)
 
 
 # What a sign-in with an unknown name is checked against, so that it takes as long as any other. No password has this hash.
@@ -57,12 +67,31 @@ NOBODY = f"{PASSWORD_METHOD}${'0' * 16}${'0' * 128}"
 def check_password(stored: str | None, password: str) -> bool:
     """Whether the password is right; with `stored` None the same work is done and the answer is no."""
     with _hashing:
-        return check_password_hash(stored or NOBODY, password) and stored is not None
+        matches = any(check_password_hash(stored or NOBODY, one) for one in _forms_of(password))
+        return matches and stored is not None
 
 
-def needs_rehash(stored: str) -> bool:
-    """Whether the hash was made with other parameters than today's."""
-    return not stored.startswith(PASSWORD_METHOD + "$")
+def _forms_of(password: str) -> list[str]:
+    """Return the password as it is hashed, and as typed: hashes may be older than normalization.
+
+    How many there are depends on the password alone, so a wrong one takes as long for a known
+    account as for an unknown one.
+    """
+    return list(dict.fromkeys((normalize_password(password), password)))
+
+
+def needs_rehash(stored: str, password: str) -> bool:
+    """Return whether the hash of this password, which is right, differs from one made today.
+
+    It was made with other parameters, or of the password as typed.
+    """
+    if not stored.startswith(PASSWORD_METHOD + "$"):
+        return True
+    normalized = normalize_password(password)
+    if normalized == password:
+        return False
+    with _hashing:
+        return not check_password_hash(stored, normalized)
 
 
 def new_token() -> str:

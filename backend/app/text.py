@@ -19,7 +19,12 @@ def normalize_text(text: str) -> str:
 
     macOS, some keyboards and some programs write "é" as two code points, most others as one.
     """
-    return text if text.isascii() else unicodedata.normalize("NFC", _limit_runs(text))
+    if text.isascii():
+        return text
+    while (normal := unicodedata.normalize("NFC", _limit_runs(text))) != text:
+        # Normalization may lengthen a run of marks, so the result is only final once it is stable.
+        text = normal
+    return normal
 
 
 def _limit_runs(text: str) -> str:

@@ -29,7 +29,7 @@ RUNS_OWN_STATEMENTS = {
 STATEMENT = re.compile(r"\b(SELECT|INSERT\s+(IGNORE\s+)?INTO|REPLACE\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|TRUNCATE|LOCK\s+TABLES|GET_LOCK)\b\s*[\w*(\n%]")
 OF_HTTP = {"flask", "flask_session", "flask_cors", "werkzeug", "app.http", "app.routes", "app.pages", "app.openapi"}
 # A route may read what the process was started with, draw pages and describe the API; rules are the services' part.
-ROUTES_MAY_IMPORT = {"app.http", "app.request_parsing", "app.errors", "app.config", "app.pages", "app.openapi", "app.seo", "app.services"}
+ROUTES_MAY_IMPORT = {"app.http", "app.request_parsing", "app.errors", "app.config", "app.pages", "app.openapi", "app.seo", "app.services", "app.text"}
 
 
 def _resolved(module: str, node: ast.ImportFrom) -> str:

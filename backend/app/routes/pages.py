@@ -19,6 +19,7 @@ from ..pages import THEMES, Asset, Page, Site, fill
 from ..services import articles, catalogue, settings, sitemap, trends
 from ..services.articles import SLUGS, Slug
 from ..services.catalogue import Category, Image, Wish
+from ..text import normalize_text
 
 bp = Blueprint("pages", __name__)
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -122,7 +123,7 @@ def shop_settings() -> Settings:
 def home() -> Response:
     """The shop window and the catalogue, with the data of the first page of products."""
     wish = Wish(
-        q=request.args.get("q", "")[:120],
+        q=normalize_text(request.args.get("q", ""))[:120],
         category=request.args.get("category", "")[:120],
         sort=request.args.get("sort", "") if request.args.get("sort", "") in ("relevance", *catalogue.SORTS) else "",
     )

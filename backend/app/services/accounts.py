@@ -7,7 +7,6 @@ is given. What differs is only what lands in the mailbox of the address.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Any, Literal, NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
@@ -17,6 +16,7 @@ from zxcvbn import zxcvbn
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import BadCredentials, Conflict, Forbidden, Invalid, TooMany
+from ..text import normalize_text
 from . import events, limits, mail, sessions, settings, totp
 from .sessions import Visitor
 
@@ -53,7 +53,7 @@ def username_key(username: str) -> str:
 
 def email_key(email: str) -> str:
     """What makes two addresses the same."""
-    return unicodedata.normalize("NFC", email).lower()
+    return normalize_text(email).lower()
 
 
 # ---------------------------------------------------------------- passwords
@@ -67,6 +67,7 @@ def check_password_rules(password: str, *, username: str = "", email: str = "", 
 
 
 def _why_not(password: str, username: str, email: str, shop_name: str) -> str:
+    password = security.normalize_password(password)
     if len(password) < SHORTEST:
         return f"Use at least {SHORTEST} characters; 15 or more are better."
     if len(password) > LONGEST:
@@ -259,7 +260,7 @@ def sign_in(identifier: str, password: str, visitor: Visitor, *, totp_code: str 
         _ask_second_factor(row["id"], totp_code)
     if visitor.limited:
         limits.give_back("sign_in", allowance)
-    if security.needs_rehash(row["password_hash"]):
+    if security.needs_rehash(row["password_hash"], password):
         return _with_renewed_hash(row, password)
     return Proven(row["id"], row["password_hash"])
 

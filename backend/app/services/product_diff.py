@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from .. import money
 from ..db import Row, Tx, q
+from ..text import normalize_text
 from . import media
 from .descriptions import sanitised
 from .product_csv import NAMES, OPTIONS, PRODUCT_CELLS, Cells, Good, Line, Picture, Sheet, stem_of
@@ -91,11 +92,11 @@ class Tree:
         rows = {row["id"]: row for row in q.imports.list_categories(tx)}
 
         def path(id: int) -> str:
-            parent = rows[id]["parent_id"]
-            return f"{path(parent)} > {rows[id]['name']}" if parent in rows else str(rows[id]["name"])
+            parent, name = rows[id]["parent_id"], normalize_text(rows[id]["name"])
+            return f"{path(parent)} > {name}" if parent in rows else name
 
         paths = {id: path(id) for id in rows}
-        by_name = {row["name"].lower(): id for id, row in reversed(rows.items())}
+        by_name = {normalize_text(row["name"]).lower(): id for id, row in reversed(rows.items())}
         return Tree(paths, {path.lower(): id for id, path in paths.items()}, by_name)
 
 
@@ -310,7 +311,7 @@ class _Comparing:
 
     def _places(self, old: list[Line]) -> list[tuple[Line, int | None]]:
         """Where the shop has each variant of the file: by SKU, then by options, or by there being no other; products.replace() finds them so too."""
-        by_sku = {line.cells["sku"]: place for place, line in enumerate(old) if line.cells["sku"]}
+        by_sku = {normalize_text(line.cells["sku"]): place for place, line in enumerate(old) if line.cells["sku"]}
         found = {line.row: by_sku[line.cells["sku"]] for line in self.good.lines if line.cells.get("sku") in by_sku}
         if self.sheet.tells_variants:
             by_options = {_options(line.cells): place for place, line in enumerate(old) if place not in found.values()}
@@ -398,7 +399,8 @@ class _Comparing:
 
 
 def _options(cells: Cells) -> tuple[str, ...]:
-    return tuple(cells.get(option, "") for option in OPTIONS)
+    # Options stored before text was normalized are the same options.
+    return tuple(normalize_text(cells.get(option, "")) for option in OPTIONS)
 
 
 def _label(cells: Cells) -> str:

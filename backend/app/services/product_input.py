@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..errors import Invalid
+from ..text import normalize_text
 
 if TYPE_CHECKING:
     from .products import EditedProduct
@@ -85,7 +86,8 @@ def of_one(now: EditedProduct, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def from_fields(fields: dict[str, Any]) -> ProductInput:
-    names = [option["name"] for option in fields.get("options") or []]
+    # A stored product that is changed in part may have options from before text was normalized.
+    names = [normalize_text(option["name"]) for option in fields.get("options") or []]
     given = fields.get("variants") or [{name: fields[name] for name in OF_ONE & fields.keys()}]
     if fields.get("variants") and (own := OF_ONE & fields.keys()):
         raise Invalid(fields={name: ["Say it for each of the variants instead."] for name in own})
@@ -112,13 +114,14 @@ def from_fields(fields: dict[str, Any]) -> ProductInput:
 
 
 def _variant_input(place: int, one: dict[str, Any], names: list[str], options: Sequence[dict[str, Any]]) -> VariantInput:
-    chosen = one.get("options") or {}
+    chosen = {normalize_text(name): normalize_text(value) for name, value in (one.get("options") or {}).items()}
     if set(chosen) != set(names):
         sentence = f"Say the value of each option: {', '.join(names)}." if names else "The product has no options."
         raise Invalid(fields={f"variants.{place}.options": [sentence]})
-    for option in options:
-        if option.get("values") and chosen[option["name"]] not in option["values"]:
-            raise Invalid(fields={f"variants.{place}.options": [f"{chosen[option['name']]} is no value of {option['name']}."]})
+    for name, option in zip(names, options, strict=True):
+        values = [normalize_text(value) for value in option.get("values") or []]
+        if values and chosen[name] not in values:
+            raise Invalid(fields={f"variants.{place}.options": [f"{chosen[name]} is no value of {name}."]})
     if one.get("price_minor") is None:
         raise Invalid(fields={f"variants.{place}.price_minor" if names else "price_minor": ["This is needed."]})
     return VariantInput(

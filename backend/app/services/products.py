@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, is_duplicate, q
 from ..errors import Conflict, Invalid, NotFound
+from ..text import normalize_text
 from . import catalogue, descriptions, discovery, events
 from .catalogue import Image, Option, Product
 from .product_input import ProductInput, VariantInput, as_fields, from_fields, of_one
@@ -234,7 +235,9 @@ def _same_sku(row: Row, variant: VariantInput) -> bool:
 
 
 def _same_options(row: Row, variant: VariantInput) -> bool:
-    return bool((row["option1"], row["option2"], row["option3"]) == variant.options)
+    # Options stored before text was normalized are the same options.
+    stored = tuple(normalize_text(row[name]) for name in ("option1", "option2", "option3"))
+    return stored == variant.options
 
 
 def _check_against_others(tx: Tx, product: ProductInput, *, own: set[int]) -> None:
