@@ -115,4 +115,4 @@ class Notation:
 
 def _ambiguous(text: str) -> ValueError:
     grouped, decimal = re.sub("[.,]", "", text), re.sub(",", ".", text).rstrip("0").rstrip(".")
-    return ValueError(f"“{text}” can mean {grouped} or {decimal}. Choose how numbers are written in this file, or write it without a separator of thousands.")
+    return ValueError(f"“{text}” can mean {grouped} or {decimal}. Choose how numbers are written in this file, or write it without a thousands separator.")

@@ -12,10 +12,11 @@ import { append, html } from "../lib/html.js";
  * @param {boolean} [what.danger]
  * @param {boolean} [what.wide]
  * @param {string} [what.typed] must be typed, for what cannot be taken back
+ * @param {(values: object) => Record<string, string>} [what.check] complaints by field name
  * @param {(values: object) => Promise<any>} [what.send] refusals are shown in the dialog; what it gives is given on
  * @returns {Promise<any>}
  */
-export function ask({ title, text, fields, action, danger, wide, typed, send = async (values) => values }) {
+export function ask({ title, text, fields, action, danger, wide, typed, check = () => ({}), send = async (values) => values }) {
   const dialog = append(document.body, html`<dialog class="dialog ${wide && "dialog--wide"}" aria-labelledby="ask-title">
     <h2 class="panel__title" id="ask-title">${title}</h2>
     <form class="dialog__form" method="post" novalidate>
@@ -32,7 +33,7 @@ export function ask({ title, text, fields, action, danger, wide, typed, send = a
     let answer = null;
     handle(form, {
       send,
-      check: (values) => (typed && values.typed && values.typed !== typed ? { typed: `This is not ${typed}.` } : {}),
+      check: (values) => ({ ...check(values), ...(typed && values.typed && values.typed !== typed ? { typed: `This is not ${typed}.` } : {}) }),
       done: (given) => { answer = given ?? true; dialog.close(); },
     });
     dialog.querySelector("[data-leave]").addEventListener("click", () => dialog.close());

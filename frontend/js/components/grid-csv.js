@@ -6,11 +6,14 @@ import { toast } from "./toast-stack.js";
 
 const PAGE = 100;
 
+// What could begin a formula, as in backend/app/services/csv_cells.py: a sign or what is compatible with it, behind characters that a spreadsheet may skip.
+const FORMULA = /^(?:[\t\r\n]|['\s\p{Cc}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]*[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u207c\u207a\u208c\u208a\u207b\u208b\u2212\u2a75\u2a76\ufb29])/u;
+
 /** A cell that no spreadsheet takes for a formula. @param {string | number | boolean | null} value */
 export function cell(value) {
   if (typeof value === "number") return String(value);
   const text = String(value ?? "");
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const safe = FORMULA.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 

@@ -37,7 +37,7 @@ export function askForRefund(desk, { title = "Return money", lines = desk.lines.
     text: `What was paid comes back the way it came, less the discounts. ${cash(refunded)} of ${cash(total)} was returned so far.`,
     fields: html`${quantities(items, lines, "For which pieces", most, value)}
       ${!returnId && html`<label class="choice"><input class="choice__input" type="checkbox" name="restock" ${sent === "unfulfilled" && html`checked`}><span class="choice__text">Put them back on the shelf</span></label>`}
-      ${delivery > 0 && field("shipping", `Of the delivery, at most ${cash(delivery)}`, html`<input class="field__input matrix__figure" id="shipping" name="shipping" inputmode="decimal" maxlength="12" placeholder="${decimal(0)}" pattern="[0-9]+([.,][0-9]{1,3})?" autocomplete="off" data-invalid="Enter an amount like ${decimal(490)}.">`)}
+      ${delivery > 0 && field("shipping", `Of the delivery, at most ${cash(delivery)}`, html`<input class="field__input matrix__figure" id="shipping" name="shipping" inputmode="decimal" maxlength="12" placeholder="${decimal(0)}" data-decimals="${digitsOf(currency)}" autocomplete="off" data-invalid="Enter an amount like ${decimal(490)}.">`)}
       ${field("reason", "What the buyer reads", html`<input class="field__input" id="reason" name="reason" maxlength="200" autocomplete="off">`)}`,
     send: ({ restock = false, shipping = "0", reason = "", ...values }) => proved(() => api.post(`/admin/orders/${number}/refunds`, {
       items: chosen(values).map((piece) => ({ ...piece, restock })), shipping_minor: minorOf(shipping, currency), reason, ...(returnId ? { return_id: returnId } : {}),

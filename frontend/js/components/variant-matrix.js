@@ -1,6 +1,7 @@
 // Options of a product and the table of its variants: one row for each combination, many changed at once.
 import { append, html, icon, picture, render } from "../lib/html.js";
 import { digitsOf, plural } from "../lib/format.js";
+import { parseNumber, readNumber } from "../lib/numbers.js";
 import { productPicture } from "./product-card.js";
 
 const MOST_OPTIONS = 3;
@@ -13,19 +14,12 @@ const FIELDS = [
   { name: "weight_g", label: "Weight in g", whole: true },
   { name: "barcode", label: "Barcode", most: 32 },
 ];
+const NUMBERS = FIELDS.filter(({ money, whole }) => money || whole);
 const BULK = FIELDS.filter(({ name }) => !["sku", "barcode"].includes(name));
 
 const key = (values) => values.join("\u0000");
 const combinations = (options) => options.reduce((rows, { values }) => rows.flatMap((row) => values.map((value) => [...row, value])), [[]]);
 const blank = () => ({ id: null, values: [], price_minor: "", compare_at_minor: "", stock: "0", sku: "", weight_g: "0", barcode: "", tracked: true, image_id: null, out: false, chosen: false });
-
-/** @param {string} text @param {number} digits what the currency has after the point @returns {number | null} NaN when it is no amount */
-export function minorOf(text, digits) {
-  const found = /^(\d{1,9})(?:[.,](\d+))?$/.exec(text.trim());
-  if (!text.trim()) return null;
-  if (!found || (found[2] ?? "").replace(/0+$/, "").length > digits) return NaN;
-  return Number(found[1]) * 10 ** digits + Number((found[2] ?? "").padEnd(digits, "0").slice(0, digits) || 0);
-}
 
 /** @param {number | null} minor @param {number} digits */
 export const amountOf = (minor, digits) => (minor === null || minor === undefined ? "" : (minor / 10 ** digits).toFixed(digits));
@@ -249,7 +243,7 @@ export function variantMatrix(place, { currency, changed }) {
     /** As the API takes it. Stock that nobody touched is left out, so that what is sold meanwhile stays sold. */
     value() {
       const asked = complete();
-      const figure = (text, money) => (money ? minorOf(text, digits) : text.trim() === "" ? null : Number(text));
+      const figure = (text, money) => parseNumber(text, money ? digits : 0);
       const variants = used().map((row) => ({
         ...(row.id ? { id: row.id } : {}),
         ...(asked.length ? { options: Object.fromEntries(asked.map(({ name }, i) => [name, row.values[i]])) } : {}),
@@ -268,16 +262,15 @@ export function variantMatrix(place, { currency, changed }) {
     /** What is wrong with it, by field. @returns {Record<string, string>} */
     problems() {
       const found = {};
-      const whole = /^\d{1,9}$/;
       if (used().length > MOST_VARIANTS) found.title = `A product can have at most ${MOST_VARIANTS} variants.`;
       used().forEach((row, at) => {
         const named = row.values.length ? ` of ${row.values.join(" / ")}` : "";
         const field = (name) => (named ? `variants.${at}.${name}` : name); // As the API calls it.
-        const price = minorOf(row.price_minor, digits);
-        if (price === null) found[field("price_minor")] = `Enter the price${named}.`;
-        else if (Number.isNaN(price)) found[field("price_minor")] = `The price${named} must be an amount like ${amountOf(1250, digits)}.`;
-        if (Number.isNaN(minorOf(row.compare_at_minor, digits))) found[field("compare_at_minor")] = `The price before${named} must be an amount like ${amountOf(1250, digits)}.`;
-        for (const name of ["stock", "weight_g"]) if (row[name].trim() && !whole.test(row[name].trim())) found[field(name)] = `${name === "stock" ? "Stock" : "Weight"}${named} must be a whole number, 0 or more.`;
+        for (const { name, label, money } of NUMBERS) {
+          const { value, problem } = readNumber(row[name], money ? digits : 0, `Enter ${money ? `an amount like ${amountOf(1250, digits)}` : "a whole number, 0 or more"}.`);
+          if (problem) found[field(name)] = `${label}${named}: ${problem}`;
+          else if (value === null && name === "price_minor") found[field(name)] = `Enter the price${named}.`;
+        }
       });
       return found;
     },

@@ -1,5 +1,6 @@
 // What nearly every page uses. The server sends these as this one module (backend/app/modules.py), each after what it imports itself.
 export * from "./html.js";
+export * from "./numbers.js";
 export * from "./format.js";
 export * from "./api.js";
 export * from "./cart.js";

@@ -1,5 +1,6 @@
 import { ApiError, signInAddress } from "./api.js";
 import { html, icon, render } from "./html.js";
+import { readNumber } from "./numbers.js";
 
 const SUMMARY = "error-summary";
 
@@ -27,9 +28,11 @@ export function valuesOf(form) {
 
 function complaintAbout(field) {
   const validity = field.validity;
-  if (!field.willValidate || validity.valid) return "";
+  if (!field.willValidate) return "";
   if (validity.valueMissing) return field.dataset.missing ?? `Enter ${labelOf(field)}.`;
-  return field.dataset.invalid ?? field.validationMessage;
+  if (!validity.valid) return field.dataset.invalid ?? field.validationMessage;
+  const { decimals, invalid } = field.dataset;
+  return decimals === undefined ? "" : readNumber(field.value, Number(decimals), invalid).problem;
 }
 
 function mark(field, message) {
@@ -123,7 +126,7 @@ function restore(form) {
 
 /**
  * Make a real `<form novalidate method="post">` send itself to the API. Rules are the fields' own attributes (required, type, minlength,
- * pattern), their words data-missing and data-invalid.
+ * pattern), their words data-missing and data-invalid. A field with data-decimals takes a number with at most so many decimals.
  *
  *   handle(form, { send: (values) => api.post("/auth/login", values), done: () => location.assign("/") });
  *

@@ -1,4 +1,5 @@
 // Money, dates and plurals for people. Formatters are made once.
+import { parseNumber } from "./numbers.js";
 
 const LOCALE = "en-GB";
 const currencies = new Map();
@@ -20,8 +21,8 @@ export const digitsOf = (currency) => currencyFormat(currency).resolvedOptions()
 /** money(4210, "EUR") → "€42.10". @param {number} minor @param {string} currency */
 export const money = (minor, currency) => currencyFormat(currency).format(minor / 10 ** digitsOf(currency));
 
-/** minorOf("4.90", "EUR") → 490; what was typed with a comma is taken, too. @param {string | number} text @param {string} currency */
-export const minorOf = (text, currency) => Math.round(Number(String(text || 0).replace(",", ".")) * 10 ** digitsOf(currency));
+/** minorOf("4,90", "EUR") → 490; null if blank, NaN for what is ambiguous or no amount. @param {string} text @param {string} currency */
+export const minorOf = (text, currency) => parseNumber(text, digitsOf(currency));
 
 /** number(1284) → "1,284". @param {number} value */
 export const number = (value) => figures.format(value);

@@ -1,6 +1,7 @@
 import { api, shop } from "../lib/api.js";
 import { html, icon } from "../lib/html.js";
-import { digitsOf, money, number } from "../lib/format.js";
+import { digitsOf, minorOf, money, number } from "../lib/format.js";
+import { parseNumber, readNumber } from "../lib/numbers.js";
 import { ask } from "../components/ask-dialog.js";
 import { askWhichVersion } from "../components/conflict-dialog.js";
 import { categories, categoryOptions } from "../components/category-options.js";
@@ -39,22 +40,22 @@ const fields = (one, tree) => html`
     ${input("name", "Name", one.name, html`maxlength="120" required data-missing="Say what shoppers read beside the discount."`, false)}</div>
   <p class="field__hint">Without a code it is an automatic discount that everybody gets.</p>
   <div class="field-row"><div class="field"><label class="field__label" for="kind">Takes off</label><span class="select"><select class="field__input" id="kind" name="kind" autocomplete="off" required>${Object.entries(KINDS).map(([value, label]) => option(value, label, one.kind))}</select>${icon("chevron-down")}</span></div>
-    ${input("value", "How much", shown(one), html`inputmode="decimal" maxlength="12" pattern="[0-9]+([.,][0-9]{1,3})?" data-invalid="Enter a number like 15 or 7.50."`)}
-    ${input("minimum", `From a value of goods of`, one.minimum_minor ? (one.minimum_minor / scale).toFixed(Math.log10(scale)) : "", html`inputmode="decimal" maxlength="12" pattern="[0-9]+([.,][0-9]{1,3})?" data-invalid="Enter an amount like 50."`)}</div>
+    ${input("value", "How much", shown(one), html`inputmode="decimal" maxlength="12"`)}
+    ${input("minimum", `From a value of goods of`, one.minimum_minor ? (one.minimum_minor / scale).toFixed(Math.log10(scale)) : "", html`inputmode="decimal" maxlength="12" data-decimals="${digitsOf(currency)}" data-invalid="Enter an amount like 50."`)}</div>
   <div class="field"><label class="field__label" for="category_id">For what is in</label><span class="select"><select class="field__input" id="category_id" name="category_id" autocomplete="off" ${one.product_id && html`disabled`}>${categoryOptions(tree, { chosen: one.category_id, none: one.product_id ? "One product" : "All categories" })}</select>${icon("chevron-down")}</span></div>
   <div class="field-row">${input("most_uses", "Uses in all", one.most_uses, html`type="number" min="1" step="1" data-invalid="Enter a whole number."`)}
     ${input("most_by_customer", "Uses by one customer", one.most_by_customer, html`type="number" min="1" step="1" data-invalid="Enter a whole number."`)}</div>
   <div class="field-row">${input("starts_at", "Begins", localTime(one.starts_at), html`type="datetime-local"`)}${input("ends_at", "Ends", localTime(one.ends_at), html`type="datetime-local"`)}</div>
   <label class="choice"><input class="choice__input" type="checkbox" name="active" ${one.active && html`checked`}><span class="choice__text">It can be used</span></label>`;
 
-const amount = (text, by) => Math.round(Number(String(text ?? 0).replace(",", ".")) * by);
+const decimalsOf = ({ kind }) => (kind === "percent" ? 2 : digitsOf(currency));
 const whole = (value) => (Number.isInteger(value) ? value : null);
 const moment = (text) => (text ? new Date(text).toISOString() : null);
 
 const bodyOf = (values, { product_id = null }) => ({
   code: values.code ?? null, name: values.name, kind: values.kind,
-  value: values.kind === "free_shipping" ? 0 : amount(values.value, values.kind === "percent" ? 100 : scale),
-  minimum_minor: amount(values.minimum, scale), category_id: product_id ? null : Number(values.category_id) || null, product_id,
+  value: values.kind === "free_shipping" ? 0 : parseNumber(values.value ?? "", decimalsOf(values)) ?? 0,
+  minimum_minor: minorOf(values.minimum ?? "", currency) ?? 0, category_id: product_id ? null : Number(values.category_id) || null, product_id,
   most_uses: whole(values.most_uses), most_by_customer: whole(values.most_by_customer),
   starts_at: moment(values.starts_at), ends_at: moment(values.ends_at), active: values.active,
 });
@@ -81,6 +82,7 @@ async function edit(one) {
   const saved = await ask({
     title: one.id ? `Change ${called(one)}` : "New coupon", wide: true, action: one.id ? "Save" : "Add it",
     fields: fields(one, tree),
+    check: (values) => ({ value: readNumber(values.value ?? "", decimalsOf(values), "Enter a number like 15 or 7.50.").problem }),
     send: (values) => (one.id ? saveOver(one, { ...bodyOf(values, one), version: one.version }) : api.post("/admin/coupons", bodyOf(values, one))),
   });
   if (!saved) return;

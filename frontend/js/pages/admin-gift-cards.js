@@ -46,7 +46,7 @@ async function issue() {
   const card = await ask({
     title: "Give a gift card", wide: true, action: "Send the card",
     text: "Its code goes to them by mail and is shown nowhere else, here neither: the shop keeps no copy. Should the mail be lost, replace the card.",
-    fields: html`<div class="field-row">${field("amount", `Amount in ${currency}`, html`<input class="field__input" id="amount" name="amount" inputmode="decimal" maxlength="12" required autocomplete="off" pattern="[0-9]+([.,][0-9]{1,3})?" data-missing="Enter what it is worth." data-invalid="Enter an amount like 50.">`)}${emailField()}</div>
+    fields: html`<div class="field-row">${field("amount", `Amount in ${currency}`, html`<input class="field__input" id="amount" name="amount" inputmode="decimal" maxlength="12" required autocomplete="off" data-decimals="${digitsOf(currency)}" data-missing="Enter what it is worth." data-invalid="Enter an amount like 50.">`)}${emailField()}</div>
       ${field("message", html`A word to go with it <span class="field__optional">(optional)</span>`, html`<textarea class="field__input" id="message" name="message" maxlength="500" rows="3"></textarea>`)}`,
     send: ({ amount: text, email, message = "" }) => proved(() => api.post("/admin/gift-cards", { amount_minor: minorOf(text, currency), email, message }, { key })),
   });

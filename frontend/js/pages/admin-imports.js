@@ -72,9 +72,21 @@ function verdict({ status, diff: { counts }, error_count: errors }) {
   return html`<p class="cluster"><button class="button" type="button" data-start>Bring ${plural(count, "product")} in</button><span class="soft small">All of it, or nothing if something goes wrong.</span></p>`;
 }
 
+const NUMBER_FORMATS = { point: "1,234.56", comma: "1.234,56" };
+
+/** How the file writes numbers; until the import starts it can be read differently. */
+function numberFormat({ status, numbers: { format, chosen } }) {
+  if (!["refused", "checked"].includes(status)) return format && html`<p class="small">Numbers in this file: <span class="figures">${NUMBER_FORMATS[format]}</span></p>`;
+  const option = (value, label) => html`<option value="${value}" ${value === (chosen ? format : "") && html`selected`}>${label}</option>`;
+  return html`<p class="import-numbers"><label class="small" for="numbers">Numbers in this file</label>
+    <span class="select"><select class="field__input" id="numbers" autocomplete="off" data-numbers>
+      ${option("", format && !chosen ? `${NUMBER_FORMATS[format]} (detected)` : "Detect automatically")}${Object.entries(NUMBER_FORMATS).map(([value, label]) => option(value, label))}
+    </select>${icon("chevron-down")}</span></p>`;
+}
+
 function outcome(one) {
   const { missing, names_missing: names } = one.pictures;
-  return html`${verdict(one)}${one.status !== "refused" && figures(one)}
+  return html`${verdict(one)}${numberFormat(one)}${one.status !== "refused" && figures(one)}
     ${remarks(plural(one.error_count, "problem"), one.errors, one.error_count, true)}
     ${remarks(plural(one.warning_count, "warning"), one.warnings, one.warning_count, one.warning_count <= SHOWN)}
     ${missing > 0 && html`<p class="small soft">Not with the file and not in the shop: ${names.join(", ")}${missing > names.length && ` and ${number(missing - names.length)} more`}. Addresses of pictures are never fetched.</p>`}
@@ -87,9 +99,9 @@ function progress({ status, done, total }) {
   return html`<label class="sending"><span role="status">${WORDS[status]}${known && `: ${number(done)} of ${number(total)}`}</span><progress class="sending__bar" ${known && html`value="${done}" max="${total}"`}></progress></label>`;
 }
 
-function show(one) {
+function show(one, { redraw = false } = {}) {
   const fresh = shown?.id !== one.id;
-  const moved = fresh || shown.status !== one.status || UNDER_WAY.includes(one.status);
+  const moved = redraw || fresh || shown.status !== one.status || UNDER_WAY.includes(one.status);
   shown = one;
   part("one").hidden = false;
   part("one-title").textContent = one.file_name;
@@ -127,6 +139,20 @@ async function start() {
   } catch (error) {
     if (error.status === undefined) throw error;
     if (!dealtWith(error)) { toast(error.message, { seconds: 12 }); follow(id); }
+  }
+}
+
+/** Check the file again, reading its numbers differently. */
+async function readNumbers(numbers) {
+  const { id } = shown;
+  part("numbers").disabled = true;
+  try {
+    show(await api.patch(`/admin/imports/${id}`, { numbers }), { redraw: true });
+    part("numbers")?.focus();
+  } catch (error) {
+    if (error.status === undefined) throw error;
+    if (!dealtWith(error)) toast(error.message, { seconds: 12 });
+    show(shown, { redraw: true });
   }
 }
 
@@ -203,6 +229,7 @@ function showHistory() {
 // ---- hands
 
 part("content").addEventListener("click", ({ target }) => { if (target.closest("[data-start]")) start(); });
+part("content").addEventListener("change", ({ target }) => { if (target.matches("[data-numbers]")) readNumbers(target.value); });
 part("history").addEventListener("click", (event) => {
   const link = event.target.closest("[data-import]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;

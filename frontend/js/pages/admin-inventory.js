@@ -1,6 +1,7 @@
 import { api } from "../lib/api.js";
 import { append, html, icon, render } from "../lib/html.js";
 import { dateTime, number } from "../lib/format.js";
+import { readNumber } from "../lib/numbers.js";
 import { gridPicture } from "../components/grid-picture.js";
 import { dealtWith } from "../components/staff.js";
 import { emptyState, failedPart, loadInto } from "../components/states.js";
@@ -33,11 +34,13 @@ const form = (row) => html`<form class="adjust" method="post" novalidate aria-la
   <button class="button button--small" type="submit">Save</button><button class="button button--plain button--small" type="button" data-leave>Cancel</button>
   <span class="field__error" role="alert" data-wrong></span></form>`;
 
-/** "+5", "5", "−2" as they are meant; null for anything else. @param {string} text @param {boolean} counted no sign then */
-function quantityOf(text, counted) {
+/** Read "+5", "5" or "−2". @param {string} text @param {boolean} counted no sign then, and 0 is possible */
+function readQuantity(text, counted) {
   const plain = text.trim().replace("−", "-");
-  if (counted) return /^\d{1,7}$/.test(plain) ? Number(plain) : null;
-  return /^[+-]?\d{1,7}$/.test(plain) && Number(plain) !== 0 ? Number(plain) : null;
+  const invalid = counted ? "Enter how many there are." : "Enter how many more, or with a minus how many fewer.";
+  const { value, problem } = readNumber(counted ? plain : plain.replace(/^[+-]/, ""), 0, invalid);
+  if (problem || value === null || (!counted && value === 0)) return { quantity: null, problem: problem || invalid };
+  return { quantity: plain.startsWith("-") ? -value : value, problem };
 }
 
 const send = (row, body) => api.post("/admin/inventory/adjustments", { variant_id: row.variant_id, ...body });
@@ -50,10 +53,10 @@ function close(row) {
 async function save(row, place) {
   const { quantity, reason, note } = place.elements;
   const counted = reason.value === "counted";
-  const figure = quantityOf(quantity.value, counted);
+  const { quantity: figure, problem } = readQuantity(quantity.value, counted);
   const wrong = place.querySelector("[data-wrong]");
   if (figure === null) {
-    wrong.textContent = counted ? "Enter how many there are." : "Enter how many more, or with a minus how many fewer.";
+    wrong.textContent = problem;
     return quantity.focus();
   }
   if (place.ariaBusy === "true") return;

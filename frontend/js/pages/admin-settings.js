@@ -2,6 +2,7 @@ import { api } from "../lib/api.js";
 import { handle, valuesOf } from "../lib/form.js";
 import { append, html, icon, render } from "../lib/html.js";
 import { digitsOf, minorOf, money } from "../lib/format.js";
+import { parseNumber, readNumber } from "../lib/numbers.js";
 import { askWhichVersion } from "../components/conflict-dialog.js";
 import { editableRows } from "../components/editable-rows.js";
 import { inWords } from "../components/order-amounts.js";
@@ -17,11 +18,11 @@ let currency;
 
 // ---- fields
 
-const AMOUNT = html`inputmode="decimal" maxlength="12" pattern="[0-9]+([.,][0-9]{1,2})?" data-invalid="Enter an amount like 4.90."`;
-const PERCENT = html`inputmode="decimal" maxlength="6" pattern="[0-9]{1,3}([.,][0-9]{1,2})?" data-invalid="Enter a percentage like 19 or 8.1."`;
-const WHOLE = html`inputmode="numeric" maxlength="8" pattern="[0-9]+" data-invalid="Enter a whole number."`;
+const amountField = () => html`inputmode="decimal" maxlength="12" data-decimals="${digitsOf(currency)}" data-invalid="Enter an amount like 4.90."`;
+const PERCENT = html`inputmode="decimal" maxlength="6" data-decimals="2" data-invalid="Enter a percentage like 19 or 8.1."`;
+const WHOLE = html`inputmode="numeric" maxlength="8" data-decimals="0" data-invalid="Enter a whole number."`;
 const LIST = html`spellcheck="false" autocapitalize="characters" maxlength="300" pattern="\\s*[A-Za-z]{2}(\\s*,\\s*[A-Za-z]{2})*\\s*,?\\s*" data-invalid="Enter codes of countries like DE, FR."`;
-const STEPS = html`spellcheck="false" maxlength="300" pattern="(\\s*[0-9]+\\s*=\\s*[0-9]+([.,][0-9]{1,2})?\\s*(;|$))+" data-invalid="Enter steps like 1000 = 4.90; 5000 = 7.90."`;
+const STEPS = html`spellcheck="false" maxlength="300" data-steps`;
 const REQUIRED = html`required`;
 
 const input = (name, label, value, { more, needed, hint } = {}) => html`<div class="field"><label class="field__label" for="${name}">${label}${!needed && html` <span class="field__optional">(optional)</span>`}</label>
@@ -32,11 +33,20 @@ const box = (name, text, checked, { note, off, value } = {}) => html`<label clas
 const radio = (name, value, text, checked) => html`<label class="choice"><input class="choice__input" type="radio" id="${name}-${value}" name="${name}" value="${value}" ${checked && html`checked`}><span class="choice__text">${text}</span></label>`;
 
 const typedAmount = (minor) => (minor === null || minor === undefined ? "" : (minor / 10 ** digitsOf(currency)).toFixed(digitsOf(currency)));
-const points = (text) => Math.round(Number(String(text).replace(",", ".")) * 100);
-const whole = (text) => (/^\d+$/.test(text.trim()) ? Number(text) : null);
-const amountOrNull = (text) => (text.trim() ? minorOf(text.trim(), currency) : null);
+const points = (text) => parseNumber(text, 2);
+const whole = (text) => parseNumber(text, 0);
 const codesOf = (text) => text.toUpperCase().split(",").map((one) => one.trim()).filter(Boolean);
-const stepsOf = (text) => text.split(";").filter((one) => one.trim()).map((one) => one.split("=")).map(([weight, price]) => ({ up_to_g: Number(weight), price_minor: minorOf(price.trim(), currency) }));
+const pairsOf = (text) => text.split(";").filter((one) => one.trim()).map((one) => one.split("="));
+const stepsOf = (text) => pairsOf(text).map(([weight, price = ""]) => ({ up_to_g: whole(weight), price_minor: minorOf(price, currency) }));
+
+/** What is wrong with steps like "1000 = 4.90; 5000 = 7.90". @param {string} text */
+function stepsProblem(text) {
+  const example = "Enter steps like 1000 = 4.90; 5000 = 7.90.";
+  if (pairsOf(text).some((pair) => pair.length !== 2 || pair.some((one) => !one.trim()))) return example;
+  const numbers = pairsOf(text).flatMap(([weight, price]) => [readNumber(weight, 0, example), readNumber(price, digitsOf(currency), example)]);
+  return numbers.find(({ problem }) => problem)?.problem ?? "";
+}
+
 const typedSteps = (steps = []) => steps.map(({ up_to_g: weight, price_minor: price }) => `${weight} = ${typedAmount(price)}`).join("; ");
 const countryOptions = () => page.countries.map(({ code, name }) => [code, name]);
 const checkedOf = (form, name) => [...form.querySelectorAll(`[name="${name}"]:checked`)].map(({ value }) => value);
@@ -85,11 +95,11 @@ const SECTIONS = {
       key: "shipping_methods", noun: "a way", none: "Without a way nobody can order.", blank: { code: "", name: "", price_minor: 0, free_from_minor: null, days: "", countries: [] },
       draw: (row, at) => html`<input type="hidden" name="${at}.code" value="${row.code}">
         <div class="choices__pair">${input(`${at}.name`, "Name", row.name, { needed: true, more: html`maxlength="80"` })}${input(`${at}.days`, "Days", row.days, { more: html`maxlength="20" placeholder="2–4"` })}</div>
-        <div class="choices__pair">${input(`${at}.price_minor`, `Price, ${currency}`, typedAmount(row.price_minor), { needed: true, more: AMOUNT })}${input(`${at}.free_from_minor`, "Free from", typedAmount(row.free_from_minor), { more: AMOUNT })}${input(`${at}.most_weight_g`, "Up to, g", row.most_weight_g, { more: WHOLE })}</div>
+        <div class="choices__pair">${input(`${at}.price_minor`, `Price, ${currency}`, typedAmount(row.price_minor), { needed: true, more: amountField() })}${input(`${at}.free_from_minor`, "Free from", typedAmount(row.free_from_minor), { more: amountField() })}${input(`${at}.most_weight_g`, "Up to, g", row.most_weight_g, { more: WHOLE })}</div>
         <div class="choices__pair">${input(`${at}.by_weight`, "Lower prices by weight", typedSteps(row.by_weight), { more: STEPS, hint: "Up to so many grams = price: 1000 = 4.90; 5000 = 7.90. What is heavier costs the price above." })}${input(`${at}.countries`, "Only for", (row.countries ?? []).join(", "), { more: LIST, hint: "Codes such as DE, FR. Empty: for all." })}</div>
         ${box(`${at}.pickup`, "Picked up at the shop", row.pickup, { note: "Offered to everybody. Say where in the name." })}`,
       read: (field) => ({
-        code: field("code").value, name: field("name").value.trim(), days: field("days").value.trim(), price_minor: minorOf(field("price_minor").value.trim(), currency), free_from_minor: amountOrNull(field("free_from_minor").value),
+        code: field("code").value, name: field("name").value.trim(), days: field("days").value.trim(), price_minor: minorOf(field("price_minor").value, currency), free_from_minor: minorOf(field("free_from_minor").value, currency),
         most_weight_g: whole(field("most_weight_g").value), by_weight: stepsOf(field("by_weight").value), countries: codesOf(field("countries").value), pickup: field("pickup").checked,
       }),
     },
@@ -113,16 +123,16 @@ const SECTIONS = {
     draw: () => html`<div data-rows role="group" aria-label="Levels"></div>`,
     rows: {
       key: "levels", noun: "a level", none: "No levels: all customers are alike.", blank: { code: "", name: "", from_minor: 0, discount_percent: 0 },
-      draw: (row, at) => html`<input type="hidden" name="${at}.code" value="${row.code}"><div class="choices__pair">${input(`${at}.name`, "Name", row.name, { needed: true, more: html`maxlength="40"` })}${input(`${at}.from_minor`, `Spent from, ${currency}`, typedAmount(row.from_minor), { needed: true, more: AMOUNT })}${input(`${at}.discount_percent`, "Discount, per cent", row.discount_percent, { needed: true, more: WHOLE })}</div>`,
-      read: (field) => ({ code: field("code").value, name: field("name").value.trim(), from_minor: minorOf(field("from_minor").value.trim(), currency), discount_percent: whole(field("discount_percent").value) }),
+      draw: (row, at) => html`<input type="hidden" name="${at}.code" value="${row.code}"><div class="choices__pair">${input(`${at}.name`, "Name", row.name, { needed: true, more: html`maxlength="40"` })}${input(`${at}.from_minor`, `Spent from, ${currency}`, typedAmount(row.from_minor), { needed: true, more: amountField() })}${input(`${at}.discount_percent`, "Discount, per cent", row.discount_percent, { needed: true, more: WHOLE })}</div>`,
+      read: (field) => ({ code: field("code").value, name: field("name").value.trim(), from_minor: minorOf(field("from_minor").value, currency), discount_percent: whole(field("discount_percent").value) }),
     },
     value: () => ({}),
   },
   customers: {
     title: "Customers", about: "Saving asks for your password if you have not given it lately.",
     draw: ({ cart_reminder_hours: hours, ticket_coupon_percent: percent, ticket_coupon_minor: amount }) => html`<div class="choices__pair">
-      ${input("cart_reminder_hours", "Remind of carts, hours", hours, { needed: true, more: WHOLE, hint: "After a cart was left, once, to accounts that asked for it. 0: never." })}${input("ticket_coupon_percent", "Largest coupon, per cent", percent, { needed: true, more: WHOLE, hint: "That staff may give in a ticket." })}${input("ticket_coupon_minor", `Largest coupon, ${currency}`, typedAmount(amount), { more: AMOUNT, hint: "Empty: any amount." })}</div>`,
-    value: ({ elements }) => ({ cart_reminder_hours: whole(elements.cart_reminder_hours.value), ticket_coupon_percent: whole(elements.ticket_coupon_percent.value), ticket_coupon_minor: amountOrNull(elements.ticket_coupon_minor.value) }),
+      ${input("cart_reminder_hours", "Remind of carts, hours", hours, { needed: true, more: WHOLE, hint: "After a cart was left, once, to accounts that asked for it. 0: never." })}${input("ticket_coupon_percent", "Largest coupon, per cent", percent, { needed: true, more: WHOLE, hint: "That staff may give in a ticket." })}${input("ticket_coupon_minor", `Largest coupon, ${currency}`, typedAmount(amount), { more: amountField(), hint: "Empty: any amount." })}</div>`,
+    value: ({ elements }) => ({ cart_reminder_hours: whole(elements.cart_reminder_hours.value), ticket_coupon_percent: whole(elements.ticket_coupon_percent.value), ticket_coupon_minor: minorOf(elements.ticket_coupon_minor.value, currency) }),
   },
   staff: {
     title: "Staff", about: "",
@@ -238,6 +248,7 @@ function open(name) {
   parts.set(name, one);
   fill(one, page.sections[name]);
   handle(form, {
+    check: () => Object.fromEntries([...form.querySelectorAll("[data-steps]")].map((field) => [field.name, stepsProblem(field.value)])),
     send: () => save(one), done: (answer) => done(one, answer),
     refused: (error) => { if (dealtWith(error)) return true; if (error.status !== 409 || !error.body?.current) return false; settle(one, error.body.current); return true; },
   });
@@ -253,12 +264,12 @@ function openCalculator() {
   const { shipping_countries: delivered } = page.sections.delivery.values;
   const classes = new Set(["standard", ...page.sections.taxes.values.tax_rates.map(({ tax_class: name }) => name)]);
   render(part("estimate"), html`${select("country", "To", countryOptions(), delivered.includes("DE") ? "DE" : delivered[0])}
-    <div class="choices__pair">${input("goods", `Goods for, ${currency}`, typedAmount(minorOf("50", currency)), { needed: true, more: AMOUNT })}${input("weight_g", "Weight, grams", 1000, { needed: true, more: WHOLE })}</div>
+    <div class="choices__pair">${input("goods", `Goods for, ${currency}`, typedAmount(50 * 10 ** digitsOf(currency)), { needed: true, more: amountField() })}${input("weight_g", "Weight, grams", 1000, { needed: true, more: WHOLE })}</div>
     ${classes.size > 1 && select("tax_class", "Class of goods", [...classes].map((name) => [name, GOODS[name] ?? name]), "standard")}
     <p><button class="button button--quiet" type="submit">Reckon</button></p>`);
   part("try").hidden = false;
   handle(part("estimate"), {
-    send: ({ country, goods, weight_g: weight, tax_class = "standard" }) => api.post("/admin/settings/estimates", { country, goods_minor: minorOf(goods, currency), weight_g: Number(weight), tax_class }),
+    send: ({ country, goods, weight_g: weight, tax_class = "standard" }) => api.post("/admin/settings/estimates", { country, goods_minor: minorOf(goods, currency), weight_g: whole(weight), tax_class }),
     done: (answer) => render(part("estimated"), answer.ways.length ? html`${answer.ways.map((way) => html`<section class="choices__way"><h3 class="choices__way-title"><span>${way.name}</span><span class="figures">${money(way.total_minor, currency)}</span></h3>${inWords({ ...answer, ...way }, [])}</section>`)}`
       : html`<div class="alert alert--warning">${icon("warning")}<p class="alert__text">${answer.delivered ? "No way of delivery fits: this order could not be placed." : "You do not deliver to this country."}</p></div>`),
     refused: dealtWith,

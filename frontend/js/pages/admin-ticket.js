@@ -1,6 +1,7 @@
 import { api, shop } from "../lib/api.js";
 import { handle } from "../lib/form.js";
-import { dateTime, minorOf, money } from "../lib/format.js";
+import { dateTime, digitsOf, minorOf, money } from "../lib/format.js";
+import { parseNumber, readNumber } from "../lib/numbers.js";
 import { html, icon, render } from "../lib/html.js";
 import { ask } from "../components/ask-dialog.js";
 import { messagePictures } from "../components/message-pictures.js";
@@ -107,11 +108,12 @@ async function coupon() {
   return ask({
     title: "Give a coupon", wide: true, action: "Send the coupon", text: "It is good for one order. Its code is written to the customer in this ticket.",
     fields: html`<div class="field-row"><div class="field"><label class="field__label" for="kind">Takes off</label><span class="select"><select class="field__input" id="kind" name="kind" autocomplete="off" required><option value="percent">Per cent of the goods</option><option value="fixed">An amount in ${currency}</option></select>${icon("chevron-down")}</span></div>
-      <div class="field"><label class="field__label" for="worth">How much</label><input class="field__input" id="worth" name="worth" inputmode="decimal" maxlength="12" required autocomplete="off" pattern="[0-9]+([.,][0-9]{1,3})?" data-missing="Say how much it takes off." data-invalid="Enter a figure like 10."></div>
+      <div class="field"><label class="field__label" for="worth">How much</label><input class="field__input" id="worth" name="worth" inputmode="decimal" maxlength="12" required autocomplete="off" data-missing="Say how much it takes off."></div>
       <div class="field"><label class="field__label" for="days">Good for days</label><input class="field__input" id="days" name="days" type="number" min="1" max="3650" step="1" value="90" required data-invalid="Enter 1 to 3650."></div></div>
       <div class="field"><label class="field__label" for="word">A word to go with it <span class="field__optional">(optional)</span></label><textarea class="field__input" id="word" name="word" rows="3" maxlength="4000"></textarea></div>`,
+    check: ({ kind, worth }) => ({ worth: readNumber(worth, kind === "percent" ? 2 : digitsOf(currency), "Enter a number like 10.").problem }),
     send: ({ kind, worth, days, word = "" }) => proved(() => api.post(`${path}/coupon`, {
-      kind, days, message: word, value: kind === "percent" ? Math.round(Number(worth.replace(",", ".")) * 100) : minorOf(worth, currency),
+      kind, days, message: word, value: kind === "percent" ? parseNumber(worth, 2) : minorOf(worth, currency),
     }, { key })),
   });
 }

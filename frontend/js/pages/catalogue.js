@@ -1,6 +1,7 @@
 import { api, firstData } from "../lib/api.js";
 import { afterPaint, append, html, icon, render } from "../lib/html.js";
 import { digitsOf, money, number, plural } from "../lib/format.js";
+import { readNumber } from "../lib/numbers.js";
 import { cardSkeletons, productCard, productPicture } from "../components/product-card.js";
 import { showHomeRow } from "../components/recommendations.js";
 import { emptyState, failedPart, failedState, loadInto } from "../components/states.js";
@@ -271,9 +272,13 @@ document.addEventListener("click", (event) => {
 tools.addEventListener("submit", (event) => {
   event.preventDefault();
   const { sort, price_min: low, price_max: high, in_stock: inStock } = tools.elements;
-  const minor = (text) => { const value = parseFloat(text.replace(",", ".")); return value >= 0 ? String(Math.round(value * 10 ** digitsOf(currency || "EUR"))) : ""; };
-  go(addressOf({ sort: sort.value === "relevance" ? "" : sort.value, price_min: minor(low.value), price_max: minor(high.value), in_stock: inStock.checked ? "true" : "" }), { scroll: false });
+  const prices = [low, high].map((field) => ({ field, ...readNumber(field.value, digitsOf(currency || "EUR"), "Enter an amount like 20.") }));
+  for (const { field, problem } of prices) field.setCustomValidity(problem);
+  if (!tools.reportValidity()) return;
+  const [from, to] = prices.map(({ value }) => String(value ?? ""));
+  go(addressOf({ sort: sort.value === "relevance" ? "" : sort.value, price_min: from, price_max: to, in_stock: inStock.checked ? "true" : "" }), { scroll: false });
 });
+for (const name of ["price_min", "price_max"]) tools.elements[name].addEventListener("input", ({ target }) => target.setCustomValidity(""));
 for (const name of ["sort", "in_stock"]) tools.elements[name].addEventListener("change", () => tools.requestSubmit());
 
 part("search").addEventListener("submit", (event) => {
