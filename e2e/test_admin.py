@@ -282,7 +282,7 @@ def test_what_is_wrong_is_told_beside_its_field(owner: Shopper) -> None:
     owner.field("Price").first.fill("12,505")
     owner.button("Save").click()
     owner.sees_problem("Give the product a title.")
-    owner.sees("The price must be an amount like 12.50.")
+    owner.sees("Price: “12,505” can mean 12505 or 12.505. Write it without a thousands separator.")
 
 
 def test_of_two_editors_the_second_sees_both_versions_and_chooses(owner: Shopper, new_owner: Shopper) -> None:
