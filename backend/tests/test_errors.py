@@ -298,6 +298,7 @@ GOOD: dict[str, Any] = factories.ADDRESS | {
     "message_days": 365,
     "mail_days": 365,
     "guest_days": 90,
+    "numbers": "comma",
 }
 SENT = ["é", "日本😀", "a\r\nb", "x" * 5000, "' OR 1 -- \\", 10**18, [], {"a": 1}, None]
 

@@ -20,7 +20,7 @@ from test_accounts import change, rows
 from test_routes import endpoint_of
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from app import fields, http, security
+from app import cli, fields, http, security
 from app.config import Settings
 from app.fields import Body, Line, Secret
 from app.services import accounts
@@ -264,6 +264,12 @@ def test_the_name_of_the_shop_in_the_environment_is_normalized() -> None:
     chosen = Settings.from_env({"SHOP_NAME": DECOMPOSED, "MAIL_FROM": f"{DECOMPOSED} <shop@example.com>", "DB_PASSWORD": DECOMPOSED})
 
     assert (chosen.name, chosen.mail_from, chosen.db_password) == (COMPOSED, f"{COMPOSED} <shop@example.com>", DECOMPOSED)
+
+
+def test_names_given_on_the_command_line_are_normalized() -> None:
+    options = cli._parser().parse_args(["create-admin", "--username", DECOMPOSED, "--email", f"{DECOMPOSED}@example.com"])
+
+    assert (options.username, options.email) == (COMPOSED, f"{COMPOSED}@example.com")
 
 
 # ---------------------------------------------------------------- passwords
