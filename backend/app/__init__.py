@@ -87,6 +87,7 @@ def create_app(settings: Settings, address: Address) -> Flask:
     if not mysql.connector.HAVE_CEXT:
         logging.getLogger("shop").warning("The database driver's C extension did not load: everything works, at twice the cost.")
     security.use_key(settings.secret_key)
+    security.limit_hashing(settings.threads)
     # One for each worker thread, one for the thread that watches the catalog version, one spare.
     db.open(address, size=settings.threads + 2, statement_timeout=db.WEB_TIMEOUT)
     bell.use(settings.var)

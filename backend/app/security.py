@@ -8,19 +8,30 @@ import hmac
 import os
 import re
 import secrets
-import threading
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from .hashing_limiter import HashingLimiter
 from .text import normalize_text
 
 # Werkzeug's default parameters are weaker than OWASP's floor for scrypt; these meet it (Password Storage Cheat Sheet).
 PASSWORD_METHOD = "scrypt:32768:8:3"
-# A hash takes 32 MiB and a core; a flood of sign-ins waits here instead of taking the machine.
-_hashing = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
+# A hash takes 32 MiB and a core, so at most half of the cores compute hashes at once.
+HASHING_SLOTS = max(1, (os.cpu_count() or 2) // 2)
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 _key = b""
+_hashing = HashingLimiter(HASHING_SLOTS)
+
+
+def limit_hashing(worker_threads: int) -> None:
+    """Let at most half of a worker's threads compute password hashes or wait for that.
+
+    The other half stays free for requests that need no hash, whatever number of sign-ins arrives.
+    """
+    global _hashing
+    threads = max(1, worker_threads // 2)
+    _hashing = HashingLimiter(min(HASHING_SLOTS, threads), max_threads=threads)
 
 
 def use_key(secret_key: str) -> None:
@@ -56,7 +67,8 @@ def normalize_password(password: str) -> str:
 
 
 def hash_password(password: str) -> str:
-    with _hashing:
+    """Return the hash to store. Raises Unavailable while too many hashes are being computed."""
+    with _hashing.slot():
         return generate_password_hash(normalize_password(password), method=PASSWORD_METHOD)
 
 
@@ -65,8 +77,11 @@ NOBODY = f"{PASSWORD_METHOD}${'0' * 16}${'0' * 128}"
 
 
 def check_password(stored: str | None, password: str) -> bool:
-    """Whether the password is right; with `stored` None the same work is done and the answer is no."""
-    with _hashing:
+    """Return whether the password is right; with `stored` None the same work is done and the result is False.
+
+    Raises Unavailable while too many hashes are being computed, for known and unknown accounts alike.
+    """
+    with _hashing.slot():
         matches = any(check_password_hash(stored or NOBODY, one) for one in _forms_of(password))
         return matches and stored is not None
 
@@ -90,7 +105,7 @@ def needs_rehash(stored: str, password: str) -> bool:
     normalized = normalize_password(password)
     if normalized == password:
         return False
-    with _hashing:
+    with _hashing.slot():
         return not check_password_hash(stored, normalized)
 
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from conftest import STRONG, ShopClient
@@ -67,23 +65,6 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password() -> None:
 
     known, unknown = fastest(hashed), fastest(None)
     assert abs(known - unknown) < 0.5 * known
-
-
-def test_a_flood_of_sign_ins_hashes_no_more_than_half_the_cores_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    at_once, most = 0, 0
-
-    def slow(*args: Any) -> bool:
-        nonlocal at_once, most
-        at_once += 1
-        most = max(most, at_once)
-        time.sleep(0.02)
-        at_once -= 1
-        return False
-
-    monkeypatch.setattr(security, "check_password_hash", slow)
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda _: security.check_password(None, "x"), range(16)))
-    assert most <= max(1, (security.os.cpu_count() or 2) // 2)
 
 
 @pytest.mark.parametrize("digits", [6, 8])

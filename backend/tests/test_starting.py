@@ -18,6 +18,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
@@ -429,6 +430,45 @@ def test_sighup_replaces_every_worker_and_loses_no_request(new_shop: Any) -> Non
         with urllib.request.urlopen(f"{shop.url}/metrics", timeout=5) as told:
             counted = re.search(r'_count\{method="GET",status="200",route="/api/v1/products"\} (\d+)', told.read().decode())
         assert counted and int(counted[1]) == len(answers)
+
+
+def test_a_flood_of_sign_ins_leaves_the_store_responsive(new_shop: Any) -> None:
+    shop, stop = new_shop(THREADS="4"), threading.Event()
+    refusals: Counter[int] = Counter()
+
+    def sign_in(number: int) -> None:
+        body = json.dumps({"identifier": f"nobody-{number}", "password": "wrong"}).encode()
+        headers = {"Content-Type": "application/json"}
+        while not stop.is_set():
+            request = urllib.request.Request(f"{shop.url}/api/v1/auth/login", body, headers)
+            try:
+                urllib.request.urlopen(request, timeout=PATIENCE).close()
+            except urllib.error.HTTPError as refused:
+                refusals[refused.code] += 1
+                if refused.code == 503:
+                    assert int(refused.headers["Retry-After"]) > 0
+                    time.sleep(0.2)
+
+    def longest(path: str) -> float:
+        took = 0.0
+        for _ in range(10):
+            began = time.monotonic()
+            assert shop.get(path) == 200
+            took = max(took, time.monotonic() - began)
+        return took
+
+    with ThreadPoolExecutor(48) as pool:
+        flood = [pool.submit(sign_in, number) for number in range(48)]
+        try:
+            until(lambda: refusals[503] > 20)
+            slowest = {path: longest(path) for path in ("/livez", "/api/v1/products?q=mug&limit=7")}
+        finally:
+            stop.set()
+    for one in flood:
+        one.result()
+
+    assert max(slowest.values()) < 1, slowest
+    assert set(refusals) == {401, 503}
 
 
 def test_commands_join_a_running_shop(open_shop: Shop) -> None:

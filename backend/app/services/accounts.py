@@ -15,7 +15,7 @@ from zxcvbn import zxcvbn
 
 from .. import db, security
 from ..db import Row, Tx, q
-from ..errors import BadCredentials, Conflict, Forbidden, Invalid, TooMany
+from ..errors import BadCredentials, Conflict, Forbidden, Invalid, TooMany, Unavailable
 from ..text import normalize_text
 from . import events, limits, mail, sessions, settings, totp
 from .sessions import Visitor
@@ -266,8 +266,16 @@ def sign_in(identifier: str, password: str, visitor: Visitor, *, totp_code: str 
 
 
 def _with_renewed_hash(row: Row, password: str) -> Proven:
-    """Two sign-ins at once renew the hash once, and the later one goes by the other's; after a reset it has no right to."""
-    renewed = security.hash_password(password)
+    """Replace a hash that was made with older parameters, and return what the account has then.
+
+    Of two concurrent sign-ins one replaces it and the other checks against the new one, which no
+    longer matches after a password reset. While every hashing slot is busy the old hash stays: the
+    password was right, and the next sign-in replaces it.
+    """
+    try:
+        renewed = security.hash_password(password)
+    except Unavailable:
+        return Proven(row["id"], row["password_hash"])
     now = db.transaction(_replace_hash, row["id"], row["password_hash"], renewed)
     if now != renewed and not security.check_password(now, password):
         raise BadCredentials(NO_MATCH)
