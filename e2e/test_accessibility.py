@@ -35,9 +35,11 @@ class Inspector:
         self.found: list[str] = []
         shopper.page.emulate_media(reduced_motion="reduce")
 
-    def look(self, state: str, *, widths: tuple[int, ...] = WIDTHS) -> None:
+    def look(self, state: str, *, widths: tuple[int, ...] = WIDTHS, settled: bool = True) -> None:
+        """Inspect the page; not `settled` while a dialog keeps the button that opened it busy."""
         page = self.shopper.page
-        self.shopper.settle()
+        if settled:
+            self.shopper.settle()
         if not page.evaluate("typeof axe === 'object'"):
             page.evaluate(AXE)  # not as an element of the page: its policy lets no foreign script in
         for width in widths:

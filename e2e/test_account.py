@@ -52,15 +52,24 @@ def address_of(shopper: Shopper, label: str) -> Locator:
 def switch_two_step_on(shopper: Shopper) -> tuple[pyotp.TOTP, list[str]]:
     """Gives what makes the codes, and the recovery codes."""
     shopper.visit("/account/security")
+    shopper.expect_refusal(403)
     shopper.button("Set it up").click()
+    prove_it(shopper)
     app = pyotp.parse_uri(shopper.link("open it in the app").get_attribute("href") or "")
     assert isinstance(app, pyotp.TOTP)
     # A code counts once, and signing in must have another one.
     shopper.field("Code from the app").fill(app.at(_now(shopper) - 30))
-    shopper.button("Switch it on").click()
+    shopper.button("Turn on").click()
     shown = shopper.page.get_by_role("list", name="Recovery codes").get_by_role("listitem")
     expect(shown).to_have_count(10)
     return app, shown.all_inner_texts()
+
+
+def prove_it(shopper: Shopper, *, code: str = "", password: str = PASSWORD) -> None:
+    """Answer the dialog that asks for the password, or for a code where two-step sign-in is on."""
+    dialog = shopper.dialog("Confirm it’s you" if code else "Confirm your password")
+    dialog.get_by_label("Code from your authenticator app" if code else "Your password").fill(code or password)
+    dialog.get_by_role("button", name="Continue").click()
 
 
 def _now(shopper: Shopper) -> int:
@@ -198,15 +207,14 @@ def test_what_is_no_picture_for_us_is_refused_before_it_is_sent_and_what_only_lo
 
 
 def test_an_address_for_mail_changes_with_the_code_that_was_sent_there(shopper: Shopper, newcomer: Person) -> None:
-    shopper.expect_refusal(422)
+    shopper.expect_refusal(403, 422)
     new = somebody().email
     shopper.visit("/account/profile")
     shopper.field("New e-mail address").fill(new)
-    shopper.field("Your password").fill("not-my-password")
     shopper.button("Send the code").click()
+    prove_it(shopper, password="not-my-password")
     shopper.sees_problem("This is not your password.")
-    shopper.field("Your password").fill(PASSWORD)
-    shopper.button("Send the code").click()
+    prove_it(shopper)
     shopper.sees(new)
     shopper.reload()
     shopper.field("Code from the mail").fill("000000")
@@ -313,7 +321,9 @@ def test_devices_are_listed_in_plain_words_and_ended_one_by_one_or_all_at_once(n
     expect(devices.filter(has_text="Last seen just now")).to_have_count(1)
     expect(devices.first).to_contain_text(re.compile(r"Chrome( on \w+)?"))
 
+    here.expect_refusal(403)
     devices.filter(has_text="Last seen").get_by_role("button", name=re.compile("^Sign out")).click()
+    prove_it(here)
 
     here.sees("You are signed in nowhere else.")
     there.reload()
@@ -336,7 +346,7 @@ def test_two_step_sign_in_asks_for_a_code_or_a_recovery_code_once(new_shopper: N
     there.expect_refusal(401)
     alice = here.join()
     app, recovery = switch_two_step_on(here)
-    here.button("I have kept them").click()
+    here.button("I have saved them").click()
     here.sees("10 recovery codes left")
 
     there.visit("/login?next=/account/security")
@@ -364,24 +374,67 @@ def test_two_step_sign_in_asks_for_a_code_or_a_recovery_code_once(new_shopper: N
 
 
 def test_recovery_codes_can_be_downloaded_and_two_step_sign_in_switched_off(shopper: Shopper, newcomer: Person) -> None:
-    shopper.expect_refusal(422)
+    shopper.expect_refusal(403, 422)
     _, recovery = switch_two_step_on(shopper)
     with shopper.page.expect_download() as saved:
         shopper.button("Download").click()
     text = Path(saved.value.path()).read_text(encoding="utf-8")
     assert [line for line in text.splitlines() if "-" in line and " " not in line] == recovery
-    shopper.button("I have kept them").click()
+    shopper.button("I have saved them").click()
 
-    shopper.button("Switch it off").click()
-    dialog = shopper.dialog("Switch two-step sign-in off?")
-    dialog.get_by_label("Your password").fill("not-my-password")
-    dialog.get_by_role("button", name="Switch it off").click()
-    shopper.sees_problem("This is not your password.")
-    dialog.get_by_label("Your password").fill(PASSWORD)
-    dialog.get_by_role("button", name="Switch it off").click()
+    shopper.button("Turn off").click()
+    shopper.dialog("Turn off two-step sign-in?").get_by_role("button", name="Turn off").click()
+    prove_it(shopper, code="000000")
+    shopper.sees_problem("This code is not right")
+    prove_it(shopper, code=recovery[0])
 
     expect(shopper.button("Set it up")).to_be_visible()
     assert shopper.api("/me/totp")["enabled"] is False
+
+
+def test_with_two_step_sign_in_on_a_code_is_asked_for_and_never_the_password(new_shopper: NewShopper) -> None:
+    here, there = new_shopper(), new_shopper()
+    alice = here.join()
+    there.come_back(alice)
+    app, recovery = switch_two_step_on(here)
+    here.sees("All other devices have been signed out.")
+    there.visit("/account")
+    expect(there.heading("Sign in")).to_be_visible()
+    here.button("I have saved them").click()
+
+    here.field("Present password").fill(PASSWORD)
+    here.field("New password").fill(NEW_PASSWORD)
+    here.button("Change the password").click()
+    expect(here.dialog("Confirm it’s you").get_by_label("Your password")).to_have_count(0)
+    here.dialog("Confirm it’s you").get_by_role("button", name="Cancel").click()
+    expect(here.field("New password")).to_have_value(NEW_PASSWORD)
+    here.button("Change the password").click()
+    prove_it(here, code=app.at(_now(here)))
+    here.sees("Your new password is set.")
+
+    here.button("Create new recovery codes").click()
+    prove_it(here, code=recovery[1])
+    expect(here.page.get_by_role("list", name="Recovery codes").get_by_role("listitem")).to_have_count(10)
+    renewed = here.page.get_by_role("list", name="Recovery codes").get_by_role("listitem").all_inner_texts()
+    assert not set(renewed) & set(recovery)
+    here.button("I have saved them").click()
+    here.sees("10 recovery codes left")
+
+
+def test_the_dialog_that_asks_for_a_code_is_accessible_on_a_phone(shopper: Shopper, newcomer: Person) -> None:
+    switch_two_step_on(shopper)
+    shopper.button("I have saved them").click()
+    inspector = Inspector(shopper)
+    for width in (320, 390, 1280):
+        shopper.resize(width)
+        shopper.button("Create new recovery codes").click()
+        dialog = shopper.dialog("Confirm it’s you")
+        expect(dialog.get_by_label("Code from your authenticator app")).to_be_focused()
+        assert shopper.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+        inspector.look("the dialog that asks for a code", widths=(width,), settled=False)
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(dialog).to_have_count(0)
+    assert not inspector.found, "\n".join(inspector.found)
 
 
 # ---- privacy
@@ -398,7 +451,7 @@ def test_the_data_comes_along_as_a_file_once_the_password_is_given_again(shopper
     shopper.page.route("**/api/v1/me/export", refuse, times=1)
     shopper.visit("/account/privacy")
     shopper.button("Download your data").click()
-    dialog = shopper.dialog("Is it you?")
+    dialog = shopper.dialog("Confirm your password")
     dialog.get_by_label("Your password").fill("not-my-password")
     dialog.get_by_role("button", name="Continue").click()
     shopper.sees_problem("This is not your password.")
@@ -450,7 +503,10 @@ def test_the_sections_are_accessible(shopper: Shopper, newcomer: Person) -> None
     shopper.button("Save the address").click()
     inspector.look("a saved address")
     shopper.visit("/account/security")
+    shopper.expect_refusal(403)
     shopper.button("Set it up").click()
+    inspector.look("asked for the password", settled=False)
+    prove_it(shopper)
     expect(shopper.field("Code from the app")).to_be_visible()
     inspector.look("setting up two-step sign-in")
     assert not inspector.found, "\n".join(inspector.found)

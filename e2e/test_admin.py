@@ -480,7 +480,7 @@ def test_a_file_shows_what_it_would_change_and_then_changes_it(new_owner: Shoppe
     assert owner.api(f"/products/{handle}")["price_minor"] == 5900
     with owner.page.expect_download() as waiting:
         owner.button("Shopify's format").click()
-        asked = owner.dialog("Is it you?")
+        asked = owner.dialog("Confirm your password")
         asked.get_by_label("Your password", exact=True).fill(PASSWORD)
         asked.get_by_role("button", name="Continue").click()
     assert handle in waiting.value.path().read_text(encoding="utf-8-sig")

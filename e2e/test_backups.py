@@ -37,7 +37,7 @@ def test_a_backup_is_made_proven_taken_away_and_put_back(new_shopper: Callable[.
 
     with owner.page.expect_download() as waiting:
         row.get_by_role("button", name="Download").click()
-        proof = owner.dialog("Is it you?")
+        proof = owner.dialog("Confirm your password")
         proof.get_by_label("Your password").fill(PASSWORD)
         proof.get_by_role("button", name="Continue").click()
     assert waiting.value.suggested_filename == name and waiting.value.path().read_bytes()[:2] == b"PK"

@@ -29,7 +29,7 @@ def give(owner: Shopper, amount: str, email: str) -> str:
     asked.get_by_label("Their e-mail").fill(email)
     asked.get_by_label("A word to go with it").fill("Well done, you two")
     asked.get_by_role("button", name="Send the card").click()
-    proof = owner.dialog("Is it you?")
+    proof = owner.dialog("Confirm your password")
     proof.get_by_label("Your password").fill(PASSWORD)
     proof.get_by_role("button", name="Continue").click()
     expect(owner.page.get_by_text(f"is on its way to {email}.")).to_be_visible()

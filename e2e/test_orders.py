@@ -45,7 +45,7 @@ def confirm(owner: Shopper, dialog: str, button: str) -> None:
 
 def prove(owner: Shopper) -> None:
     """Where the shop asks who it is, the password is given."""
-    asked = owner.dialog("Is it you?")
+    asked = owner.dialog("Confirm your password")
     asked.get_by_label("Your password", exact=True).fill(PASSWORD)
     asked.get_by_role("button", name="Continue").click()
 

@@ -95,7 +95,7 @@ def test_a_question_about_an_order_is_answered_with_a_coupon_and_money(new_shopp
     asked.get_by_label("How much").fill("10")
     asked.get_by_label("A word to go with it").fill("We are sorry about that.")
     asked.get_by_role("button", name="Send the coupon").click()
-    proof = owner.dialog("Is it you?")
+    proof = owner.dialog("Confirm your password")
     proof.get_by_label("Your password").fill(PASSWORD)
     proof.get_by_role("button", name="Continue").click()
     owner.sees("Waiting for the customer", re.compile("Your coupon: [A-Z0-9]{10}"))

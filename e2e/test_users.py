@@ -23,7 +23,7 @@ def test_staff_are_invited_somebody_is_blocked_and_many_are_changed_at_once(new_
     asked.get_by_label("Role").select_option("staff")
     inspector.look("an invitation")
     asked.get_by_role("button", name="Send the invitation").click()
-    proof = owner.dialog("Is it you?")
+    proof = owner.dialog("Confirm your password")
     proof.get_by_label("Your password").fill(PASSWORD)
     proof.get_by_role("button", name="Continue").click()
     expect(owner.main.get_by_role("row", name=sam.username)).to_contain_text("Staff")

@@ -37,6 +37,17 @@ class Forbidden(ShopError):
     status, code, title = 403, "forbidden", "Not allowed"
 
 
+class StepUpRequired(Forbidden):
+    """The account must authenticate again first: with its second factor if it has one, else with its password."""
+
+    code = "step_up_needed"
+
+    def __init__(self, *, second_factor: bool) -> None:
+        """`second_factor` tells the client what to ask for."""
+        proof = "a code from your authenticator app" if second_factor else "your password"
+        super().__init__(f"Please confirm that it is you with {proof}.", second_factor=second_factor)
+
+
 class NotFound(ShopError):
     """Absent, or somebody else's: the two are told apart by nobody."""
 

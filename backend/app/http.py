@@ -59,7 +59,7 @@ class Endpoint:
     shared: bool
     moved: bool
     key: bool
-    step_up: bool
+    step_up: bool | str
     limit: str
     max_body_bytes: int
     body: type[Body] | None
@@ -78,7 +78,7 @@ def _allowed(who: str, step_up: bool) -> None:
     if who == "staff" and account["role"] not in ("staff", "admin") or who == "admin" and account["role"] != "admin":
         raise errors.Forbidden("Your account may not do this.")
     if step_up and not g.device["stepped_up"]:
-        raise errors.Forbidden("Please confirm that it is you, by your password or a code from your app.", code="step_up_needed")
+        raise errors.StepUpRequired(second_factor=g.device["totp"])
 
 
 def _ask_second_factor_of_staff() -> None:
@@ -147,7 +147,7 @@ class Declared(typing.TypedDict, total=False):
     shared: bool
     moved: bool
     key: bool
-    step_up: bool
+    step_up: bool | str
     limit: str
     max_body_bytes: int
 
@@ -155,8 +155,10 @@ class Declared(typing.TypedDict, total=False):
 class Guard:
     """Declares who may call a route, with `status` of a success, `problems` that its rules may answer beside those of the body, `shared`
     when the answer is the same for everybody and may be kept with an ETag, `moved` when it may be 308 to another address, `key` when an
-    Idempotency-Key is demanded, `step_up` when who is signed in must have proved lately that it is them, `limit`, the allowance that
-    each call uses, and `max_body_bytes`, the longest body that it takes.
+    Idempotency-Key is demanded, `limit`, the allowance that each call uses, and `max_body_bytes`, the longest body that it takes.
+
+    `step_up` is True when the account must have authenticated again in the last minutes. A text is the condition under which that is
+    required; the view or its service then raises StepUpRequired.
 
     The body, the query string and the shape of the answer are read off the view's annotations (`body`, `params`, return).
     """
@@ -178,12 +180,12 @@ class Guard:
         assert ("body" in names) == (body is not None) and ("params" in names) == (params is not None), f"{view.__name__}: annotate body and params"
         status, shared = declared.get("status", 200), declared.get("shared", False)
         step_up, limit = declared.get("step_up", False), declared.get("limit", "")
-        problems = declared.get("problems", ()) + (403,) * step_up + (429,) * bool(limit)
+        problems = declared.get("problems", ()) + (403,) * bool(step_up) + (429,) * bool(limit)
         max_body_bytes = declared.get("max_body_bytes", body.most_bytes if body else MAX_REQUEST_BYTES)
 
         @functools.wraps(view)
         def run(**path: Any) -> Response:
-            _allowed(self.who, step_up)
+            _allowed(self.who, step_up is True)
             if request.environ.get(AUTHORIZE_ONLY):
                 return Response(status=204)
             request.max_content_length = max_body_bytes
@@ -263,18 +265,6 @@ def begin_session(user: int, *, greeted: bool = False, password_hash: str | None
     session["user_id"] = user
     g.password_hash = password_hash
     g.account = sessions.account_of(user)
-
-
-def step_up() -> None:
-    """Note that whoever is signed in has just proved who they are; a browser's session gets a new id (ASVS 5.0, 7.2.4)."""
-    if g.get("bearer"):
-        sessions.step_up(account_id(), session_row(), None)
-        return
-    sid = _sessions()._generate_sid(_sessions().sid_length)
-    sessions.step_up(account_id(), session_row(), sid)
-    kept = typing.cast(ServerSideSession, session)
-    kept.sid = g.known_session = sid
-    kept.modified = True
 
 
 def end_session() -> None:

@@ -89,6 +89,9 @@ def _operation(rule: Any, path: str, view: Any, method: str, endpoint: Endpoint,
         "responses": {str(endpoint.status): _success(endpoint, schemas), **_moved(endpoint), **_problems(endpoint, method)},
         "x-who": endpoint.who,
     }
+    if endpoint.step_up:
+        # True, or the condition under which POST /auth/step-up is required first.
+        operation["x-step-up"] = endpoint.step_up
     if endpoint.body:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _model(endpoint.body, schemas)}}}
     if endpoint.who != "anyone":

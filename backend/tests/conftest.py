@@ -54,6 +54,13 @@ class ShopClient(FlaskClient):
         self.set_cookie("session", factories.cookie_of(account))
         return self
 
+    def step_up(self, *, password: str = factories.PASSWORD, totp: str = "") -> ShopClient:
+        """Authenticate again, by a code if one is given."""
+        proof = {"totp": totp} if totp else {"password": password}
+        response = self.post("/api/v1/auth/step-up", json=proof)
+        assert response.status_code == 204, response.json
+        return self
+
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         answer = super().open(*args, **kwargs)
         if answer.request.path.startswith("/api/v1/"):

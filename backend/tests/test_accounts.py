@@ -464,7 +464,7 @@ def test_signing_out_ends_the_session_and_takes_the_cookie(client: ShopClient, n
 
 def test_asking_who_is_signed_in_leaves_no_trace(client: ShopClient) -> None:
     answer = client.get("/api/v1/auth/session")
-    assert answer.json == {"user": None, "cart_count": 0, "wishlist": []}
+    assert answer.json == {"user": None, "totp": False, "cart_count": 0, "wishlist": []}
     assert "Set-Cookie" not in answer.headers
     assert answer.headers["Cache-Control"] == "no-store"
     assert rows("SELECT COUNT(*) FROM sessions") == [(0,)]

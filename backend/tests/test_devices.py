@@ -69,7 +69,7 @@ def test_the_list_tells_browser_system_address_and_which_one_asks(new_client: Ca
 def test_one_device_is_ended_and_the_others_stay(new_client: Callable[[], ShopClient], alice: User) -> None:
     here, there, third = (new_client().as_(alice) for _ in range(3))
     (victim,) = [one["id"] for one in listed(there) if one["current"]]
-    assert here.delete(f"{DEVICES}/{victim}").status_code == 204
+    assert here.step_up().delete(f"{DEVICES}/{victim}").status_code == 204
     assert [who(one) for one in (here, there, third)] == ["alice", None, "alice"]
     assert here.delete(f"{DEVICES}/{victim}").status_code == 404
 
@@ -85,13 +85,14 @@ def test_ending_this_device_signs_out(client: ShopClient, alice: User) -> None:
 def test_all_others_are_ended_at_once(new_client: Callable[[], ShopClient], alice: User, bob: User) -> None:
     here, there, third = (new_client().as_(alice) for _ in range(3))
     stranger = new_client().as_(bob)
-    assert here.delete(DEVICES).status_code == 204
+    assert here.step_up().delete(DEVICES).status_code == 204
     assert [who(one) for one in (here, there, third, stranger)] == ["alice", None, None, "bob"]
 
 
 def test_a_device_of_somebody_else_is_as_absent_as_one_that_never_was(new_client: Callable[[], ShopClient], alice: User, bob: User) -> None:
     mine, theirs = new_client().as_(alice), new_client().as_(bob)
     (device,) = listed(mine)
+    theirs.step_up()
     foreign, absent = (theirs.delete(f"{DEVICES}/{number}") for number in (device["id"], device["id"] + 1000))
     assert foreign.status_code == absent.status_code == 404
     assert foreign.json | {"request_id": ""} == absent.json | {"request_id": ""}

@@ -47,9 +47,9 @@ def test_a_life_in_the_shop_is_on_record(client: ShopClient, new_client: Callabl
     auth(client, "login", identifier="carol", password="wrong")
     auth(client, "login", identifier="carol", password=PASSWORD)
     auth(client, "token", identifier="carol", password=PASSWORD)
-    client.delete("/api/v1/me/devices")
-    switch_on(client)
-    client.delete("/api/v1/me/totp", json={"password": PASSWORD})
+    client.step_up().delete("/api/v1/me/devices")
+    made = switch_on(client)
+    client.step_up(totp=made.code()).delete("/api/v1/me/totp")
     challenge = forgotten(client, "carol@example.com")
     auth(client, "reset", challenge=challenge, otp=code(), new_password="another-harbour-27")
     desk = act_as(new_client(), ada)
@@ -59,7 +59,8 @@ def test_a_life_in_the_shop_is_on_record(client: ShopClient, new_client: Callabl
     assert (
         kinds(carol)
         == (
-            "registered sign_in sign_out sign_in_refused sign_in token_issued session_ended totp_on totp_off password_reset"
+            "registered sign_in sign_out sign_in_refused sign_in token_issued stepped_up session_ended stepped_up session_ended"
+            " totp_on stepped_up totp_off password_reset"
             " blocked unblocked role_changed deactivated activated"
         ).split()
     )

@@ -181,7 +181,7 @@ def test_it_is_listed_apart_and_ended_from_the_list(client: ShopClient, alice: U
     kinds = {one["kind"]: one for one in listed(client)}
     assert kinds.keys() == {"browser", "token"}
     assert [one["current"] for one in client.get("/api/v1/me/devices", headers=header).json["items"]] == [False, True]
-    assert client.delete(f"/api/v1/me/devices/{kinds['token']['id']}").status_code == 204
+    assert client.step_up().delete(f"/api/v1/me/devices/{kinds['token']['id']}").status_code == 204
     assert not alive(client, header)
 
 

@@ -47,7 +47,7 @@ def wrong_code(app: pyotp.TOTP) -> str:
 
 def switch_on(client: ShopClient) -> SecondFactor:
     """Set it up as a person does; the code of the present step stays unused, as if it had been done a minute ago."""
-    begun = client.post(TOTP)
+    begun = client.step_up().post(TOTP)
     assert begun.status_code == 200, begun.json
     app = pyotp.TOTP(begun.json["secret"])
     answer = client.post(f"{TOTP}/confirmation", json={"code": app.generate_otp(_step())})
@@ -61,7 +61,7 @@ def sign_in(client: ShopClient, totp: str = "", password: str = PASSWORD) -> Any
 
 
 def test_the_secret_comes_as_text_and_as_a_link_for_the_app(client: ShopClient, alice: User) -> None:
-    made = client.as_(alice).post(TOTP).json
+    made = client.as_(alice).step_up().post(TOTP).json
     link = urlsplit(made["uri"])
     assert (link.scheme, link.netloc) == ("otpauth", "totp")
     assert {"secret": [made["secret"]], "issuer": ["FlaskCart"]}.items() <= parse_qs(link.query).items()
@@ -76,18 +76,18 @@ def test_it_counts_once_a_code_confirms_it(client: ShopClient, alice: User) -> N
     assert len(set(made.codes)) == 10
     assert client.get(TOTP).json == {"enabled": True, "recovery_codes_left": 10}
     assert mails()[-1] == ("totp_changed", alice.email)
-    assert client.post(TOTP).status_code == 409
+    assert client.step_up(totp=made.code()).post(TOTP).status_code == 409
 
 
 def test_a_wrong_code_confirms_nothing(client: ShopClient, alice: User) -> None:
-    secret = client.as_(alice).post(TOTP).json["secret"]
+    secret = client.as_(alice).step_up().post(TOTP).json["secret"]
     answer = client.post(f"{TOTP}/confirmation", json={"code": wrong_code(pyotp.TOTP(secret))})
     assert (answer.status_code, list(answer.json["errors"])) == (422, ["code"])
     assert client.get(TOTP).json["enabled"] is False
 
 
 def test_there_is_nothing_to_confirm_before_it_began(client: ShopClient, alice: User) -> None:
-    assert client.as_(alice).post(f"{TOTP}/confirmation", json={"code": "123456"}).status_code == 409
+    assert client.as_(alice).step_up().post(f"{TOTP}/confirmation", json={"code": "123456"}).status_code == 409
 
 
 def test_neither_secret_nor_recovery_codes_can_be_read_from_the_database(client: ShopClient, alice: User) -> None:
@@ -162,11 +162,11 @@ def test_somebody_elses_code_is_worth_nothing(client: ShopClient, new_client: Ca
 # ---------------------------------------------------------------- switching it off
 
 
-def test_switching_it_off_takes_the_password(client: ShopClient, new_client: Callable[[], ShopClient], alice: User) -> None:
+def test_switching_it_off_takes_a_code(client: ShopClient, new_client: Callable[[], ShopClient], alice: User) -> None:
     made = switch_on(client.as_(alice))
-    assert client.delete(TOTP, json={"password": "wrong"}).json["errors"].keys() == {"password"}
-    assert client.delete(TOTP, json={"password": PASSWORD}).status_code == 204
-    assert client.delete(TOTP, json={"password": PASSWORD}).status_code == 404
+    assert client.delete(TOTP).json["code"] == "step_up_needed"
+    assert client.step_up(totp=made.code()).delete(TOTP).status_code == 204
+    assert client.step_up().delete(TOTP).status_code == 404
     assert sign_in(new_client()).status_code == 200
     again = switch_on(client)
     assert again.app.secret != made.app.secret

@@ -32,10 +32,17 @@ UPDATE sessions
  WHERE id = :id;
 
 -- name: step_up -> count
--- The same session under a new id. Zero rows: it was ended meanwhile.
+-- The same session under a new id. Zero rows: it ended since the proof was checked, or a password was
+-- proven that is not the account's any more, or that no longer suffices because a second factor is on.
 UPDATE sessions
    SET stepped_up_at = UTC_TIMESTAMP(6), token_hash = COALESCE(:token_hash, token_hash)
- WHERE id = :id;
+ WHERE id = :id
+   AND (:password_hash IS NULL
+        OR (EXISTS (SELECT 1 FROM users u WHERE u.id = sessions.user_id AND u.password_hash = :password_hash)
+            AND NOT EXISTS (SELECT 1 FROM totps t WHERE t.user_id = sessions.user_id AND t.confirmed_at IS NOT NULL)));
+
+-- name: end_step_up -> count
+UPDATE sessions SET stepped_up_at = NULL WHERE user_id = :user_id AND stepped_up_at IS NOT NULL;
 
 -- name: lock_user -> value
 SELECT id

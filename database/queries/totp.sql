@@ -4,6 +4,9 @@ SELECT salt, confirmed_at IS NOT NULL AS confirmed, CAST(FLOOR(UNIX_TIMESTAMP() 
   FROM totps
  WHERE user_id = :user_id;
 
+-- name: lock -> row
+SELECT confirmed_at IS NOT NULL AS confirmed FROM totps WHERE user_id = :user_id FOR UPDATE;
+
 -- name: put -> count
 -- A secret that counts is never replaced, only one that waits for its first code.
 INSERT INTO totps (user_id, salt, created_at)

@@ -2,6 +2,7 @@
 import "./components/theme-switch.js";
 import { toast } from "./components/toast-stack.js";
 import { staff } from "./components/staff.js";
+import "./components/two-step-reminder.js";
 
 const ways = document.querySelector("[data-ways]");
 const here = [...ways.querySelectorAll("a")].find(({ pathname }) => location.pathname === pathname || (pathname !== "/admin" && location.pathname.startsWith(`${pathname}/`)));

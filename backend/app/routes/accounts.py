@@ -6,9 +6,9 @@ from flask import Blueprint
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
-from .. import http
+from .. import http, step_up
 from ..http import Body, Email, Line, Secret, Username, anyone, signed_in
-from ..services import accounts, cart, profile, sessions, tokens, totp, wishlist
+from ..services import accounts, cart, sessions, tokens, wishlist
 from ..services.accounts import Challenge
 from ..services.cart import Buyer
 from ..services.sessions import Account
@@ -78,6 +78,7 @@ class Welcome(TypedDict):
 
 class Session(TypedDict):
     user: Account | None
+    totp: bool
     cart_count: int
     wishlist: list[int]
 
@@ -130,13 +131,9 @@ def issue_token(body: SignIn) -> AccessToken:
 
 @bp.post("/step-up")
 @signed_in(status=204, limit="proof")
-def step_up(body: Proof) -> None:
-    """Prove once more who you are, by password or by a code. For ten minutes risky acts are open; the session gets a new id."""
-    if body.password is not None:
-        profile.confirm(http.account_id(), body.password, field="password", limited=http.limited())
-    else:
-        totp.confirm_with(http.account_id(), body.totp or "")
-    http.step_up()
+def authenticate_again(body: Proof) -> None:
+    """Authenticate again: with two-step sign-in on by a code, else by the password. It counts for ten minutes; the session gets a new id."""
+    step_up.perform(password=body.password, code=body.totp)
 
 
 @bp.post("/logout")
@@ -149,9 +146,15 @@ def logout() -> None:
 @bp.get("/session")
 @anyone
 def session() -> Session:
-    """Who is signed in, and how much the cart holds."""
+    """Who is signed in, with two-step sign-in or without, and how much the cart holds."""
     buyer = Buyer(http.user_id(), http.guest_token())
-    return {"user": http.current_account(), "cart_count": cart.count(buyer.user_id, buyer.guest_token), "wishlist": wishlist.ids_of(buyer)}
+    user = http.current_account()
+    return {
+        "user": user,
+        "totp": user is not None and step_up.has_second_factor(),
+        "cart_count": cart.count(buyer.user_id, buyer.guest_token),
+        "wishlist": wishlist.ids_of(buyer),
+    }
 
 
 @bp.post("/forgot")

@@ -5,7 +5,7 @@ from pathlib import Path
 from flask import Blueprint, current_app, g
 from pydantic import Field
 
-from .. import http
+from .. import http, step_up
 from ..http import Body, Email, Line, Secret, send_header, signed_in
 from ..request_parsing import read_upload
 from ..services import addresses, avatars, media, privacy, profile
@@ -37,7 +37,6 @@ class PasswordChange(Body):
 
 class NewEmail(Body):
     email: Email
-    password: Secret
 
 
 class Farewell(Body):
@@ -47,6 +46,15 @@ class Farewell(Body):
 class BookAddress(Address):
     label: Line = Field("", max_length=40)
     is_default: bool = False
+
+
+# These endpoints ask for the password in their body, which is not enough for an account with a second factor.
+WITH_SECOND_FACTOR = "two-step sign-in is on"
+
+
+def _require_second_factor() -> None:
+    if step_up.has_second_factor():
+        step_up.require()
 
 
 def _limited() -> bool:
@@ -72,17 +80,18 @@ def change_profile(body: Changes) -> Profile:
 
 
 @bp.put("/password")
-@signed_in(status=204, problems=(409, 429))
+@signed_in(status=204, problems=(409, 429), step_up=WITH_SECOND_FACTOR)
 def change_password(body: PasswordChange) -> None:
     """Set another password. All other devices are signed out."""
+    _require_second_factor()
     profile.change_password(http.account_id(), body.current_password, body.new_password, sid=g.get("known_session", ""), limited=_limited())
 
 
 @bp.post("/email")
-@signed_in(status=202, problems=(429,))
+@signed_in(status=202, problems=(429,), step_up=True)
 def ask_for_email(body: NewEmail) -> Challenge:
     """Ask for another address: a code goes there. The answer is the same whether or not the address has an account."""
-    return profile.ask_for_email(http.account_id(), body.email, body.password, limited=_limited())
+    return profile.ask_for_email(http.account_id(), body.email, limited=_limited())
 
 
 @bp.post("/email/verify")
@@ -144,8 +153,9 @@ def export() -> Export:
 
 
 @bp.delete("")
-@signed_in(status=204, problems=(409, 429))
+@signed_in(status=204, problems=(409, 429), step_up=WITH_SECOND_FACTOR)
 def erase(body: Farewell) -> None:
     """Erase my account and all that is mine. Orders stay without the person; those that were not sent are cancelled."""
+    _require_second_factor()
     privacy.erase(http.account_id(), body.password, var=_var(), limited=_limited())
     http.end_session()

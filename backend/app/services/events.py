@@ -27,6 +27,7 @@ log = logging.getLogger("shop.events")
 
 KINDS = frozenset(
     "registered sign_in sign_in_refused sign_out token_issued session_ended stepped_up password_changed password_reset email_changed totp_on totp_off"
+    " recovery_codes_renewed access_reset"
     " blocked unblocked activated deactivated role_changed profile_changed user_noted erased products_changed products_imported products_exported"
     " customers_exported orders_exported category_changed stock_adjusted review_moderated promotion_changed gift_card_issued gift_card_voided"
     " gift_card_replaced order_changed orders_claimed payment_refused settings_changed article_changed message_changed ticket_changed newsletter_changed"

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, SignInRequired
-from . import accounts, cart_reminders, events, limits, mail, settings, subscribers
+from . import accounts, cart_reminders, events, limits, mail, sessions, settings, subscribers
 from .accounts import Challenge
 from .catalogue import Image, media
 from .limits import Limit
@@ -116,6 +116,7 @@ def _change_password(tx: Tx, account: Row, password_hash: str, kept_hash: str) -
         raise Conflict("Your password was changed a moment ago, in another window or by somebody else.")
     q.accounts.end_resets(tx, user_id=account["id"])
     q.profile.end_other_sessions(tx, user_id=account["id"], kept_hash=kept_hash)
+    sessions.end_step_up(tx, account["id"])
     events.note(tx, "password_changed", account["id"], actor_id=account["id"])
     mail.enqueue(tx, "password_changed", account["email"], {"username": account["username"], "others": True})
 
@@ -123,12 +124,16 @@ def _change_password(tx: Tx, account: Row, password_hash: str, kept_hash: str) -
 # ---------------------------------------------------------------- e-mail address
 
 
-def ask_for_email(user_id: int, email: str, password: str, *, limited: bool) -> Challenge:
-    """Begin a change of address: a code goes to the new one. Nothing tells whether that belongs to somebody; its owner gets a mail.
+def ask_for_email(user_id: int, email: str, *, limited: bool) -> Challenge:
+    """Begin a change of address by sending a code to the new one, for an account that has stepped up.
 
-    Raises Invalid for a wrong password or one's own address, TooMany for too many codes.
+    The response is the same whether or not the address belongs to an account; that account's owner
+    gets an email. Raises Invalid for the account's own address, TooMany for too many codes.
     """
-    account = confirm(user_id, password, field="password", limited=limited)
+    with db.reading() as tx:
+        account: Row | None = q.profile.get_secret(tx, user_id=user_id)
+    if account is None:
+        raise SignInRequired()
     if accounts.email_key(email) == accounts.email_key(account["email"]):
         raise Invalid(email="This is your address already.")
     if limited:

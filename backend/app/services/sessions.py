@@ -277,10 +277,11 @@ def _end_one(tx: Tx, user_id: int, session_id: int, reason: str) -> bool:
 
 def end_others(user_id: int, kept_id: int) -> None:
     """End every session of the user but one, scripts' tokens too."""
-    db.transaction(_end_others, user_id, kept_id)
+    db.transaction(end_others_of, user_id, kept_id)
 
 
-def _end_others(tx: Tx, user_id: int, kept_id: int) -> None:
+def end_others_of(tx: Tx, user_id: int, kept_id: int) -> None:
+    """End every session and access token of the account but the session with this id."""
     ended = q.sessions.delete_others(tx, user_id=user_id, kept_id=kept_id)
     events.note(tx, "session_ended", user_id, actor_id=user_id, reason="all_others", count=ended)
 
@@ -295,20 +296,31 @@ def _sign_out(tx: Tx, user_id: int, session_id: int) -> None:
         events.note(tx, "sign_out", user_id, actor_id=user_id, session=session_id)
 
 
-def step_up(user_id: int, session_id: int, sid: str | None) -> None:
-    """Note that whoever holds the session has just proved who they are; `sid` is its new id, and the former one is dead.
+def step_up(user_id: int, session_id: int, sid: str | None, *, password_hash: str | None = None) -> None:
+    """Record that the session's account has just authenticated again; `sid` is the session's new id.
 
-    Raises SignInRequired when the session was ended meanwhile.
+    `password_hash` is that of the password it proved, if it proved one. Raises SignInRequired when
+    the session ended since, or when another password or a second factor was set since.
     """
-    if not db.transaction(_step_up, user_id, session_id, sid):
+    if not db.transaction(_step_up, user_id, session_id, sid, password_hash):
         raise SignInRequired("Please sign in to go on.")
 
 
-def _step_up(tx: Tx, user_id: int, session_id: int, sid: str | None) -> bool:
-    done = bool(q.sessions.step_up(tx, id=session_id, token_hash=hash_token(sid) if sid else None))
+def _step_up(tx: Tx, user_id: int, session_id: int, sid: str | None, password_hash: str | None) -> bool:
+    token_hash = hash_token(sid) if sid else None
+    done = bool(q.sessions.step_up(tx, id=session_id, token_hash=token_hash, password_hash=password_hash))
     if done:
         events.note(tx, "stepped_up", user_id, actor_id=user_id, session=session_id)
     return done
+
+
+def end_step_up(tx: Tx, user_id: int) -> None:
+    """Make every session of the account authenticate again before its next sensitive action.
+
+    To be called in the transaction that changes the account's password, second factor or role: what
+    was proven before says nothing about the account as it is now.
+    """
+    q.sessions.end_step_up(tx, user_id=user_id)
 
 
 def end(sid: str) -> None:

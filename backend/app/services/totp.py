@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..db import Tx, q
 from ..errors import Conflict, Invalid, NotFound
-from . import events, limits, mail, settings
+from . import events, limits, mail, sessions, settings
 from .limits import Limit
 
 # Three codes in a million are good at any time. So few tries a day leave somebody who has the password one chance in fifty within
@@ -73,19 +73,29 @@ def _secret(user_id: int, salt: str) -> str:
     return base64.b32encode(security.sign("second factor", f"{user_id}\n{salt}")[:20]).decode()
 
 
-def confirm(user_id: int, code: str) -> RecoveryCodes:
-    """Switch the second factor on with a code from the app; gives the recovery codes, which are shown this once.
+def confirm(user_id: int, code: str, *, session_id: int) -> RecoveryCodes:
+    """Switch the second factor on with a code from the app, and return the recovery codes, shown only now.
 
-    Raises Invalid for a wrong code, Conflict when there is nothing to confirm, TooMany.
+    Every other session and access token of the account ends: whoever opened one without the second
+    factor has to sign in with it. Raises Invalid for a wrong code, Conflict when there is nothing to
+    confirm, TooMany.
     """
     count_try(user_id, code)
-    fresh = [security.readable(RECOVERY_LENGTH) for _ in range(RECOVERY_CODES)]
-    db.transaction(_confirm, user_id, code, fresh)
+    codes = _new_recovery_codes()
+    db.transaction(_confirm, user_id, code, codes, session_id)
     give_tries_back(user_id)
-    return {"recovery_codes": [f"{one[:5]}-{one[5:]}" for one in fresh]}
+    return _shown(codes)
 
 
-def _confirm(tx: Tx, user_id: int, code: str, fresh: list[str]) -> None:
+def _new_recovery_codes() -> list[str]:
+    return [security.readable(RECOVERY_LENGTH) for _ in range(RECOVERY_CODES)]
+
+
+def _shown(codes: list[str]) -> RecoveryCodes:
+    return {"recovery_codes": [f"{code[:5]}-{code[5:]}" for code in codes]}
+
+
+def _confirm(tx: Tx, user_id: int, code: str, recovery_codes: list[str], session_id: int) -> None:
     row = q.totp.get(tx, user_id=user_id)
     if row is None or row["confirmed"]:
         raise Conflict("There is nothing to confirm. Please start again.")
@@ -94,11 +104,34 @@ def _confirm(tx: Tx, user_id: int, code: str, fresh: list[str]) -> None:
         raise Invalid(code="This code is not right. Is the clock of your phone?")
     if not q.totp.confirm(tx, user_id=user_id, salt=row["salt"], step=step):
         raise Conflict("There is nothing to confirm. Please start again.")
-    q.totp.delete_recovery_codes(tx, user_id=user_id)
-    for one in fresh:
-        q.totp.add_recovery_code(tx, user_id=user_id, code_hash=_recovery_hash(user_id, one))
+    _replace_recovery_codes(tx, user_id, recovery_codes)
+    sessions.end_others_of(tx, user_id, session_id)
+    sessions.end_step_up(tx, user_id)
     events.note(tx, "totp_on", user_id, actor_id=user_id)
     _tell(tx, user_id, on=True)
+
+
+def _replace_recovery_codes(tx: Tx, user_id: int, codes: list[str]) -> None:
+    q.totp.delete_recovery_codes(tx, user_id=user_id)
+    for code in codes:
+        q.totp.add_recovery_code(tx, user_id=user_id, code_hash=_recovery_hash(user_id, code))
+
+
+def renew_recovery_codes(user_id: int) -> RecoveryCodes:
+    """Replace the recovery codes and return the new ones, shown only now. Raises NotFound while the second factor is off."""
+    codes = _new_recovery_codes()
+    db.transaction(_renew_recovery_codes, user_id, codes)
+    return _shown(codes)
+
+
+def _renew_recovery_codes(tx: Tx, user_id: int, codes: list[str]) -> None:
+    # The lock makes two concurrent requests leave one set of codes, and not two.
+    row = q.totp.lock(tx, user_id=user_id)
+    if row is None or not row["confirmed"]:
+        raise NotFound("Two-step sign-in is not on.")
+    _replace_recovery_codes(tx, user_id, codes)
+    sessions.end_step_up(tx, user_id)
+    events.note(tx, "recovery_codes_renewed", user_id, actor_id=user_id)
 
 
 def switch_off(user_id: int, *, actor_id: int) -> None:
@@ -106,16 +139,18 @@ def switch_off(user_id: int, *, actor_id: int) -> None:
 
     The actor is the user, or an admin whom somebody asked who lost both phone and recovery codes.
     """
-    if not db.transaction(_switch_off, user_id, actor_id):
+    if not db.transaction(remove, user_id, actor_id):
         raise NotFound("Two-step sign-in is not on.")
 
 
-def _switch_off(tx: Tx, user_id: int, actor_id: int) -> bool:
+def remove(tx: Tx, user_id: int, actor_id: int | None) -> bool:
+    """Remove the account's second factor and its recovery codes. Return False when it has none."""
     row = q.totp.get(tx, user_id=user_id)
     q.totp.delete_recovery_codes(tx, user_id=user_id)
     if not q.totp.delete(tx, user_id=user_id):
         return False
     if row["confirmed"]:
+        sessions.end_step_up(tx, user_id)
         events.note(tx, "totp_off", user_id, actor_id=actor_id)
         _tell(tx, user_id, on=False)
     return True

@@ -354,6 +354,7 @@ def _follow_up(tx: Tx, before: Row, after: Row, actor_id: int) -> None:
     if after["role"] != before["role"]:
         # A browser has its new role at the next request; a script asks for a new token.
         sessions.end_tokens_of(tx, user_id)
+        sessions.end_step_up(tx, user_id)
         events.note(tx, "role_changed", user_id, actor_id=actor_id, former=before["role"], role=after["role"])
     if after["status"] != before["status"]:
         events.note(tx, "deactivated" if closed else "activated", user_id, actor_id=actor_id)

@@ -13,7 +13,7 @@ import { append, html } from "../lib/html.js";
  * @param {boolean} [what.wide]
  * @param {string} [what.typed] must be typed, for what cannot be taken back
  * @param {(values: object) => Record<string, string>} [what.check] complaints by field name
- * @param {(values: object) => Promise<any>} [what.send] refusals are shown in the dialog; what it gives is given on
+ * @param {(values: object) => Promise<any>} [what.send] refusals are shown in the dialog; what it gives is given on, null keeps the dialog open
  * @returns {Promise<any>}
  */
 export function ask({ title, text, fields, action, danger, wide, typed, check = () => ({}), send = async (values) => values }) {
@@ -34,7 +34,11 @@ export function ask({ title, text, fields, action, danger, wide, typed, check = 
     handle(form, {
       send,
       check: (values) => ({ ...check(values), ...(typed && values.typed && values.typed !== typed ? { typed: `This is not ${typed}.` } : {}) }),
-      done: (given) => { answer = given ?? true; dialog.close(); },
+      done: (given) => {
+        if (given === null) return; // A dialog on top of this one was canceled; what was entered here stays.
+        answer = given ?? true;
+        dialog.close();
+      },
     });
     dialog.querySelector("[data-leave]").addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => { dialog.remove(); decided(answer); });

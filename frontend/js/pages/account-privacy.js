@@ -2,7 +2,7 @@ import { api } from "../lib/api.js";
 import { html, icon, render } from "../lib/html.js";
 import { section } from "../components/account-section.js";
 import { keepNotices } from "../components/notices.js";
-import { askPassword, proved } from "../components/password-dialog.js";
+import { askProof, proved } from "../components/password-dialog.js";
 import { saveFile } from "../components/saving.js";
 import { failedPart, failedState } from "../components/states.js";
 
@@ -29,13 +29,13 @@ async function takeAlong() {
 }
 
 async function erase() {
-  const erased = await askPassword({
+  const erased = await askProof({
     title: "Erase your account?",
     text: html`<p>This cannot be undone. Orders that are not on their way yet are cancelled.</p><p>If you want your data, download it before.</p>`,
     action: "Erase it for good",
     danger: true,
     typed: user.username,
-    send: (password) => api.delete("/me", { body: { password } }),
+    send: ({ password }) => proved(() => api.delete("/me", { body: { password } })),
   });
   if (!erased) return part("erase").focus();
   sessionStorage.clear();

@@ -6,9 +6,9 @@ import { PICTURE_TYPES, asData } from "../lib/pictures.js";
 import { section } from "../components/account-section.js";
 import { avatar } from "../components/avatar.js";
 import { forgetSent, keepSent, sentCode, showMailbox } from "../components/mailed-code.js";
+import { proved } from "../components/password-dialog.js";
 import { failedState } from "../components/states.js";
 import { toast } from "../components/toast-stack.js";
-import "../components/password-field.js";
 
 const MOST_BYTES = 5 * 1024 * 1024;
 const CODE_LIFE = 15 * 60_000;
@@ -183,7 +183,7 @@ function show(now) {
   fillYou();
   handle(you, { send: (values) => api.patch("/me", changes(values)), done: savedYou });
   handle(picture, { send: sendPicture, check: () => ({ avatar: complaintAbout(chosen()) }), done: savedPicture });
-  handle(email, { send: (values) => api.post("/me/email", values), done: sentEmail });
+  handle(email, { send: (values) => proved(() => api.post("/me/email", values)), done: (answer, values) => { if (answer) sentEmail(answer, values); } });
   handle(code, { send: ({ otp }) => api.post("/me/email/verify", { challenge: sentCode("email")?.challenge ?? "gone", otp }), done: changedEmail });
 }
 

@@ -3,9 +3,10 @@ import { handle } from "../lib/form.js";
 import { html, icon, render } from "../lib/html.js";
 import { ago, date, plural } from "../lib/format.js";
 import { section, signIn } from "../components/account-section.js";
-import { askPassword, proved } from "../components/password-dialog.js";
-import { copy, saveFile } from "../components/saving.js";
+import { ask } from "../components/ask-dialog.js";
+import { proved } from "../components/password-dialog.js";
 import { toast } from "../components/toast-stack.js";
+import { setUpTwoStep, showRecoveryCodes } from "../components/two-step-setup.js";
 import "../components/password-field.js";
 
 const FEW_CODES = 3;
@@ -46,83 +47,48 @@ const off = html`<p class="cluster"><span class="badge badge--soft">Off</span></
   <p><button class="button button--quiet" type="button" data-set-up>${icon("shield")}Set it up</button></p>`;
 
 const on = (left) => html`<p class="cluster"><span class="badge badge--good">${icon("check")}On</span><span>${plural(left, "recovery code")} left</span></p>
-  ${left <= FEW_CODES && html`<p class="alert alert--warning">${icon("warning")}<span class="alert__text">For new recovery codes switch it off and set it up again.</span></p>`}
-  <p><button class="button button--danger-quiet" type="button" data-switch-off>Switch it off</button></p>`;
-
-const inFours = (secret) => secret.match(/.{1,4}/g).join(" ");
-
-const steps = ({ secret, uri, qr }) => html`<ol class="totp-steps">
-  <li class="totp-steps__item"><h3 class="totp-steps__title">Get an app that makes codes</h3>
-    <p class="soft">An authenticator app, or your password manager, if it can do that. Any will do.</p></li>
-  <li class="totp-steps__item"><h3 class="totp-steps__title">Show it this picture</h3>
-    <div class="totp-steps__scan"><img class="qr" src="${qr}" alt="QR code for your authenticator app" width="192" height="192">
-      <div class="stack stack--tight"><p>The app has “scan” or “add”.</p>
-        <p>On this very device: <a href="${uri}">open it in the app</a>.</p>
-        <p>Or type the key:</p><p><code class="totp-steps__key" data-key>${inFours(secret)}</code></p>
-        <p><button class="link-button" type="button" data-copy-key>Copy the key</button></p></div></div></li>
-  <li class="totp-steps__item"><h3 class="totp-steps__title">Enter the code that the app shows</h3>
-    <form class="settings__form" method="post" novalidate data-never-keep data-totp-form>
-      <div class="field"><label class="field__label" for="code">Code from the app</label>
-        <input class="field__input field__code" id="code" name="code" inputmode="numeric" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" maxlength="12" pattern="\\s*([0-9]\\s*){6}" required aria-describedby="code-hint" data-missing="Enter the 6 digits from the app." data-invalid="Enter the 6 digits from the app.">
-        <p class="field__hint" id="code-hint">6 digits. A new one comes every 30 seconds.</p></div>
-      <p class="cluster"><button class="button" type="submit">Switch it on</button><button class="button button--plain" type="button" data-cancel>Cancel</button></p>
-    </form></li>
-</ol>`;
-
-const recovery = (codes) => html`<div class="recovery" data-recovery>
-  <p class="alert alert--good">${icon("check")}<span class="alert__text"><span class="alert__title">Two-step sign-in is on</span><br>Keep these recovery codes where you find them without your phone. Each opens your account once, in place of a code from the app. We cannot show them again.</span></p>
-  <ul class="recovery__codes" aria-label="Recovery codes">${codes.map((code) => html`<li><code>${code}</code></li>`)}</ul>
-  <p class="cluster recovery__acts">
-    <button class="button button--quiet button--small" type="button" data-copy>${icon("copy")}Copy</button>
-    <button class="button button--quiet button--small" type="button" data-download>${icon("download")}Download</button>
-    <button class="button button--quiet button--small" type="button" data-print>${icon("receipt")}Print</button></p>
-  <p><button class="button" type="button" data-kept>I have kept them</button></p>
-</div>`;
+  ${left <= FEW_CODES && html`<p class="alert alert--warning">${icon("warning")}<span class="alert__text">You have few recovery codes left. Create new ones now.</span></p>`}
+  <p class="cluster"><button class="button button--quiet" type="button" data-renew>Create new recovery codes</button>
+    <button class="button button--danger-quiet" type="button" data-turn-off>Turn off</button></p>`;
 
 /** The page's own heading says where one is; its part starts anew below it. */
 const toTitle = () => part("totp-title").focus();
 
-const onClick = (name, act) => totp.querySelector(`[data-${name}]`)?.addEventListener("click", act);
-
-async function copied(text, words) {
-  toast(await copy(text) ? words : "Your browser does not let us copy. Please select the text and copy it yourself.", { seconds: 8 });
-}
+const onClick = (name, act) => totp.querySelector(`[data-${name}]`)?.addEventListener("click", ({ currentTarget }) => told(currentTarget, act));
 
 function showState({ enabled, recovery_codes_left: left }) {
   render(totp, enabled ? on(left) : off);
-  onClick("set-up", ({ currentTarget }) => told(currentTarget, setUp));
-  onClick("switch-off", switchOff);
+  onClick("set-up", setUp);
+  onClick("renew", renewCodes);
+  onClick("turn-off", turnOff);
 }
 
 async function setUp() {
-  const begun = await proved(() => api.post("/me/totp"));
-  if (!begun) return;
-  render(totp, steps(begun));
-  onClick("copy-key", () => copied(begun.secret, "The key is copied."));
-  onClick("cancel", () => { showState({ enabled: false }); toTitle(); });
-  handle(totp.querySelector("[data-totp-form]"), { send: (values) => proved(() => api.post("/me/totp/confirmation", values)), done: (answer) => answer && showCodes(answer) });
+  const done = await setUpTwoStep(totp, { moved: () => { loadDevices(); toTitle(); } });
+  await loadTotp();
+  if (done) toTitle();
+  else totp.querySelector("[data-set-up]")?.focus();
+}
+
+async function renewCodes() {
+  const codes = await proved(() => api.post("/me/totp/recovery-codes"));
+  if (!codes) return;
+  const shown = showRecoveryCodes(totp, codes, { title: "New recovery codes", text: "The previous codes no longer work." });
+  toTitle();
+  await shown;
+  await loadTotp();
   toTitle();
 }
 
-function showCodes({ recovery_codes: codes }) {
-  const text = `${codes.join("\n")}\n`;
-  render(totp, recovery(codes));
-  onClick("copy", () => copied(text, "The recovery codes are copied."));
-  onClick("download", () => saveFile("recovery-codes.txt", `Recovery codes for ${location.host}. Each is good once.\n\n${text}`));
-  onClick("print", () => window.print());
-  onClick("kept", () => { render(totp, html``); loadTotp(); toTitle(); });
-  toTitle();
-}
-
-async function switchOff() {
-  const done = await askPassword({
-    title: "Switch two-step sign-in off?",
-    text: "Your password alone opens the account then. The recovery codes end, too.",
-    action: "Switch it off",
+async function turnOff() {
+  const done = await ask({
+    title: "Turn off two-step sign-in?",
+    text: "Your password alone will be enough to sign in. Your recovery codes will stop working.",
+    action: "Turn off",
     danger: true,
-    send: (typed) => api.delete("/me/totp", { body: { password: typed } }),
+    send: () => proved(() => api.delete("/me/totp")),
   });
-  if (!done) return totp.querySelector("[data-switch-off]")?.focus();
+  if (!done) return totp.querySelector("[data-turn-off]")?.focus();
   toast("Two-step sign-in is off.");
   await loadTotp();
   toTitle();
@@ -163,8 +129,11 @@ devices.addEventListener("click", ({ target }) => {
   const one = target.closest("[data-end]");
   if (one) {
     told(one, async () => {
-      await proved(() => api.delete(`/me/devices/${one.dataset.end}`)).catch((error) => { if (error.status !== 404) throw error; }); // It has ended by itself.
-      await afterEnding("The device is signed out.");
+      const ended = await proved(() => api.delete(`/me/devices/${one.dataset.end}`)).catch((error) => {
+        if (error.status !== 404) throw error;
+        return {}; // It ended by itself.
+      });
+      if (ended) await afterEnding("The device is signed out.");
     });
   }
   const others = target.closest("[data-end-others]");
@@ -178,7 +147,7 @@ devices.addEventListener("click", ({ target }) => {
 /** A page that comes back must not throw away codes that are shown only once. */
 const showStateUnlessBusy = (state) => { if (!totp.querySelector("[data-recovery], [data-totp-form]")) showState(state); };
 
-handle(password, { send: (values) => api.put("/me/password", values), done: changedPassword });
+handle(password, { send: (values) => proved(() => api.put("/me/password", values)), done: (answer) => { if (answer) changedPassword(); } });
 session().then(({ user }) => { password.querySelector("[data-username]").value = user?.email ?? ""; }, () => {}); // Only a help for password managers.
 const loadTotp = section(place("totp"), { load: () => api.get("/me/totp"), show: showStateUnlessBusy, what: "Two-step sign-in could not be looked up" });
 const loadDevices = section(place("devices"), { load: () => api.get("/me/devices"), show: showDevices, what: "Your devices could not be loaded" });

@@ -3,6 +3,7 @@ import { handle, showRefusal } from "../lib/form.js";
 import { html, icon, render } from "../lib/html.js";
 import { countryName, plural } from "../lib/format.js";
 import { emptyState, failedState } from "../components/states.js";
+import { setUpTwoStep } from "../components/two-step-setup.js";
 import "../components/password-field.js";
 
 // ISO 3166-1 alpha-2; the browser knows the names but not the list.
@@ -40,13 +41,21 @@ const doneBefore = (user) => emptyState({
 
 const step = (title, text) => html`<li class="steps__item"><div><h3 class="steps__title">${title}</h3><p class="soft">${text}</p></div></li>`;
 
-const finished = ({ name, features }, { username }, removed) => html`<header class="order-head">
+const secondStep = html`<header class="page-head">
+    <h1 data-heading tabindex="-1">Protect your account</h1>
+    <p class="page-head__lead">An admin can do everything here, so a password alone is not enough. With two-step sign-in you also enter a code from an app on your phone.</p>
+  </header>
+  <h2 class="visually-hidden">Set up two-step sign-in</h2>
+  <div class="setup__two-step" data-two-step></div>`;
+
+const finished = ({ name, features }, { username }, removed, twoStep) => html`<header class="order-head">
     <span class="order-head__mark">${icon("check")}</span>
     <h1 data-heading tabindex="-1">${name} is yours</h1>
     <p class="page-head__lead">You are signed in as ${username}. What to do next:</p>
   </header>
   <h2 class="visually-hidden">Next steps</h2>
   <ol class="steps">
+    ${!twoStep && step("Set up two-step sign-in", html`Your account is protected by a password alone. <a href="/account/security">Set it up</a> before customers come.`)}
     ${step("Look at it as a shopper does", html`<a href="/">Open the shop</a> on your phone, too.${removed && " Its shelves are empty now."}`)}
     ${!removed && step("Place an order", "As a guest, with cash on delivery: the mail that follows is what your customers get.")}
     ${features.mailbox
@@ -79,9 +88,22 @@ function done(answer, { remove_demo: removed }) {
   location.reload();
 }
 
-function showFinished(found, user) {
+/** The first admin is asked for a second factor before anything else. "Set up later" is remembered for as long as the tab is open. */
+async function offerTwoStep() {
+  const { enabled } = await api.get("/me/totp");
+  if (enabled || sessionStorage.getItem("setup-two-step-later")) return enabled;
+  render(page, secondStep);
+  document.title = "Protect your account";
+  const toTitle = () => page.querySelector("[data-heading]").focus();
+  const done = await setUpTwoStep(page.querySelector("[data-two-step]"), { moved: toTitle, cancelLabel: "Set up later" });
+  if (!done) sessionStorage.setItem("setup-two-step-later", "1");
+  return done;
+}
+
+async function showFinished(found, user) {
   const { removed } = JSON.parse(sessionStorage.getItem("setup-done"));
-  render(page, finished(found, user, removed));
+  const twoStep = await offerTwoStep();
+  render(page, finished(found, user, removed, twoStep));
   document.title = `${found.name} is yours`;
   page.querySelector("[data-heading]").focus();
 }
@@ -97,7 +119,7 @@ function refused(error) {
 async function arrive() {
   try {
     const [found, list, { user }] = await Promise.all([shop(), api.get("/products", { params: { limit: 1 } }), session()]);
-    if (!found.setup_needed) return user && sessionStorage.getItem("setup-done") ? showFinished(found, user) : render(page, doneBefore(user));
+    if (!found.setup_needed) return user && sessionStorage.getItem("setup-done") ? await showFinished(found, user) : render(page, doneBefore(user));
     if (!token) return render(page, noToken);
     showChoices(found);
     showDemo(list);
@@ -109,5 +131,12 @@ async function arrive() {
 }
 
 form.elements["seller.email"].addEventListener("change", ({ target }) => { form.elements["admin.email"].value ||= target.value; });
-handle(form, { send: (values) => api.post("/setup", { token, ...values }), done, refused });
+/** The password was just chosen, so the next step need not ask for it again; should this fail, it asks. */
+async function send(values) {
+  const answer = await api.post("/setup", { token, ...values });
+  await api.post("/auth/step-up", { password: values.admin.password }).catch(() => {});
+  return answer;
+}
+
+handle(form, { send, done, refused });
 arrive();
