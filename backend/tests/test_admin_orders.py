@@ -138,7 +138,7 @@ def test_twenty_who_note_a_payment_at_once_note_it_once(place: Callable[..., dic
 
     def attempt(n: int) -> bool:
         try:
-            return not payments.record(order["number"], order["due_minor"], key=f"key {n}", actor_id=ada.id)
+            return not payments.record(order["number"], order["due_minor"], key=f"key {n}", actor=factories.actor(ada))
         except Conflict:
             return False
 
@@ -153,7 +153,7 @@ def test_a_payment_and_the_expiry_at_once_have_one_outcome(place: Callable[..., 
 
     def note() -> int:
         try:
-            return int(not payments.record(order["number"], order["due_minor"], key="one", actor_id=ada.id))
+            return int(not payments.record(order["number"], order["due_minor"], key="one", actor=factories.actor(ada)))
         except Conflict:
             return 0
 

@@ -67,7 +67,7 @@ def test_the_order_is_its_customers_by_account_or_by_address_and_never_of_who_ty
 def test_the_same_key_gives_the_same_order_and_another_body_is_refused(desk: ShopClient, ada: User, mug: Thing) -> None:
     request = Request(Address(**ADDRESS), "standard", "cash_on_delivery", email="caller@example.com", items=({"variant_id": mug.variant, "quantity": 1},))
     with ThreadPoolExecutor(8) as pool:
-        placed = list(pool.map(lambda _: manual_orders.place("one", request, staff_id=ada.id), range(8)))
+        placed = list(pool.map(lambda _: manual_orders.place("one", request, staff=factories.actor(ada)), range(8)))
     assert len({order["number"] for order, _ in placed}) == 1
     assert sorted(repeated for _, repeated in placed) == [False, *[True] * 7]
 
@@ -90,7 +90,7 @@ def test_what_the_shop_would_refuse_is_refused_here_and_takes_nothing(desk: Shop
     assert [(line["title"], line["wanted"], line["stock"]) for line in short.json["lines"]] == [("Bowl", 2, 1)]
     assert place(desk, mug, expected_due_minor=1).json["code"] == "quote_changed"
     once = {"code": "ONCE", "name": "Once", "kind": "percent", "value": 1000, "minimum_minor": 0, "category_id": None, "product_id": None}
-    promotions.add(once | {"most_uses": 5, "most_by_customer": 1, "starts_at": None, "ends_at": None, "active": True}, actor_id=ada.id)
+    promotions.add(once | {"most_uses": 5, "most_by_customer": 1, "starts_at": None, "ends_at": None, "active": True}, actor=factories.actor(ada))
     assert place(desk, mug, coupon="once").json["discount_minor"] == 180
     wrong = {
         "coupon": place(desk, mug, coupon="ONCE", email="CALLER@example.com"),

@@ -208,7 +208,7 @@ def test_a_customers_page_tells_their_history_in_a_fixed_number_of_statements(
     for _ in range(3):
         client.add(factories.product().variant)
         order = client.order().json
-        payments.record(order["number"], order["due_minor"], key="paid", actor_id=alice.id)
+        payments.record(order["number"], order["due_minor"], key="paid", actor=factories.actor(alice))
     for body in ("Wants no phone calls", "Likes blue"):
         assert desk.post(f"{USERS}/{alice.id}/notes", json={"body": body}).status_code == 204
     counts = []

@@ -55,6 +55,7 @@ from app.services import (  # noqa: E402
     stock,
 )  # fmt: skip
 from app.services.cart import Buyer  # noqa: E402
+from app.services.permissions import Actor  # noqa: E402
 from app.services.product_input import ProductInput, VariantInput  # noqa: E402
 from app.services.refunds import Piece, Refunding  # noqa: E402
 from app.services.stripe_gateway import Gateway, Told  # noqa: E402
@@ -172,6 +173,7 @@ class Shop:
         self.bank = payments._gateway = Bank(given)
         self.told: dict[str, Told] = {}
         self.admin, _ = account("admin")
+        self.admin_actor = Actor(self.admin, "admin", stepped_up=True)
         self.card_product, self.card_variant = variants_of(2500, 0, gift_card=True)
         self.refused: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
@@ -215,7 +217,7 @@ class History:
         self.coupon = f"C{next(_number)}"
         fields = {"code": self.coupon, "name": "Some off", "kind": "percent", "value": 1250, "most_uses": 2}
         rest = {"minimum_minor": 0, "category_id": None, "product_id": None, "most_by_customer": None, "starts_at": None, "ends_at": None, "active": True}
-        promotions.add(fields | rest, actor_id=shop.admin)
+        promotions.add(fields | rest, actor=shop.admin_actor)
         self.placed: list[tuple[str, int | None]] = []
         self.asked: list[tuple[Buyer, str, checkout.Request]] = []
 
@@ -343,7 +345,7 @@ class History:
         waiting = [name for name, _ in self.placed if (seen := orders.get(name, trusted=True))["payment"]["method"] in payments.BY_HAND and seen["due_minor"]]
         if waiting:
             seen = orders.get(waiting[number % len(waiting)], trusted=True)
-            payments.record(seen["number"], seen["due_minor"], key=f"hand-{number}", actor_id=self.shop.admin)
+            payments.record(seen["number"], seen["due_minor"], key=f"hand-{number}", actor=self.shop.admin_actor)
 
     def refund(self, number: int) -> None:
         seen = self.seen(number)

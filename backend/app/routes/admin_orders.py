@@ -13,6 +13,7 @@ from ..services.admin_orders import AdminOrder, Filters, FulfilmentStatus, Order
 from ..services.checkout import Quote
 from ..services.manual_orders import CustomerList, GoodsList
 from ..services.orders import Order, Pieces
+from ..step_up import current_actor
 from .cart import MOST_ID
 from .checkout import Address, AnyOrder, PartAddress, idempotency_key
 
@@ -168,10 +169,10 @@ def quote_order(body: ManualQuote) -> Quote:
 
 
 @bp.post("/orders")
-@staff(status=201, problems=(400, 409), key=True)
+@staff(status=201, problems=(400, 409), key=True, step_up="the order contains gift cards")
 def place_order(body: ManualOrder) -> Order:
     """Order for a customer who called or wrote, under the same rules as in the shop. The same Idempotency-Key gives the same order again."""
-    order, repeated = manual_orders.place(idempotency_key(), body.plain(), staff_id=http.account_id())
+    order, repeated = manual_orders.place(idempotency_key(), body.plain(), staff=current_actor())
     send_header("Location", f"/api/v1/admin/orders/{order['number']}")
     if repeated:
         send_header("Idempotent-Replayed", "true")
@@ -204,10 +205,10 @@ def ship(number: str, body: NewShipment) -> AdminOrder:
 
 
 @bp.post("/orders/<number>/payments")
-@staff(status=201, problems=(400, 404, 409), key=True)
+@staff(status=201, problems=(400, 404, 409), key=True, step_up="the order contains gift cards")
 def record_payment(number: str, body: HandPayment) -> AdminOrder:
-    """Note that an order's money came by hand. The same Idempotency-Key notes it once."""
-    if payments.record(number, body.amount_minor, key=idempotency_key(), actor_id=http.account_id()):
+    """Note that an order's money came by hand. The same Idempotency-Key notes it once. With gift cards in the order, for admins only."""
+    if payments.record(number, body.amount_minor, key=idempotency_key(), actor=current_actor()):
         send_header("Idempotent-Replayed", "true")
     return admin_orders.get(number)
 

@@ -9,6 +9,7 @@ from .. import http
 from ..http import Body, Line, Moment, Params, admin, staff
 from ..services import promotions
 from ..services.promotions import Promotion, PromotionList
+from ..step_up import current_actor
 from .cart import MOST_ID
 
 bp = Blueprint("promotions", __name__, url_prefix="/api/v1/admin/coupons")
@@ -50,10 +51,10 @@ def list_promotions(params: PromotionParams) -> PromotionList:
 
 
 @bp.post("")
-@admin(status=201)
+@admin(status=201, step_up="it can make an order free")
 def add_promotion(body: NewPromotion) -> Promotion:
     """Add a coupon or an automatic discount."""
-    return promotions.add(body.model_dump(), actor_id=http.account_id())
+    return promotions.add(body.model_dump(), actor=current_actor())
 
 
 @bp.get("/<int:promotion_id>")
@@ -64,10 +65,10 @@ def get_promotion(promotion_id: int) -> Promotion:
 
 
 @bp.put("/<int:promotion_id>")
-@admin(problems=(404, 409))
+@admin(problems=(404, 409), step_up="it can make an order free")
 def change_promotion(promotion_id: int, body: PromotionChange) -> Promotion:
     """Replace a coupon or automatic discount. A stale `version` is answered 409 with `current`."""
-    return promotions.change(promotion_id, body.version, body.model_dump(exclude={"version"}), actor_id=http.account_id())
+    return promotions.change(promotion_id, body.version, body.model_dump(exclude={"version"}), actor=current_actor())
 
 
 @bp.delete("/<int:promotion_id>")

@@ -10,6 +10,7 @@ from ..http import Body, Line, Params, Words, WordsLine, send_header, signed_in,
 from ..services import support
 from ..services.promotions import Kind
 from ..services.support import CannedReplies, CannedReply, StaffThread, StaffTickets, Status, Thread, TicketCount, TicketList
+from ..step_up import current_actor
 from .checkout import idempotency_key
 from .contact import PictureNames
 
@@ -160,7 +161,7 @@ def answer_ticket(number: str, body: StaffAnswer) -> StaffThread:
 @staff(status=201, problems=(400, 404, 409), key=True, step_up=True)
 def give_coupon(number: str, body: TicketCoupon) -> StaffThread:
     """Give the customer a coupon for one order; its code is written into the reply."""
-    thread, repeated = support.give_coupon(number, **body.model_dump(), key=idempotency_key(), actor_id=http.account_id())
+    thread, repeated = support.give_coupon(number, **body.model_dump(), key=idempotency_key(), actor=current_actor())
     if repeated:
         send_header("Idempotent-Replayed", "true")
     return thread

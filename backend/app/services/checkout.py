@@ -15,6 +15,7 @@ from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, OutOfStock, ShopError, SignInRequired
 from . import accounts, addresses, cart, events, gift_cards, invoices, mail, orders, payments, pricing, profile, promotions, settings, stock
 from .cart import Buyer, CartItem, Named
+from .permissions import ISSUE_GIFT_CARDS, Actor
 
 # How an order gets there that holds nothing but gift cards: no parcel, so no cost, and no country that it could not go to.
 BY_MAIL = pricing.Shipping("email", "Sent by e-mail", 0, None, "", 0, pickup=True)
@@ -169,18 +170,18 @@ def quote(
     return found
 
 
-def place(buyer: Buyer, key: str, request: Request, *, staff_id: int | None = None) -> tuple[orders.Order, bool]:
+def place(buyer: Buyer, key: str, request: Request, *, staff: Actor | None = None) -> tuple[orders.Order, bool]:
     """Place an order for the cart, or for the items that a member of staff names; gives it and whether it is a repeated answer.
 
     The same buyer, or member of staff, with the same key and request gets the same order, however often and however many at once
     (draft-ietf-httpapi-idempotency-key-header). Raises Invalid for a key used for another request, Conflict "quote_changed" with
     the new quote when the shopper saw other figures, OutOfStock naming the short lines, Conflict "cart_empty", NotFound for a saved
-    address that is not the buyer's.
+    address that is not the buyer's. For `staff` also Forbidden and StepUpRequired when the items include gift cards.
     """
     body_hash = hashlib.sha256(orjson.dumps(asdict(request), option=orjson.OPT_SORT_KEYS)).hexdigest()
-    asker = Buyer(staff_id) if staff_id is not None else buyer
+    asker = Buyer(staff.id) if staff is not None else buyer
     try:
-        return _answer(db.transaction(_place, buyer, asker, key, body_hash, request), request), False
+        return _answer(db.transaction(_place, buyer, asker, key, body_hash, request, staff), request), False
     except ShopError:
         # Whatever stood in the way, a cart emptied or moved on above all, may be this very request's own earlier success.
         earlier = _number_for(asker, key, body_hash)
@@ -230,11 +231,13 @@ def _number_for(asker: Buyer, key: str, body_hash: str) -> str | None:
     return str(found["number"])
 
 
-def _place(tx: Tx, buyer: Buyer, asker: Buyer, key: str, body_hash: str, request: Request) -> _Placed:
+def _place(tx: Tx, buyer: Buyer, asker: Buyer, key: str, body_hash: str, request: Request, staff: Actor | None) -> _Placed:
     address = _address(tx, buyer, request)
     basket = _load(tx, buyer, request.shipping_method, address.country, request.coupon, request.gift_card, request.email, request.items)
     if not basket.rows:
         raise Conflict("Your cart is empty.", code="cart_empty")
+    if staff is not None and any(row["gift_card"] for row in basket.rows):
+        staff.require(ISSUE_GIFT_CARDS, "This order contains gift cards, so only an admin can place it for a customer.")
     _check(basket, request, buyer, address)
     if basket.cart and not q.cart.claim(tx, cart_id=basket.cart["id"], version=basket.cart["version"]):
         raise Conflict("Your cart was changed in another window. Please look at it again.", code="cart_changed")

@@ -174,6 +174,11 @@ def _note(
 # ---------------------------------------------------------------- bought cards
 
 
+def is_bought_with(tx: Tx, order_id: int) -> bool:
+    """Return whether the order's line items include gift cards that payment of the order would issue."""
+    return bool(q.gift_cards.list_bought(tx, order_id=order_id))
+
+
 def issue_for(tx: Tx, order_id: int) -> None:
     """Issue the cards that a paid order bought, one for each piece, and mail them to the buyer. Once, however often it is called."""
     bought = q.gift_cards.list_bought(tx, order_id=order_id)

@@ -14,6 +14,7 @@ from .catalogue import Wish
 from .checkout import Quote, Request
 from .grid import starting
 from .orders import Order
+from .permissions import Actor
 
 SHOWN = 8
 
@@ -85,9 +86,9 @@ def quote(
     return checkout.quote(customer, country=country, email=email, items=items, **wish)  # type: ignore[arg-type]
 
 
-def place(key: str, request: Request, *, staff_id: int) -> tuple[Order, bool]:
+def place(key: str, request: Request, *, staff: Actor) -> tuple[Order, bool]:
     """Place the order as the shop's checkout does, with all that it raises; the events say who did it."""
-    return checkout.place(_customer(request.user_id, request.email), key, request, staff_id=staff_id)
+    return checkout.place(_customer(request.user_id, request.email), key, request, staff=staff)
 
 
 def _customer(user_id: int | None, email: str | None) -> Buyer:

@@ -18,6 +18,7 @@ from ..config import Settings
 from ..db import Row, Tx, q
 from ..errors import BadRequest, Conflict, Invalid, NotFound, ShopError, TooMany, Unavailable
 from . import events, gift_cards, invoices, keys, limits, orders
+from .permissions import ISSUE_GIFT_CARDS, Actor
 from .stripe_gateway import Event, Gateway, Told
 
 BY_HAND = ("cash_on_delivery", "bank_transfer")
@@ -83,15 +84,18 @@ def _add(tx: Tx, order: Row) -> int:
     return int(q.payments.add(tx, **row, gateway_id=None))
 
 
-def record(number: str, amount_minor: int, *, key: str, actor_id: int | None) -> bool:
-    """Note that an order's money came by hand, at the door or by transfer; gives whether this is a repeated request, which changes nothing.
+def record(number: str, amount_minor: int, *, key: str, actor: Actor) -> bool:
+    """Record that an order was paid in cash or by bank transfer. Return whether this is a repeated request, which changes nothing.
 
-    Raises NotFound, Invalid for another amount than is due, and Conflict for an order that is paid, given up, or paid in another way.
+    An order that contains gift cards issues them once it is paid, on nobody's word but the actor's,
+    so the actor must be allowed to issue gift cards and have stepped up. Raises NotFound, Invalid
+    for another amount than is due, Conflict for an order that is paid, given up, or paid in another
+    way, Forbidden and StepUpRequired.
     """
-    return db.transaction(_record, number, amount_minor, key, actor_id)
+    return db.transaction(_record, number, amount_minor, key, actor)
 
 
-def _record(tx: Tx, number: str, amount_minor: int, key: str, actor_id: int | None) -> bool:
+def _record(tx: Tx, number: str, amount_minor: int, key: str, actor: Actor) -> bool:
     order = orders.hold(tx, number)
     scope, request = f"payment:{order['id']}", {"amount_minor": amount_minor}
     if keys.find(tx, scope, key, request) is not None:
@@ -102,10 +106,12 @@ def _record(tx: Tx, number: str, amount_minor: int, key: str, actor_id: int | No
         raise Conflict("This order is paid online.")
     if amount_minor != order["due_minor"]:
         raise Invalid(amount_minor=f"{money.in_words(order['due_minor'], order['currency'])} is due.")
+    if gift_cards.is_bought_with(tx, order["id"]):
+        actor.require(ISSUE_GIFT_CARDS, "This order contains gift cards, so only an admin can mark it as paid.")
     payment_id = _add(tx, order)
-    note_paid(tx, order["id"], payment_id, amount_minor, actor_id=actor_id)
+    note_paid(tx, order["id"], payment_id, amount_minor, actor_id=actor.id)
     keys.add(tx, scope, key, request, payment_id)
-    events.note(tx, "order_changed", order["id"], subject="order", actor_id=actor_id, action="paid", payment=payment_id)
+    events.note(tx, "order_changed", order["id"], subject="order", actor_id=actor.id, action="paid", payment=payment_id)
     return False
 
 

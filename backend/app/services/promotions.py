@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -13,9 +13,11 @@ from .. import db, money, security
 from ..db import Row, Tx, is_duplicate, q
 from ..errors import Conflict, Invalid, NotFound
 from . import events
+from .permissions import Actor
 from .pricing import Discount
 
 Kind = Literal["percent", "fixed", "free_shipping"]
+WHOLE_BP = 10_000  # basis points: 100 percent
 UNKNOWN = "This code is not valid, or not any more."
 USED_UP = "This code has been used up."
 USED_BY_YOU = "You have used this code as often as it can be used."
@@ -176,9 +178,26 @@ def _get(tx: Tx, promotion_id: int) -> Promotion:
     return _promotion(row)
 
 
-def add(fields: dict[str, Any], *, actor_id: int) -> Promotion:
-    """Add a coupon or an automatic discount. Raises Invalid, on `code` also for one that exists."""
-    return _saved(_add, _checked(fields), actor_id)
+def can_make_an_order_free(promotion: Mapping[str, Any]) -> bool:
+    """Return whether a promotion can by itself take off the whole price: 100 percent, or an amount that reaches the minimum order value."""
+    if promotion["kind"] == "percent":
+        return bool(promotion["value"] >= WHOLE_BP)
+    return bool(promotion["kind"] == "fixed" and promotion["value"] >= promotion["minimum_minor"])
+
+
+def _require_step_up(promotion: Mapping[str, Any], actor: Actor) -> None:
+    if can_make_an_order_free(promotion):
+        actor.require_step_up()
+
+
+def add(fields: dict[str, Any], *, actor: Actor) -> Promotion:
+    """Add a coupon or an automatic discount.
+
+    Raises Invalid, on `code` also for one that exists, and StepUpRequired for one that can make an order free.
+    """
+    row = _checked(fields)
+    _require_step_up(row, actor)
+    return _saved(_add, row, actor.id)
 
 
 def _add(tx: Tx, fields: Row, actor_id: int) -> Promotion:
@@ -194,9 +213,15 @@ def give(tx: Tx, *, kind: Kind, value: int, days: int, actor_id: int) -> Promoti
     return _add(tx, _checked({"code": security.readable(10), "name": "With our thanks", "kind": kind, "value": value} | nowhere | once), actor_id)
 
 
-def change(promotion_id: int, version: int, fields: dict[str, Any], *, actor_id: int) -> Promotion:
-    """Replace what stands there. Raises NotFound, Invalid, and Conflict with the promotion as it is now when `version` is an older one."""
-    return _saved(_change, _checked(fields), actor_id, promotion_id, version)
+def change(promotion_id: int, version: int, fields: dict[str, Any], *, actor: Actor) -> Promotion:
+    """Replace what stands there.
+
+    Raises NotFound, Invalid, StepUpRequired for one that can make an order free, and Conflict with the promotion as it is now when
+    `version` is an older one.
+    """
+    row = _checked(fields)
+    _require_step_up(row, actor)
+    return _saved(_change, row, actor.id, promotion_id, version)
 
 
 def _change(tx: Tx, fields: Row, actor_id: int, promotion_id: int, version: int) -> Promotion:
@@ -221,7 +246,7 @@ def _saved(work: Any, *given: Any) -> Promotion:
 
 def _checked(fields: dict[str, Any]) -> Row:
     row = fields | {"code": code_key(fields["code"]) if fields["code"] else None}
-    if row["kind"] == "percent" and row["value"] > 10_000:
+    if row["kind"] == "percent" and row["value"] > WHOLE_BP:
         raise Invalid(value="A percentage is at most 100 % (10000 basis points).")
     if row["kind"] != "free_shipping" and row["value"] <= 0:
         raise Invalid(value="Say how much it takes off.")

@@ -15,6 +15,7 @@ from ..errors import Conflict, Invalid, NotFound, SignInRequired
 from . import attachments, events, invoices, keys, mail, orders, promotions, settings
 from .attachments import Picture, ToldPicture
 from .grid import containing, cursor, read_cursor
+from .permissions import ISSUE_GIFT_CARDS, Actor
 
 Status = Literal["open", "waiting", "closed"]
 STATUSES = get_args(Status)
@@ -332,33 +333,44 @@ def _change(tx: Tx, number: str, status: Status | None, mine: bool | None, actor
     return _staff_thread(tx, number)
 
 
-def give_coupon(number: str, *, kind: promotions.Kind, value: int, days: int, message: str, key: str, actor_id: int) -> tuple[StaffThread, bool]:
-    """Make a coupon that is good for one order and write its code to the customer; gives whether this is a repeated request."""
-    return db.transaction(_give_coupon, number, kind, value, days, message, key, actor_id)
+def give_coupon(number: str, *, kind: promotions.Kind, value: int, days: int, message: str, key: str, actor: Actor) -> tuple[StaffThread, bool]:
+    """Make a coupon that is good for one order and write its code to the customer. Return also whether this is a repeated request.
+
+    Raises NotFound, Invalid for more than the owner's settings allow, and Forbidden and StepUpRequired
+    for a coupon that is as good as a gift card.
+    """
+    return db.transaction(_give_coupon, number, kind, value, days, message, key, actor)
 
 
-def _give_coupon(tx: Tx, number: str, kind: promotions.Kind, value: int, days: int, message: str, key: str, actor_id: int) -> tuple[StaffThread, bool]:
+def _give_coupon(tx: Tx, number: str, kind: promotions.Kind, value: int, days: int, message: str, key: str, actor: Actor) -> tuple[StaffThread, bool]:
     ticket = _hold(tx, number)
     scope, request = f"ticket:{ticket['id']}", [kind, value, days, message]
     if keys.find(tx, scope, key, request) is not None:
         return _staff_thread(tx, number), True
-    _check_coupon(settings.shop(tx), kind, value)
-    coupon = promotions.give(tx, kind=kind, value=value, days=days, actor_id=actor_id)
+    _check_coupon(settings.shop(tx), kind, value, actor)
+    coupon = promotions.give(tx, kind=kind, value=value, days=days, actor_id=actor.id)
     ends = f", until {coupon['ends_at']:%d %B %Y}" if coupon["ends_at"] else ""
     words = f"Your coupon: {coupon['code']}. It is good for one order{ends}; type it in at the checkout."
-    message_id = _write_to_customer(tx, ticket, f"{message}\n\n{words}".strip(), actor_id)
+    message_id = _write_to_customer(tx, ticket, f"{message}\n\n{words}".strip(), actor.id)
     keys.add(tx, scope, key, request, message_id)
-    _note(tx, ticket, "coupon_given", actor_id)
+    _note(tx, ticket, "coupon_given", actor.id)
     return _staff_thread(tx, number), False
 
 
-def _check_coupon(shop: dict[str, Any], kind: promotions.Kind, value: int) -> None:
-    """Refuse what is more than the owner lets staff give away in a ticket."""
+def _check_coupon(shop: dict[str, Any], kind: promotions.Kind, value: int, actor: Actor) -> None:
+    """Refuse what is more than the owner lets staff give away in a ticket.
+
+    A coupon that can pay for a whole order is stored value like a gift card. Without the permission to issue gift cards it may only be
+    an amount within a limit that the owner has set.
+    """
     most_minor = shop["ticket_coupon_minor"]
     if kind == "percent" and value > shop["ticket_coupon_percent"] * 100:
         raise Invalid(value=f"At most {shop['ticket_coupon_percent']} % may be given in a ticket.")
     if kind == "fixed" and most_minor is not None and value > most_minor:
         raise Invalid(value=f"At most {money.in_words(most_minor, shop['currency'])} may be given in a ticket.")
+    free = promotions.can_make_an_order_free({"kind": kind, "value": value, "minimum_minor": 0})
+    if free and not (kind == "fixed" and most_minor is not None):
+        actor.require(ISSUE_GIFT_CARDS, "This coupon could pay for a whole order, so only an admin can give it.")
 
 
 def resend(number: str, *, actor_id: int) -> StaffThread:

@@ -5,6 +5,7 @@ import { parseNumber, readNumber } from "../lib/numbers.js";
 import { ask } from "../components/ask-dialog.js";
 import { askWhichVersion } from "../components/conflict-dialog.js";
 import { categories, categoryOptions } from "../components/category-options.js";
+import { proved } from "../components/password-dialog.js";
 import { dealtWith, staff } from "../components/staff.js";
 import { emptyState } from "../components/states.js";
 import { toast } from "../components/toast-stack.js";
@@ -65,7 +66,7 @@ const LABELS = { code: "Code", name: "Name", kind: "Takes off", value: "How much
 /** Who saves what somebody else has changed meanwhile sees both and chooses. */
 async function saveOver(one, body) {
   try {
-    return await api.put(`/admin/coupons/${one.id}`, body);
+    return await proved(() => api.put(`/admin/coupons/${one.id}`, body));
   } catch (error) {
     const { current } = error.body ?? {};
     if (error.status !== 409 || !current) throw error;
@@ -83,7 +84,7 @@ async function edit(one) {
     title: one.id ? `Change ${called(one)}` : "New coupon", wide: true, action: one.id ? "Save" : "Add it",
     fields: fields(one, tree),
     check: (values) => ({ value: readNumber(values.value ?? "", decimalsOf(values), "Enter a number like 15 or 7.50.").problem }),
-    send: (values) => (one.id ? saveOver(one, { ...bodyOf(values, one), version: one.version }) : api.post("/admin/coupons", bodyOf(values, one))),
+    send: (values) => (one.id ? saveOver(one, { ...bodyOf(values, one), version: one.version }) : proved(() => api.post("/admin/coupons", bodyOf(values, one)))),
   });
   if (!saved) return;
   if (one.id) grid.update(saved);

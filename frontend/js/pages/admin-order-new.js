@@ -6,6 +6,7 @@ import { combobox } from "../components/combobox.js";
 import { optionWords } from "../components/cart-lines.js";
 import { amounts, explained } from "../components/order-amounts.js";
 import { productPicture } from "../components/product-card.js";
+import { proved } from "../components/password-dialog.js";
 import { dealtWith, staff } from "../components/staff.js";
 import { failedPart, loadInto } from "../components/states.js";
 import { toast } from "../components/toast-stack.js";
@@ -219,7 +220,7 @@ function place(values) {
     ...(values.note && { note: values.note }), expected_due_minor: quote.due_minor,
   });
   if (attempt?.text !== text) attempt = { text, key: crypto.randomUUID() };
-  return api.post("/admin/orders", JSON.parse(text), { key: attempt.key });
+  return proved(() => api.post("/admin/orders", JSON.parse(text), { key: attempt.key }));
 }
 
 function refused(error) {
@@ -242,6 +243,7 @@ function refused(error) {
 }
 
 function done(order) {
+  if (!order) return;
   placed = true;
   toast(`Order ${order.number} is placed, for ${plural(order.items.reduce((sum, { quantity }) => sum + quantity, 0), "piece")}.`);
   location.assign(`/admin/orders/${order.number}`);
