@@ -1,4 +1,4 @@
-"""What ./shop calls: run, migrate, seed, import, export, backup, backups, restore, doctor, create-admin, worker, bench, drill."""
+"""What ./shop calls: run, migrate, seed, import, export, backup, backups, restore, doctor, create-admin, reset-access, worker, bench, drill."""
 
 from __future__ import annotations
 
@@ -97,6 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     admin.add_argument("--username", type=normalize_text, required=True)
     admin.add_argument("--email", type=normalize_text, required=True)
     admin.set_defaults(command=_create_admin)
+    reset = commands.add_parser(
+        "reset-access",
+        help="give an account that nobody can sign in to a new password, and remove its second factor; the password is asked for, or read from standard input",
+    )
+    reset.add_argument("--username", required=True)
+    reset.set_defaults(command=_reset_access)
     for name, folder, help_ in (("bench", BENCHES, "measure a shop of its own"), ("drill", DRILLS, "try faults and chance on a shop of its own")):
         script = commands.add_parser(name, help=f"{help_}; more words go to the {name}")
         script.add_argument("name", choices=sorted({path.stem for path in folder.glob("*.py")} - {"frame"}))
@@ -284,11 +290,27 @@ def _doctor(settings: Settings, options: argparse.Namespace) -> int:
 def _create_admin(settings: Settings, options: argparse.Namespace) -> int:
     from .services import accounts
 
-    password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    password = _read_password("Password: ")
     with _services(settings, "./shop create-admin"):
         accounts.create_admin(options.username, options.email, password)
     say(f"{options.username} is an admin now and can sign in at {settings.url}/login")
     return 0
+
+
+def _reset_access(settings: Settings, options: argparse.Namespace) -> int:
+    from .services import access_recovery
+
+    password = _read_password("New password: ")
+    with _services(settings, "./shop reset-access"):
+        access_recovery.reset_access(options.username, password)
+    say(f"{options.username} can sign in with the new password at {settings.url}/login")
+    say("Two-step sign-in is off, and every session has ended. Set it up again under Account, Security.")
+    return 0
+
+
+def _read_password(prompt: str) -> str:
+    """Ask for a password on a terminal without echoing it, else read the first line of standard input."""
+    return getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
 
 
 def _worker(settings: Settings, options: argparse.Namespace) -> int:
