@@ -9,7 +9,7 @@ from __future__ import annotations
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import NotFound
-from . import accounts, events, mail, sessions, settings, totp
+from . import accounts, events, mail, password_rules, sessions, settings, totp
 
 
 def reset_access(username: str, password: str) -> None:
@@ -23,7 +23,7 @@ def reset_access(username: str, password: str) -> None:
         account = _find(tx, username)
         shop_name = settings.shop(tx)["name"]
     names = {"username": account["username"], "email": account["email"], "shop_name": shop_name}
-    accounts.check_password_rules(password, **names)
+    password_rules.check(password, **names)
     db.transaction(_reset_access, account["id"], security.hash_password(password))
     totp.give_tries_back(account["id"])
 

@@ -11,13 +11,12 @@ from typing import Any, Literal, NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
 from typing_extensions import TypedDict
-from zxcvbn import zxcvbn
 
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import BadCredentials, Conflict, Forbidden, Invalid, TooMany, Unavailable
 from ..text import normalize_text
-from . import events, limits, mail, sessions, settings, totp
+from . import events, limits, mail, password_rules, sessions, settings, totp
 from .sessions import Visitor
 
 Purpose = Literal["register", "reset", "email"]
@@ -28,10 +27,6 @@ MOST_TRIES = 5
 RESEND_SECONDS = 60
 CODES_AN_HOUR = 5
 
-SHORTEST, LONGEST = 8, 128
-ESTIMATED = 72  # characters of a password that the estimator can look at
-# As many guesses as eight random characters take; what needs fewer is a pattern or a list's entry.
-GUESSES = 10**8
 NO_MATCH = "This name and password do not belong together."
 
 
@@ -56,39 +51,6 @@ def email_key(email: str) -> str:
     return normalize_text(email).lower()
 
 
-# ---------------------------------------------------------------- passwords
-
-
-def check_password_rules(password: str, *, username: str = "", email: str = "", shop_name: str, field: str = "password") -> None:
-    """Raise Invalid with the reason on `field` for a password that is short, guessable, or holds a name (ASVS 5.0, 6.2)."""
-    reason = _why_not(password, username, email, shop_name)
-    if reason:
-        raise Invalid(fields={field: [reason]})
-
-
-def _why_not(password: str, username: str, email: str, shop_name: str) -> str:
-    password = security.normalize_password(password)
-    if len(password) < SHORTEST:
-        return f"Use at least {SHORTEST} characters; 15 or more are better."
-    if len(password) > LONGEST:
-        return f"Use at most {LONGEST} characters."
-    mailbox = email.partition("@")[0]
-    names = {"your username": username, "your e-mail address": mailbox if len(mailbox) > 3 else email, "the shop's name": shop_name}
-    for name, value in names.items():
-        # A shop called "Zo" shall not forbid every "zone".
-        if len(value) > 2 and _squeezed(value) in _squeezed(password):
-            return f"Leave {name} out of the password."
-    estimate = zxcvbn(password[:ESTIMATED], user_inputs=[value for value in (username, mailbox, shop_name) if value])
-    if estimate["guesses"] < GUESSES:
-        warning = estimate["feedback"]["warning"].rstrip(".") or "This is easy to guess"
-        return f"{warning}. Try a few uncommon words together."
-    return ""
-
-
-def _squeezed(text: str) -> str:
-    return "".join(text.casefold().split())
-
-
 # ---------------------------------------------------------------- sign-up
 
 
@@ -100,7 +62,7 @@ def register(username: str, email: str, password: str, *, limited: bool) -> Chal
     with db.reading() as tx:
         shop = settings.shop(tx)
         _refuse_taken_username(tx, username)
-    check_password_rules(password, username=username, email=email, shop_name=shop["name"])
+    password_rules.check(password, username=username, email=email, shop_name=shop["name"])
     password_hash = security.hash_password(password)
     return {"challenge": db.transaction(_register, username, email, password_hash, limited)}
 
@@ -349,7 +311,7 @@ def reset(challenge: str, code: str, new_password: str) -> None:
     """
     with db.reading() as tx:
         shop_name = settings.shop(tx)["name"]
-    check_password_rules(new_password, shop_name=shop_name, field="new_password")
+    password_rules.check(new_password, shop_name=shop_name, field="new_password")
     count_try("reset", challenge)
     with db.reading() as tx:
         row = tried(tx, "reset", challenge)
@@ -358,7 +320,7 @@ def reset(challenge: str, code: str, new_password: str) -> None:
             raise _wrong()
         account = q.accounts.get_by_id(tx, user_id=row["user_id"])
     # Only who holds the code may learn the account's name from a refusal.
-    check_password_rules(new_password, username=account["username"], email=account["email"], shop_name=shop_name, field="new_password")
+    password_rules.check(new_password, username=account["username"], email=account["email"], shop_name=shop_name, field="new_password")
     db.transaction(_reset, challenge, code, security.hash_password(new_password))
 
 
@@ -386,7 +348,7 @@ def create_admin(username: str, email: str, password: str) -> int:
         raise Invalid(email="Enter an e-mail address like name@example.com.") from None
     with db.reading() as tx:
         shop_name = settings.shop(tx)["name"]
-    check_password_rules(password, username=username, email=email, shop_name=shop_name)
+    password_rules.check(password, username=username, email=email, shop_name=shop_name)
     return db.transaction(_create_admin, username, email, security.hash_password(password))
 
 

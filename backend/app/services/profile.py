@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from .. import db, security
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, SignInRequired
-from . import accounts, cart_reminders, events, limits, mail, sessions, settings, subscribers
+from . import accounts, cart_reminders, events, limits, mail, password_rules, sessions, settings, subscribers
 from .accounts import Challenge
 from .catalogue import Image, media
 from .limits import Limit
@@ -107,7 +107,7 @@ def change_password(user_id: int, current: str, new: str, *, sid: str, limited: 
     account = confirm(user_id, current, field="current_password", limited=limited)
     with db.reading() as tx:
         shop_name = settings.shop(tx)["name"]
-    accounts.check_password_rules(new, username=account["username"], email=account["email"], shop_name=shop_name, field="new_password")
+    password_rules.check(new, username=account["username"], email=account["email"], shop_name=shop_name, field="new_password")
     db.transaction(_change_password, account, security.hash_password(new), security.hash_token(sid))
 
 

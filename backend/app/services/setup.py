@@ -8,7 +8,7 @@ from typing import Any
 from .. import db, security
 from ..db import Tx
 from ..errors import Conflict
-from . import accounts, demo, settings
+from . import accounts, demo, password_rules, settings
 
 
 def set_up(var: Path, *, token: str, name: str, seller: dict[str, str], currency: str, admin: dict[str, str], remove_demo: bool) -> int:
@@ -16,7 +16,7 @@ def set_up(var: Path, *, token: str, name: str, seller: dict[str, str], currency
     settings.check_setup_token(var, token)
     if not settings.setup_needed():
         raise Conflict("This shop has its owner already. Please sign in.")
-    accounts.check_password_rules(admin["password"], username=admin["username"], email=admin["email"], shop_name=name, field="admin.password")
+    password_rules.check(admin["password"], username=admin["username"], email=admin["email"], shop_name=name, field="admin.password")
     return db.transaction(_set_up, security.hash_password(admin["password"]), name, seller, currency, admin, remove_demo)
 
 
