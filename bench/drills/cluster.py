@@ -49,7 +49,9 @@ OURS = {
         ("pid /run/nginx.pid", "daemon off; user root; pid {folder}/nginx.pid"),
         ("access_log off;", "access_log off; " + " ".join(f"{what}_temp_path {{folder}}/{what};" for what in TEMPORARY)),
     ],
+    "caddy": [("shop.example {", "http://127.0.0.1:{port} {{"), ("{\n\tservers", "{{\n\tadmin off\n\tservers")],
 }
+FILES = {"haproxy": "haproxy.cfg", "nginx": "nginx.conf", "caddy": "Caddyfile"}
 
 
 def find_package(package: str, file: str) -> Path:
@@ -160,19 +162,26 @@ class Guest(Buyer):
 
 @contextmanager
 def proxied(kind: str, folder: Path, port: int, servers: list[Shop]) -> Iterator[None]:
-    """HAProxy or nginx with the shop's own file for it, which differs in nothing but addresses, folders and TLS."""
-    source = {"haproxy": "haproxy.cfg", "nginx": "nginx.conf"}[kind]
-    text = (DEPLOY / source).read_text()
-    ours = [(old, new.format(port=port, folder=folder)) for old, new in OURS[kind]]
-    for old, new in [*ours, *((SAMPLE[number], f"127.0.0.1:{shop.port}") for number, shop in enumerate(servers, 1))]:
+    """Run a proxy with the shop's own file for it, changed in nothing but addresses, folders and TLS."""
+    source = folder / FILES[kind]
+    text = (DEPLOY / source.name).read_text()
+    replacements = [(old, new.format(port=port, folder=folder)) for old, new in OURS[kind]]
+    replacements += [(SAMPLE[number], f"127.0.0.1:{shop.port}") for number, shop in enumerate(servers, 1)]
+    for old, new in replacements:
         if old not in text:
-            raise Failed(f"{source} has no {old}")
+            raise Failed(f"{source.name} has no {old}")
         text = text.replace(old, new)
-    (folder / source).write_text(text)
-    root = find_package(kind, f"usr/sbin/{kind}")
-    options = ["-f", str(folder / source)] if kind == "haproxy" else ["-c", str(folder / source), "-p", str(folder), "-e", "stderr"]
+    source.write_text(text)
+    program = "usr/bin/caddy" if kind == "caddy" else f"usr/sbin/{kind}"
+    root = find_package(kind, program)
+    options = {
+        "haproxy": ["-f", str(source)],
+        "nginx": ["-c", str(source), "-p", str(folder), "-e", "stderr"],
+        "caddy": ["run", "--config", str(source), "--adapter", "caddyfile"],
+    }[kind]
+    environment = environment_of(root) | {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     with (folder / "proxy.log").open("wb") as log:
-        process = subprocess.Popen([str(root / "usr/sbin" / kind), *options], env=environment_of(root), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen([str(root / program), *options], env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
         until(lambda: ready(port), f"the start of {kind}")
         yield

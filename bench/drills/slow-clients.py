@@ -3,7 +3,7 @@
 For each kind of slow client, 200 connections are held open: one byte of a declared body, none of
 it, half of the headers, or a response that is read one byte at a time. Meanwhile /livez and a list
 of products must respond within a second (p99), and a photo that is uploaded at 100 KB/s must
-arrive. All this happens without a proxy, behind HAProxy and behind nginx, as shipped.
+arrive. All this happens without a proxy, and behind HAProxy, nginx and Caddy with the shipped files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cluster import proxied
+from cluster import FILES, proxied
 from frame import opened
 from lab.shops import Shop, free_port
 from PIL import Image
@@ -170,12 +170,12 @@ def attack(port: int, seconds: float, report: Callable[[str], None]) -> list[str
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./shop drill slow-clients", description="Does the shop respond while clients send or read slowly?")
-    parser.add_argument("--proxy", choices=["none", "haproxy", "nginx"], help="only without a proxy, or behind this one")
+    parser.add_argument("--proxy", choices=["none", *sorted(FILES)], help="only without a proxy, or behind this one")
     parser.add_argument("--seconds", type=float, default=20.0, help="for each kind of slow client")
     options = parser.parse_args()
     faults = []
     with opened("slow-clients", TRUSTED_PROXIES="127.0.0.1") as shop:
-        for kind in [options.proxy] if options.proxy else ["none", "haproxy", "nginx"]:
+        for kind in [options.proxy] if options.proxy else ["none", *FILES]:
             print(f"proxy: {kind}", flush=True)
             with front(kind, shop) as port:
                 faults += [f"{kind}: {fault}" for fault in attack(port, options.seconds, lambda line: print(line, flush=True))]
