@@ -107,6 +107,10 @@ class Invalid(ShopError):
         super().__init__(detail or next(iter(errors.values()))[0], errors=errors)
 
 
+class WrongCode(Invalid):
+    """A coupon or gift card that does not exist, or no longer; counted as a guess."""
+
+
 class TooMany(ShopError):
     status, code, title = 429, "too_many_requests", "Too many tries"
 

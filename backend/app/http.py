@@ -99,39 +99,20 @@ def limited() -> bool:
     return bool(current_app.config["SHOP"].limits)
 
 
-def _address() -> str:
-    return limits.address(request.remote_addr or "")
-
-
-def _account() -> str:
-    return f"u:{user_id()}" if user_id() is not None else _address()
-
-
-def _buyer() -> str:
-    token = guest_token()
-    return _account() if user_id() is not None or not token else f"g:{token}"
-
-
-# Whose the allowances are that routes name.
-COUNTED_BY = {
-    "codes": _address,
-    "sign_in_address": _address,
-    "proof": _account,
-    "reviews": _account,
-    "orders": _buyer,
-    "gift_cards": _address,
-    "contact": _address,
-    "attachments": _address,
-    "newsletter": _address,
-    "tickets": _account,
-}
+def sender() -> limits.Sender | None:
+    """Who sends this request, for services that limit what it causes. None: the limits are off."""
+    if not limited():
+        return None
+    account = current_account()
+    return limits.Sender(request.remote_addr or "", account["email"] if account else None)
 
 
 def count(limit: str) -> None:
     """Use the allowance of this name once. Raises TooMany."""
     if limit and limited():
-        # Register, forgot and resend have an allowance each: somebody who mistypes at one is not kept from the other.
-        limits.use(limit, f"{request.url_rule} {COUNTED_BY[limit]()}" if limit == "codes" else COUNTED_BY[limit]())
+        ip, rule = request.remote_addr or "", str(request.url_rule)
+        token = None if user_id() is not None else guest_token()
+        limits.use_all(limits.uses_of_request(limit, rule, ip, user_id(), token))
 
 
 View = Callable[..., Any]
@@ -284,6 +265,7 @@ def guest_token(*, create: bool = False) -> str | None:
     """The secret that names this browser's guest cart; made on the first write, never by a GET."""
     token: str | None = session.get("cart")
     if token is None and create:
+        count("guests")
         token = session["cart"] = secrets.token_urlsafe(24)
     return token
 
@@ -323,7 +305,12 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]  # Fla
 
     def save_session(self, app: Flask, session: ServerSideSession | None, response: Response) -> None:
         # A script has no cookie: what its requests write into the session is nobody's. When the database is away nothing can be saved.
-        if session is not None and not g.get("bearer") and response.status_code != errors.Unavailable.status:
+        if session is None or g.get("bearer") or response.status_code == errors.Unavailable.status:
+            return
+        # A refused request begins no session. One that is signed in is saved nevertheless, since
+        # step-up may have given it a new id.
+        signed_in_before = "user_id" in session and g.get("known_session") == session.sid
+        if response.status_code < 400 or signed_in_before or not session:
             super().save_session(app, session, response)
 
     def _open_token(self, bearer: str, request: Request) -> None:

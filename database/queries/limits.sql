@@ -11,6 +11,10 @@ VALUES (:name, UTC_TIMESTAMP(6) + INTERVAL :step_us MICROSECOND)
 -- Microseconds until the next use is granted.
 SELECT TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), free_at) - :slack_us FROM allowances WHERE name = :name;
 
+-- name: return_use -> count
+-- Undoes one use. A bucket that is full again by now stays full.
+UPDATE allowances SET free_at = free_at - INTERVAL :step_us MICROSECOND WHERE name = :name;
+
 -- name: give_back -> count
 DELETE FROM allowances WHERE name = :name;
 

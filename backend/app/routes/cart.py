@@ -42,28 +42,28 @@ def get_cart() -> Cart:
 
 
 @bp.post("/items")
-@anyone(status=201, problems=(404, 409))
+@anyone(status=201, problems=(404, 409), limit="cart_writes")
 def add_item(body: NewItem) -> Cart:
     """Put something into the cart."""
     return cart.add(buyer(create=True), variant_id=body.variant_id, product_id=body.product_id, quantity=body.quantity)
 
 
 @bp.patch("/items/<int:item_id>")
-@anyone(problems=(404, 409))
+@anyone(problems=(404, 409), limit="cart_writes")
 def change_item(item_id: int, body: Quantity) -> Cart:
     """Set the quantity of a line; 0 removes it."""
     return cart.change(buyer(), item_id, body.quantity)
 
 
 @bp.delete("/items/<int:item_id>")
-@anyone(problems=(404,))
+@anyone(problems=(404,), limit="cart_writes")
 def remove_item(item_id: int) -> Cart:
     """Take a line out of the cart."""
     return cart.remove(buyer(), item_id)
 
 
 @bp.delete("")
-@anyone
+@anyone(limit="cart_writes")
 def clear_cart() -> Cart:
     """Empty the cart."""
     return cart.clear(buyer())

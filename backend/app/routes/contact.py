@@ -49,7 +49,7 @@ def _uploads() -> Path:
 @anyone(status=204, limit="contact")
 def write(body: ContactForm) -> None:
     """Write to the shop, with an account or without. The answer comes by mail."""
-    contact.send(http.user_id(), **body.model_dump(), limited=http.limited())
+    contact.send(http.user_id(), **body.model_dump(), sender=http.sender())
 
 
 @bp.post("/attachments")

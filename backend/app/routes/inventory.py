@@ -82,5 +82,5 @@ def list_movements(variant_id: int, params: LedgerParams) -> Ledger:
 @anyone(status=202, problems=(404,), limit="codes")
 def ask_for_mail(variant_id: int, body: StockMailRequest) -> Noted:
     """Ask for one mail when the variant can be bought again. The answer is always the same."""
-    stock.ask(variant_id, body.email, user_id=http.user_id())
+    stock.ask(variant_id, body.email, user_id=http.user_id(), sender=http.sender())
     return {"noted": True}

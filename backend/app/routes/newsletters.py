@@ -69,7 +69,7 @@ class Removals(Body):
 @anyone(status=204, limit="newsletter")
 def subscribe(body: Subscription) -> None:
     """Ask for the newsletter: a mail to the address asks whether it is meant. The answer is the same whether or not the address is known."""
-    subscribers.ask(body.email, source="form", limited=http.limited())
+    subscribers.ask(body.email, source="form", sender=http.sender())
 
 
 @bp.post("/newsletter/confirmation")
@@ -163,7 +163,7 @@ def list_subscribers(params: SubscriberParams) -> Subscribers:
 @admin(status=204)
 def add_subscriber(body: Subscription) -> None:
     """Ask an address by mail whether it wants the newsletter; it gets none before it says yes."""
-    subscribers.ask(body.email, source="staff", actor_id=http.account_id(), limited=False)
+    subscribers.ask(body.email, source="staff", actor_id=http.account_id())
 
 
 @bp.post("/admin/newsletters/subscribers/removals")

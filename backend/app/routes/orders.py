@@ -106,7 +106,7 @@ def request_return(number: str, body: ReturnRequest, params: Token) -> Order:
 
 
 @bp.post("/<number>/reorder")
-@anyone(problems=(404, 409))
+@anyone(problems=(404, 409), limit="cart_writes")
 def reorder(number: str, params: Token) -> Reordered:
     """Put what was ordered into the cart, as far as it is still sold; `notices` say what is not."""
     return reorders.reorder(number, buyer(create=True), token=params.token)

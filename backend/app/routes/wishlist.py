@@ -18,14 +18,14 @@ def get_wishlist() -> Wishlist:
 
 
 @bp.put("/<int:product_id>")
-@anyone(status=204, problems=(404, 409))
+@anyone(status=204, problems=(404, 409), limit="wishlist_writes")
 def add_wish(product_id: int) -> None:
     """Keep a product in mind."""
     wishlist.add(buyer(create=True), product_id)
 
 
 @bp.delete("/<int:product_id>")
-@anyone(status=204)
+@anyone(status=204, limit="wishlist_writes")
 def remove_wish(product_id: int) -> None:
     """Forget a product."""
     wishlist.remove(buyer(), product_id)

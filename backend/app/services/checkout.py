@@ -12,9 +12,10 @@ from typing_extensions import TypedDict
 
 from .. import counts, db, security
 from ..db import Row, Tx, q
-from ..errors import Conflict, Invalid, OutOfStock, ShopError, SignInRequired
-from . import accounts, addresses, cart, events, gift_cards, invoices, mail, orders, payments, pricing, profile, promotions, settings, stock
+from ..errors import Conflict, Invalid, OutOfStock, ShopError, SignInRequired, WrongCode
+from . import accounts, addresses, cart, events, gift_cards, invoices, mail, order_limits, orders, payments, pricing, profile, promotions, settings, stock
 from .cart import Buyer, CartItem, Named
+from .limits import Sender
 from .permissions import ISSUE_GIFT_CARDS, Actor
 
 # How an order gets there that holds nothing but gift cards: no parcel, so no cost, and no country that it could not go to.
@@ -130,6 +131,15 @@ class _Basket:
         return 0 if free else method.price_for(self.price.subtotal_minor - self.price.discount_minor, weight)
 
     @property
+    def wrong_codes(self) -> dict[str, str]:
+        """The refusal of each code that does not exist, or no longer, by its field."""
+        refusals = {
+            "coupon": (self.reductions.refusal, promotions.UNKNOWN),
+            "gift_card": (self.gift_card_refusal, gift_cards.UNKNOWN),
+        }
+        return {field: text for field, (text, unknown) in refusals.items() if text == unknown}
+
+    @property
     def mailed(self) -> bool:
         """Whether nothing of it is sent in a parcel: gift cards alone."""
         return self.shipping is BY_MAIL
@@ -155,33 +165,48 @@ def quote(
     email: str | None = None,
     items: tuple[Named, ...] | None = None,
     terms_accepted: bool = False,
+    sender: Sender | None = None,
 ) -> Quote:
     """What the cart, or these items, would cost as things stand, with the arithmetic, and what is missing before it can be ordered.
 
-    Raises NotFound for a saved address that is not the buyer's.
+    Raises NotFound for a saved address that is not the buyer's, and TooMany for a `sender` who
+    guesses at codes.
     """
-    with db.reading() as tx:
-        if address_id is not None:
-            country = addresses.get(tx, buyer.user_id, address_id)["country"]
-        basket = _load(tx, buyer, shipping_method, country, coupon, gift_card, email, items)
+    with order_limits.guessing(sender, coupon=coupon, gift_card=gift_card) as wrong_fields:
+        with db.reading() as tx:
+            if address_id is not None:
+                country = addresses.get(tx, buyer.user_id, address_id)["country"]
+            basket = _load(tx, buyer, shipping_method, country, coupon, gift_card, email, items)
+        wrong_fields.update(basket.wrong_codes)
     found = _as_quote(basket, country)
     if items is None and basket.terms_version and not terms_accepted:
         found["requirements"].append({"code": "terms", "message": ACCEPT_TERMS})
     return found
 
 
-def place(buyer: Buyer, key: str, request: Request, *, staff: Actor | None = None) -> tuple[orders.Order, bool]:
+def place(
+    buyer: Buyer,
+    key: str,
+    request: Request,
+    *,
+    staff: Actor | None = None,
+    sender: Sender | None = None,
+) -> tuple[orders.Order, bool]:
     """Place an order for the cart, or for the items that a member of staff names; gives it and whether it is a repeated answer.
 
     The same buyer, or member of staff, with the same key and request gets the same order, however often and however many at once
     (draft-ietf-httpapi-idempotency-key-header). Raises Invalid for a key used for another request, Conflict "quote_changed" with
     the new quote when the shopper saw other figures, OutOfStock naming the short lines, Conflict "cart_empty", NotFound for a saved
-    address that is not the buyer's. For `staff` also Forbidden and StepUpRequired when the items include gift cards.
+    address that is not the buyer's, and TooMany, before anything is taken, for a `sender` beyond
+    the rate limits. For `staff` also Forbidden and StepUpRequired when the items include gift cards.
     """
     body_hash = hashlib.sha256(orjson.dumps(asdict(request), option=orjson.OPT_SORT_KEYS)).hexdigest()
     asker = Buyer(staff.id) if staff is not None else buyer
     try:
-        return _answer(db.transaction(_place, buyer, asker, key, body_hash, request, staff), request), False
+        codes = {"coupon": request.coupon, "gift_card": request.gift_card}
+        with order_limits.ordering(sender, buyer, email=request.email, **codes):
+            placed = db.transaction(_place, buyer, asker, key, body_hash, request, staff)
+        return _answer(placed, request), False
     except ShopError:
         # Whatever stood in the way, a cart emptied or moved on above all, may be this very request's own earlier success.
         earlier = _number_for(asker, key, body_hash)
@@ -371,6 +396,8 @@ def _check(basket: _Basket, request: Request, buyer: Buyer, address: Address) ->
         raise Invalid(shipping_method="Choose one of the ways of delivery.")
     if not basket.mailed and (missing := [name for name in ("line1", "city", "postcode") if not getattr(address, name)]):
         raise Invalid(fields={f"address.{name}": ["This is needed."] for name in missing})
+    if basket.wrong_codes:
+        raise WrongCode(fields={field: [text] for field, text in basket.wrong_codes.items()})
     if basket.reductions.refusal:
         raise Invalid(coupon=basket.reductions.refusal)
     if basket.gift_card_refusal:

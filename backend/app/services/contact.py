@@ -15,6 +15,7 @@ from ..errors import Conflict, NotFound
 from . import attachments, events, limits, mail, support
 from .attachments import Picture, ToldPicture
 from .grid import containing, cursor, read_cursor
+from .limits import Sender, Use
 
 Status = Literal["open", "done"]
 STATUSES = get_args(Status)
@@ -73,11 +74,21 @@ class ToldContact(TypedDict):
     answers: list[ToldAnswer]
 
 
-def send(user_id: int | None, *, name: str, email: str, subject: str, message: str, pictures: Sequence[str], limited: bool) -> None:
+def send(
+    user_id: int | None,
+    *,
+    name: str,
+    email: str,
+    subject: str,
+    message: str,
+    pictures: Sequence[str],
+    sender: Sender | None = None,
+) -> None:
     """Keep a message and mail it to the shop; the sender is told that it came. Raises TooMany for an address that gets too many of these."""
-    if limited:
+    if sender:
         # Whoever types somebody else's address must not be able to fill that mailbox.
-        limits.use("contact", f"to {email.lower()}")
+        by_mailbox = Use("contact", f"to {limits.mailbox_key(email)}")
+        limits.use_all([by_mailbox, *sender.emails_to(email)])
     db.transaction(_send, user_id, {"name": name, "email": email, "subject": subject}, message, pictures)
 
 

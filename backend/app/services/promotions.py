@@ -11,15 +11,16 @@ from typing_extensions import TypedDict
 
 from .. import db, money, security
 from ..db import Row, Tx, is_duplicate, q
-from ..errors import Conflict, Invalid, NotFound
+from ..errors import Conflict, Invalid, NotFound, WrongCode
 from . import events
 from .permissions import Actor
 from .pricing import Discount
 
 Kind = Literal["percent", "fixed", "free_shipping"]
 WHOLE_BP = 10_000  # basis points: 100 percent
+# The same for a code that never existed, has ended or is used up: guessing tells nobody which
+# codes there are.
 UNKNOWN = "This code is not valid, or not any more."
-USED_UP = "This code has been used up."
 USED_BY_YOU = "You have used this code as often as it can be used."
 
 
@@ -110,12 +111,12 @@ def _discount(row: Row, fitting: dict[int, frozenset[int]]) -> Discount:
 def _refusal(tx: Tx, coupon: Row | None, goods: Sequence[Row], fitting: dict[int, frozenset[int]], customer: str | None, currency: str) -> str:
     if coupon is None:
         return UNKNOWN
+    if coupon["most_uses"] is not None and coupon["used_count"] >= coupon["most_uses"]:
+        return UNKNOWN
     if not fitting[coupon["id"]]:
         return "This code is for other things than those in your cart."
     if _worth(coupon, goods, fitting) < coupon["minimum_minor"]:
         return f"This code is for {money.in_words(coupon['minimum_minor'], currency)} and more."
-    if coupon["most_uses"] is not None and coupon["used_count"] >= coupon["most_uses"]:
-        return USED_UP
     if customer and coupon["most_by_customer"] is not None and _uses_of(tx, coupon["id"], customer) >= coupon["most_by_customer"]:
         return USED_BY_YOU
     return ""
@@ -135,7 +136,7 @@ def use(tx: Tx, reductions: Reductions, *, order_id: int, email: str, amount_min
     if reductions.coupon_id is None:
         return
     if not q.promotions.use(tx, promotion_id=reductions.coupon_id):
-        raise Invalid(coupon=USED_UP)
+        raise WrongCode(coupon=UNKNOWN)
     if reductions.most_by_customer is not None and _uses_of(tx, reductions.coupon_id, email) >= reductions.most_by_customer:
         raise Invalid(coupon=USED_BY_YOU)
     q.promotions.note_use(tx, promotion_id=reductions.coupon_id, order_id=order_id, customer=customer_key(email), amount_minor=amount_minor)

@@ -70,9 +70,24 @@ FIRST_VALUES: dict[str, Any] = {
         "sign_in_address": {"uses": 60, "seconds": 900},
         "codes": {"uses": 20, "seconds": 3600},  # by address, for register, forgot and resend each
         "proof": {"uses": 10, "seconds": 900},  # by account: step-up and all about the second factor
-        "orders": {"uses": 30, "seconds": 600},  # by buyer
+        "orders": {"uses": 30, "seconds": 600},  # by buyer: attempts to order
+        # By network: what was ordered. A guest's order holds stock and needs no more than an
+        # invented email address.
+        "guest_orders": {"uses": 20, "seconds": 3600},
+        "guest_orders_day": {"uses": 60, "seconds": 86400},
+        "account_orders": {"uses": 120, "seconds": 3600},
+        # By mailbox: emails that somebody causes who has not proven that the address is theirs.
+        "emails_to": {"uses": 8, "seconds": 3600},
+        "emails_to_day": {"uses": 20, "seconds": 86400},
+        "coupons": {"uses": 20, "seconds": 900},  # by network: wrong codes, in quotes and orders
+        # By buyer and by network.
+        "cart_writes": {"uses": 300, "seconds": 600},
+        "cart_writes_network": {"uses": 3000, "seconds": 3600},
+        "wishlist_writes": {"uses": 300, "seconds": 600},
+        "wishlist_writes_network": {"uses": 1500, "seconds": 3600},
+        "guests": {"uses": 300, "seconds": 3600},  # by network: new guests with a cart or a wishlist
         "reviews": {"uses": 30, "seconds": 3600},  # by account
-        "gift_cards": {"uses": 10, "seconds": 900},  # by address: questions for a balance, and wrong codes at the checkout
+        "gift_cards": {"uses": 10, "seconds": 900},  # by network: balances asked for, and wrong codes
         "contact": {"uses": 5, "seconds": 3600},  # by address, and by the e-mail address that is typed
         "newsletter": {"uses": 5, "seconds": 3600},  # by address, and by the e-mail address that is typed
         "attachments": {"uses": 60, "seconds": 3600},  # by address: pictures that come with messages
@@ -125,9 +140,9 @@ def tax_rate(shop: dict[str, Any], country: str | None, tax_class: str) -> int:
     return int(rates.get(tax_class, rates.get("standard", shop["tax_rate_bp"])))
 
 
-def limit(tx: Tx, name: str) -> dict[str, int]:
-    """An allowance: `uses` in `seconds`. The owner's choice may name some of them only."""
-    chosen: dict[str, int] = shop(tx)["limits"].get(name) or FIRST_VALUES["limits"][name]
+def limits(tx: Tx) -> dict[str, dict[str, int]]:
+    """Every rate limit by name: `uses` in `seconds`. The owner's choice may name only some."""
+    chosen: dict[str, dict[str, int]] = FIRST_VALUES["limits"] | shop(tx)["limits"]
     return chosen
 
 

@@ -11,11 +11,12 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Conflict, NotFound
-from . import accounts, discovery, events, grid, mail, settings
+from . import accounts, discovery, events, grid, limits, mail, settings
 from .catalogue import Image, media
+from .limits import Sender
 
 MOST = 1_000_000  # pieces of one variant
-MOST_REQUESTS = 50  # of one address that wait
+MOST_REQUESTS = 20  # of one address that wait; all of them may become emails at once
 BATCH = 100
 KEEP_DAYS = 365
 
@@ -169,8 +170,13 @@ def ledger(variant_id: int, *, limit: int, after: str) -> Ledger:
 # ---------------------------------------------------------------- when it is there again
 
 
-def ask(variant_id: int, email: str, *, user_id: int | None) -> None:
-    """Note that somebody wants a mail when the variant can be bought. Asking twice is asking once. Raises NotFound."""
+def ask(variant_id: int, email: str, *, user_id: int | None, sender: Sender | None = None) -> None:
+    """Record that somebody wants an email when the variant can be bought; twice is once.
+
+    Raises NotFound, and TooMany for an address that gets too many emails.
+    """
+    if sender:
+        limits.use_all(sender.emails_to(email))
     db.transaction(_ask, variant_id, email, user_id)
 
 

@@ -16,6 +16,7 @@ from .. import db, security
 from ..db import Tx, q
 from ..errors import NotFound
 from . import accounts, events, grid, limits, mail
+from .limits import Sender, Use
 
 Status = Literal["", "pending", "subscribed", "unsubscribed"]
 Source = Literal["form", "account", "staff"]
@@ -96,13 +97,20 @@ def ways_out(subscriber_id: int, newsletter_id: int) -> dict[str, str]:
 # ---------------------------------------------------------------- who wants it
 
 
-def ask(email: str, *, source: Source, actor_id: int | None = None, limited: bool) -> None:
+def ask(
+    email: str,
+    *,
+    source: Source,
+    actor_id: int | None = None,
+    sender: Sender | None = None,
+) -> None:
     """Write to an address whether it wants the newsletter, or that it gets it already: nobody learns which.
 
     Raises TooMany for an address that gets too many of these.
     """
-    if limited:
-        limits.use("newsletter", f"to {accounts.email_key(email)}")
+    if sender:
+        by_mailbox = Use("newsletter", f"to {limits.mailbox_key(email)}")
+        limits.use_all([by_mailbox, *sender.emails_to(email)])
     db.transaction(_ask, email, source, actor_id)
 
 
