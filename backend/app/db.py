@@ -18,7 +18,7 @@ from mysql.connector import errorcode
 from . import counts, driver
 from .config import ROOT
 from .driver import MySQLInterfaceError
-from .errors import Unavailable
+from .errors import Conflict, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,9 +40,13 @@ ATTEMPTS = 4
 PATIENCE = 3.5  # seconds after which no further attempt begins; a database that hangs is not tried again at all
 
 DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ = errorcode.ER_LOCK_DEADLOCK, errorcode.ER_LOCK_WAIT_TIMEOUT, 1020
-# What a row belongs to was removed since the work looked, an account above all: looking again, the work finds out and says so.
-PARENT_GONE = errorcode.ER_NO_REFERENCED_ROW_2
-RETRIED = {DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ, PARENT_GONE}
+RETRIED = {DEADLOCK, LOCK_WAIT, CHANGED_SINCE_READ}
+# A row refers to one that does not exist. Either it was removed since the work looked, an account
+# above all, and looking again the work finds out and says so; or it never existed, and trying
+# again never helps.
+REFERENCE_MISSING = {errorcode.ER_NO_REFERENCED_ROW, errorcode.ER_NO_REFERENCED_ROW_2}
+# A row that others refer to cannot be deleted.
+STILL_REFERENCED = {errorcode.ER_ROW_IS_REFERENCED, errorcode.ER_ROW_IS_REFERENCED_2}
 # The last ones: a node that is cut off from its cluster, or a server that is only read from now; another one has to be found.
 NO_WRITER = {1047, 1290, 1836}
 LOST = {2006, 2013, 2055, 1053, 1927, 4031} | NO_WRITER
@@ -373,20 +377,36 @@ def transaction(work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: 
 
     The whole of `work` is run again, at most four times in all and not for long, when the database chose it as a deadlock's victim, when a
     lock was not to be had in time, or when a line was found dead before COMMIT; so it must do nothing but SQL.
-    Raises Unavailable after that, and when it cannot be known whether COMMIT happened.
+    Raises Unavailable after that, and when it cannot be known whether COMMIT happened; Conflict when a
+    foreign key refers to a row that does not exist, or a row is to be deleted that others refer to.
     """
     began = time.monotonic()
+    has_looked_again = False
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with _borrowed() as tx:
                 return _once(tx, work, *args, **kwargs)
         except DRIVER_ERRORS as error:
+            if error_number(error) in REFERENCE_MISSING and not has_looked_again:
+                has_looked_again = True
+                continue
+            _raise_broken_reference(error)
             if error_number(error) not in RETRIED and not is_away(error):
                 raise
             if attempt == ATTEMPTS or time.monotonic() - began > PATIENCE:
                 raise Unavailable() from error
         time.sleep(random.uniform(0.2, 1.0) * 0.02 * 2**attempt)
     raise AssertionError("unreachable")
+
+
+def _raise_broken_reference(error: BaseException) -> None:
+    """Raise Conflict for the error of a foreign key; return for any other."""
+    if error_number(error) in REFERENCE_MISSING:
+        message = "Something that this refers to does not exist, or no longer."
+        raise Conflict(message, code="reference_missing") from error
+    if error_number(error) in STILL_REFERENCED:
+        message = "This is still in use elsewhere and cannot be deleted."
+        raise Conflict(message, code="still_in_use") from error
 
 
 def _once(tx: Tx, work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

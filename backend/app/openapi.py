@@ -157,9 +157,8 @@ def _problems(endpoint: Endpoint, method: str) -> dict[str, Any]:
     if endpoint.who != "anyone":
         wanted |= {403}
     if method != "GET":
-        wanted |= {403}
-    if method not in ("GET", "HEAD"):
-        wanted |= {400, 408, 411, 413}
+        # What a write refers to may be deleted by somebody else at the same moment.
+        wanted |= {400, 403, 408, 409, 411, 413}
     if endpoint.body:
         wanted |= {415, 422}
     if endpoint.params:

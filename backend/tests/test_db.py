@@ -212,7 +212,7 @@ def test_a_transaction_that_is_given_up_leaves_nothing_and_is_not_tried_again(se
     run(other, ADD, ("gone",))
 
 
-@pytest.mark.parametrize("number", [1062, 1064, 1146, 1451, 1264])
+@pytest.mark.parametrize("number", [1062, 1064, 1146, 1264])
 def test_a_mistake_is_not_tried_again(set_pool: SetPool, number: int) -> None:
     set_pool(1)
     calls = []
@@ -226,7 +226,7 @@ def test_a_mistake_is_not_tried_again(set_pool: SetPool, number: int) -> None:
     assert (raised.value.errno, len(calls)) == (number, 1)
 
 
-@pytest.mark.parametrize("number", [1213, 1205, 1020, 1452])
+@pytest.mark.parametrize("number", [1213, 1205, 1020])
 def test_what_passes_by_itself_is_tried_again_from_the_start(set_pool: SetPool, number: int) -> None:
     set_pool(1)
     calls = []
@@ -240,6 +240,47 @@ def test_what_passes_by_itself_is_tried_again_from_the_start(set_pool: SetPool, 
 
     assert db.transaction(work) == "done"
     assert leases() == {"try-3": 0}
+
+
+@pytest.mark.parametrize("number", [1216, 1452])
+def test_a_missing_reference_is_looked_for_once_more(set_pool: SetPool, number: int) -> None:
+    set_pool(1)
+    calls = []
+
+    def work(tx: Tx) -> str:
+        calls.append(1)
+        if len(calls) == 1:
+            change(tx, f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}")
+        return "found out"
+
+    assert db.transaction(work) == "found out"
+
+
+@pytest.mark.parametrize(
+    ("number", "tries", "code"),
+    [
+        (1216, 2, "reference_missing"),
+        (1452, 2, "reference_missing"),
+        (1217, 1, "still_in_use"),
+        (1451, 1, "still_in_use"),
+    ],
+)
+def test_a_broken_reference_is_a_conflict_and_no_failure_that_passes(
+    set_pool: SetPool,
+    number: int,
+    tries: int,
+    code: str,
+) -> None:
+    set_pool(1)
+    calls = []
+
+    def work(tx: Tx) -> None:
+        calls.append(1)
+        change(tx, f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}")
+
+    with pytest.raises(Conflict) as refused:
+        db.transaction(work)
+    assert (len(calls), refused.value.status, refused.value.code) == (tries, 409, code)
 
 
 @pytest.mark.parametrize("error", ["1213", "1114", "1030, MESSAGE_TEXT = 'Got error 28'"], ids=["deadlock", "full table", "full disk"])

@@ -80,3 +80,8 @@ DELETE FROM promotions WHERE id = :promotion_id AND NOT EXISTS (SELECT 1 FROM pr
 
 -- name: switch_off -> count
 UPDATE promotions SET active = FALSE, version = version + 1 WHERE id = :promotion_id;
+
+-- name: get_scope -> row
+-- Whether what a promotion is to be for exists; one that is for everything names neither.
+SELECT :category_id IS NULL OR EXISTS (SELECT 1 FROM categories c WHERE c.id = :category_id) AS category,
+       :product_id IS NULL OR EXISTS (SELECT 1 FROM products p WHERE p.id = :product_id) AS product;

@@ -201,7 +201,18 @@ def add(fields: dict[str, Any], *, actor: Actor) -> Promotion:
     return _saved(_add, row, actor.id)
 
 
+def _check_scope(tx: Tx, fields: Row) -> None:
+    """Raise Invalid for a category or product that does not exist."""
+    ids = {"category_id": fields["category_id"], "product_id": fields["product_id"]}
+    exists = q.promotions.get_scope(tx, **ids)
+    if not exists["category"]:
+        raise Invalid(category_id="There is no such category.")
+    if not exists["product"]:
+        raise Invalid(product_id="There is no such product.")
+
+
 def _add(tx: Tx, fields: Row, actor_id: int) -> Promotion:
+    _check_scope(tx, fields)
     promotion_id: int = q.promotions.add(tx, **fields)
     events.note(tx, "promotion_changed", promotion_id, subject="promotion", actor_id=actor_id, action="added")
     return _get(tx, promotion_id)
@@ -226,6 +237,8 @@ def change(promotion_id: int, version: int, fields: dict[str, Any], *, actor: Ac
 
 
 def _change(tx: Tx, fields: Row, actor_id: int, promotion_id: int, version: int) -> Promotion:
+    _get(tx, promotion_id)
+    _check_scope(tx, fields)
     if not q.promotions.change(tx, promotion_id=promotion_id, version=version, **fields):
         now = _get(tx, promotion_id)
         if now["version"] == version:
