@@ -129,11 +129,13 @@ def test_an_order_whose_line_is_cut_at_commit_is_there_once_when_it_is_sent_agai
 def test_two_hundred_buyers_of_ten_units_make_ten_orders_and_all_others_are_clearly_refused(new_client: Callable[[], ShopClient]) -> None:
     lamp = factories.product("Lamp", stock=10)
     browsers = [new_client() for _ in range(200)]
-    for browser in browsers:
+    for number, browser in enumerate(browsers):
         browser.set_cookie("session", factories.cookie_of_guest(lamp.variant))
+        browser.environ_base["REMOTE_ADDR"] = f"203.0.113.{number}"
 
     with ThreadPoolExecutor(24) as threads:
-        answers = list(threads.map(lambda browser: browser.order(email="guest@example.com"), browsers))
+        emails = [f"guest{number}@example.com" for number in range(200)]
+        answers = list(threads.map(lambda browser, email: browser.order(email=email), browsers, emails))
 
     assert Counter(answer.status_code for answer in answers) == {201: 10, 409: 190}
     refused = [answer.json for answer in answers if answer.status_code == 409]

@@ -226,7 +226,7 @@ def _hear(tx: Tx, event: Event) -> None:
 
 def _payment_of(tx: Tx, told: Told) -> Row | None:
     """By its page; the answer that named the page may have been lost, so else by our own number in it."""
-    row: Row | None = q.payments.get_by_gateway(tx, gateway_id=told.gateway_id) if told.gateway_id.isascii() else None
+    row: Row | None = q.payments.get_by_gateway(tx, gateway_id=told.gateway_id)
     if row is None and told.payment_id is not None:
         row = q.payments.get(tx, payment_id=told.payment_id)
     return row
@@ -240,7 +240,7 @@ def _settle(tx: Tx, order: Row, payment_id: int, told: Told) -> None:
         return
     if wrong := _mismatch(order, payment, told):
         events.note(tx, "payment_refused", order["id"], subject="order", payment=payment_id, reason=wrong)
-    if payment["status"] not in ("pending", "abandoned") or wrong not in ("", *SUMS) or not told.amount_minor or not told.currency.isascii():
+    if payment["status"] not in ("pending", "abandoned") or wrong not in ("", *SUMS) or not told.amount_minor:
         return
     q.payments.note_gateway(tx, payment_id=payment_id, gateway_id=told.gateway_id, gateway_charge=told.charge)
     if not wrong and order["status"] == "pending" and order["payment_status"] == "unpaid":

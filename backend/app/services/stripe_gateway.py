@@ -6,16 +6,57 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from ..config import Settings
+from ..config import CURRENCIES, Settings
 from ..errors import BadRequest, Conflict, Unavailable
 
 TIMEOUTS = (2.0, 6.0)  # seconds to connect and to wait; a shopper sits before it
 TOLERANCE = 300  # seconds that a signature may be old, or ahead
+MAX_AMOUNT_MINOR = 10**15
 T = TypeVar("T")
+
+
+def _known_currency(value: str) -> str:
+    if value.upper() not in CURRENCIES:
+        raise ValueError("not a currency of this shop")
+    return value
+
+
+# As long as the columns that keep them.
+StripeId = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,120}$")]
+
+
+class _Page(BaseModel):
+    """A payment page as Stripe describes it: of its many fields, those that the shop reads."""
+
+    model_config = ConfigDict(strict=True)
+
+    id: StripeId
+    metadata: dict[str, Any] | None = None
+    client_reference_id: str | None = None
+    amount_total: int | None = Field(None, ge=0, le=MAX_AMOUNT_MINOR)
+    currency: Annotated[str, AfterValidator(_known_currency)] | None = None
+    mode: str
+    livemode: bool
+    status: str | None = None
+    payment_status: str
+    payment_intent: StripeId | None = None
+
+
+class _EventData(BaseModel):
+    object: dict[str, Any]
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    id: StripeId
+    type: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,80}$")]
+    data: _EventData
 
 
 @dataclass(frozen=True)
@@ -82,7 +123,11 @@ class Gateway:
 
     def look(self, gateway_id: str) -> Told:
         """What became of a payment page."""
-        return _told(self._ask(lambda: self._client.v1.checkout.sessions.retrieve(gateway_id)).to_dict())
+        page = self._ask(lambda: self._client.v1.checkout.sessions.retrieve(gateway_id)).to_dict()
+        try:
+            return _told(page)
+        except ValidationError:
+            raise Unavailable("The payment service gave an unreadable response.") from None
 
     def close(self, gateway_id: str) -> None:
         """See to it that nothing is paid on this page any more. Raises Conflict when it is over already."""
@@ -95,6 +140,9 @@ class Gateway:
 
     def read(self, body: bytes, signature: str) -> Event:
         """An event that Stripe signed within the last minutes. Raises BadRequest, with a word for the reason, for any other."""
+        if not signature.isascii():
+            # The library compares signatures in a way that only knows ASCII.
+            raise BadRequest("The signature is not good.", code="signature")
         try:
             self._stripe.WebhookSignature.verify_header(body, signature, self._webhook_secret)
             # The library lets signatures pass that are from the future.
@@ -104,10 +152,10 @@ class Gateway:
         if abs(time.time() - signed_at) > TOLERANCE:
             raise BadRequest("The signature is of another time.", code="timestamp")
         try:
-            event = orjson.loads(body)
-            told = _told(event["data"]["object"]) if event["type"].startswith("checkout.session.") else None
-            return Event(str(event["id"]), str(event["type"])[:80], told)
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+            event = _Event.model_validate(orjson.loads(body))
+            is_page = event.type.startswith("checkout.session.")
+            return Event(event.id, event.type, _told(event.data.object) if is_page else None)
+        except (orjson.JSONDecodeError, ValidationError):
             raise BadRequest("This is no event.", code="event") from None
 
     def _ask(self, call: Callable[[], T]) -> T:
@@ -120,17 +168,20 @@ class Gateway:
             raise Unavailable(f"The payment service does not answer ({type(error).__name__}).") from None
 
 
-def _told(page: dict[str, Any]) -> Told:
-    payment_id = (page.get("metadata") or {}).get("payment_id") or ""
+def _told(description: dict[str, Any]) -> Told:
+    """Read Stripe's description of a page. Raises ValidationError for one that is malformed."""
+    page = _Page.model_validate(description)
+    payment_id = str((page.metadata or {}).get("payment_id"))
+    is_number = payment_id.isascii() and payment_id.isdigit()
     return Told(
-        gateway_id=str(page["id"]),
-        payment_id=int(payment_id) if payment_id.isascii() and payment_id.isdigit() and len(payment_id) < 19 else None,
-        number=str(page.get("client_reference_id") or ""),
-        amount_minor=page.get("amount_total"),
-        currency=str(page.get("currency") or "").upper(),
-        mode=str(page.get("mode")),
-        live=bool(page.get("livemode")),
-        paid=page.get("payment_status") == "paid",
-        over=page.get("status") == "expired",
-        charge=page.get("payment_intent"),
+        gateway_id=page.id,
+        payment_id=int(payment_id) if is_number and len(payment_id) < 19 else None,
+        number=page.client_reference_id or "",
+        amount_minor=page.amount_total,
+        currency=(page.currency or "").upper(),
+        mode=page.mode,
+        live=page.livemode,
+        paid=page.payment_status == "paid",
+        over=page.status == "expired",
+        charge=page.payment_intent,
     )
