@@ -252,10 +252,17 @@ def refund(desk: ShopClient, number: str, quantity: int, **more: Any) -> TestRes
     return desk.post(f"/api/v1/admin/orders/{number}/refunds", json=body, headers={"Idempotency-Key": str(body)})
 
 
-def test_a_refund_goes_back_to_the_card_and_never_more_than_it_paid(client: ShopClient, desk: ShopClient, give: Give, mug: Thing) -> None:
+def test_a_refund_goes_back_to_the_card_and_never_more_than_it_paid(
+    client: ShopClient,
+    desk: ShopClient,
+    give: Give,
+    mug: Thing,
+    ada: User,
+) -> None:
     code = give(3000)
     client.add(mug.variant)
     number = order(client, gift_card=code).json["number"]
+    factories.delivered(number, by=ada)
     change("UPDATE gift_cards SET expires_at = UTC_TIMESTAMP(6) + INTERVAL 1 DAY")
     assert refund(desk, number, 1).status_code < 300
     refund_id = rows("SELECT id FROM refunds")[0][0]
@@ -468,6 +475,7 @@ def test_a_lost_card_is_replaced_once_and_what_comes_back_finds_the_new_one(
     lost, (card_id,) = codes()[0], ids(desk)
     client.add(mug.variant)
     spent_on = order(client, gift_card=lost).json["number"]
+    factories.delivered(spent_on, by=ada)
     body = {"email": "giver@new.example", "reason": "Mail was lost"}
     desks = [desk, act_as(new_client(), ada), act_as(new_client(), ada)]
 

@@ -183,7 +183,8 @@ def test_the_same_document_is_drawn_in_the_same_bytes() -> None:
 
 def test_eight_threads_issue_twenty_invoices_without_a_gap(new_client: Callable[[], ShopClient], desk: ShopClient, owner: None) -> None:
     thing = factories.product(stock=50)
-    orders = [buy(new_client(), desk, thing.variant) for _ in range(10)]
+    emails = [f"guest{number}@example.com" for number in range(10)]
+    orders = [buy(new_client(), desk, thing.variant, email=email) for email in emails]
     ids = dict(rows("SELECT number, id FROM orders"))
     for order in orders:
         db.transaction(invoices.request, ids[order["number"]])

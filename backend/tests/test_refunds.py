@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import factories
+import orjson
 import pytest
 from conftest import ShopClient
 from factories import PASSWORD, Thing, User
@@ -63,12 +64,18 @@ def test_refunding_everything_refunds_exactly_the_total(desk: ShopClient, order:
     for line, quantity in ((0, 1), (1, 1), (0, 2)):
         refund(desk, order, items=[piece(order, line, quantity)])
     assert refunded() == order["total_minor"]
-    assert kinds(order) == ["placed", "paid", "partly_refunded", "partly_refunded", "refunded", "completed"]
+    assert kinds(order) == ["placed", "paid", "partly_refunded", "partly_refunded", "cancelled", "refunded"]
     assert refund(desk, order, items=[piece(order, 0, 1)]).status_code == 422
 
 
 @pytest.mark.parametrize("included", [True, False])
-def test_discounts_taxes_and_delivery_go_back_to_the_cent(desk: ShopClient, client: ShopClient, alice: User, included: bool) -> None:
+def test_discounts_taxes_and_delivery_go_back_to_the_cent(
+    desk: ShopClient,
+    client: ShopClient,
+    alice: User,
+    ada: User,
+    included: bool,
+) -> None:
     with db.reading() as tx:
         q.settings.put(tx, name="prices_include_tax", value="true" if included else "false")
     client.as_(alice)
@@ -77,6 +84,7 @@ def test_discounts_taxes_and_delivery_go_back_to_the_cent(desk: ShopClient, clie
     client.add(factories.product("Pen", price_minor=101, stock=9).variant, 3)
     placed = client.order(payment_method="bank_transfer", coupon="THIRD").json
     factories.paid(placed["number"])
+    factories.delivered(placed["number"], by=ada)
     for line, pieces in ((0, 3), (1, 1), (0, 4), (1, 2)):
         assert refund(desk, placed, items=[piece(placed, line, pieces)]).status_code == 201
     left = desk.get(f"{ADMIN}/orders/{placed['number']}").json["delivery_left_minor"]
@@ -192,6 +200,113 @@ def test_twenty_cancellations_at_once_restock_and_refund_once(order: dict[str, A
     with ThreadPoolExecutor(20) as pool:
         assert sum(pool.map(attempt, range(20))) == 1
     assert (refunded(), factories.stock_of(mug.variant)) == (order["total_minor"], 5)
+
+
+# ---------------------------------------------------------------- before anything is shipped
+
+
+@pytest.fixture
+def shipped_at_cost(client: ShopClient, alice: User, mug: Thing) -> dict[str, Any]:
+    """Alice's paid order of three mugs that costs 4.90 to ship."""
+    client.as_(alice).add(mug.variant, 3)
+    placed: dict[str, Any] = client.order(payment_method="bank_transfer").json
+    assert placed["shipping_minor"] == 490
+    factories.paid(placed["number"])
+    return placed
+
+
+@pytest.mark.parametrize("restock", [True, False])
+@pytest.mark.parametrize("steps", [(3,), (1, 2), (1, 1, 1)])
+def test_refunding_every_item_before_shipping_cancels_the_order_and_refunds_shipping(
+    desk: ShopClient,
+    shipped_at_cost: dict[str, Any],
+    mug: Thing,
+    steps: tuple[int, ...],
+    restock: bool,
+) -> None:
+    order = shipped_at_cost
+    for quantity in steps:
+        answer = refund(desk, order, items=[piece(order, 0, quantity) | {"restock": restock}])
+        assert answer.status_code == 201
+    now = answer.json["order"]
+    assert (now["status"], now["payment_status"]) == ("cancelled", "refunded")
+    assert now["refunded_minor"] == order["total_minor"] == 5400 + 490
+    assert [one["shipping_minor"] for one in now["refunds"]][-1] == 490
+    assert factories.stock_of(mug.variant) == 5
+    assert kinds(order)[-2:] == ["cancelled", "refunded"]
+    templates = rows("SELECT template FROM mails ORDER BY id")
+    assert templates.count(("order_cancelled",)) == 1
+    assert templates.count(("order_refunded",)) == len(steps)
+    credited = rows("SELECT COUNT(*) FROM invoice_requests WHERE refund_id IS NOT NULL")
+    assert credited == [(len(steps),)]
+    assert rows("SELECT COUNT(*) FROM events WHERE detail LIKE '%cancelled%'") == [(1,)]
+
+
+def test_a_repeated_refund_of_every_item_is_one_refund(
+    desk: ShopClient,
+    shipped_at_cost: dict[str, Any],
+) -> None:
+    items = [piece(shipped_at_cost, 0, 3)]
+    answers = [refund(desk, shipped_at_cost, key="click", items=items) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert refunded() == shipped_at_cost["total_minor"]
+
+
+def test_shipping_that_was_refunded_before_is_not_refunded_twice(
+    desk: ShopClient,
+    shipped_at_cost: dict[str, Any],
+) -> None:
+    refund(desk, shipped_at_cost, shipping_minor=300)
+    now = refund(desk, shipped_at_cost, items=[piece(shipped_at_cost, 0, 3)]).json["order"]
+    assert (now["status"], now["refunded_minor"]) == ("cancelled", shipped_at_cost["total_minor"])
+
+
+def test_shipping_is_kept_while_something_is_left_to_send_or_was_sent(
+    desk: ShopClient,
+    shipped_at_cost: dict[str, Any],
+    ada: User,
+) -> None:
+    order = shipped_at_cost
+    refund(desk, order, items=[piece(order, 0, 1)])
+    factories.delivered(order["number"], by=ada)
+    now = refund(desk, order, items=[piece(order, 0, 2)]).json["order"]
+    assert (now["status"], now["refunded_minor"]) == ("completed", 5400)
+
+
+def test_an_order_whose_gift_card_was_sent_is_completed_without_shipping(
+    desk: ShopClient,
+    client: ShopClient,
+    alice: User,
+    mug: Thing,
+) -> None:
+    card = factories.product("Gift card", price_minor=1000, gift_card=True)
+    client.as_(alice).add(mug.variant)
+    client.add(card.variant)
+    order = client.order(payment_method="bank_transfer").json
+    factories.paid(order["number"])
+    now = refund(desk, order, items=[piece(order, 0, 1)]).json["order"]
+    assert (now["status"], now["payment_status"]) == ("completed", "partly_refunded")
+    assert now["refunded_minor"] == 1800 + order["shipping_minor"]
+
+
+def test_an_order_that_cost_nothing_can_be_canceled(
+    desk: ShopClient,
+    client: ShopClient,
+    alice: User,
+    mug: Thing,
+) -> None:
+    free = [{"code": "pick", "name": "Pickup", "price_minor": 0, "free_from_minor": None}]
+    with db.reading() as tx:
+        methods = orjson.dumps([one | {"days": "", "pickup": True} for one in free]).decode()
+        q.settings.put(tx, name="shipping_methods", value=methods)
+    whole = {"code": "ALL", "name": "All", "kind": "percent", "value": 10_000}
+    desk.post(f"{ADMIN}/coupons", json=whole)
+    client.as_(alice).add(mug.variant)
+    order = client.order(coupon="ALL", shipping_method="pick").json
+    assert (order["due_minor"], order["payment_status"]) == (0, "paid")
+    answer = client.post(f"/api/v1/orders/{order['number']}/cancellation")
+    assert (answer.status_code, answer.json["status"]) == (200, "cancelled")
+    assert factories.stock_of(mug.variant) == 5
 
 
 # ---------------------------------------------------------------- at the gateway

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import db
 from ..db import Row, Tx
 from ..errors import Conflict
-from . import events, gift_cards, orders, promotions, refunds, stock
+from . import events, orders, refunds
 from .orders import Order
 
 
@@ -38,12 +38,7 @@ def _cancel(tx: Tx, order: Row, actor_id: int | None) -> None:
     if not orders.may_be_cancelled(order):
         state = order["status"] if order["status"] not in orders.CANCELLABLE else order["fulfilment_status"]
         raise Conflict(f"An order that is {state.replace('_', ' ')} cannot be cancelled here.")
-    paid = order["payment_status"] in ("paid", "partly_refunded")
-    orders.step(tx, order, "status", "cancelled", actor_id=actor_id)
-    promotions.release(tx, order["id"])
-    if paid and (rest := refunds.everything(tx, order, reason="Cancelled")).pieces:
-        refunds.give_back(tx, order, rest, actor_id=actor_id)
-    gift_cards.release(tx, order["id"])
-    stock.put_back(tx, order["id"], reason="cancelled", actor_id=actor_id)
-    what_now = "Nothing will be sent, and what you paid comes back to you." if paid else "Nothing will be sent, and there is nothing to pay."
-    orders.announce(tx, order["id"], "order_cancelled", what_now=what_now)
+    # An order that cost nothing is paid, too, but there is no money to refund.
+    has_money = refunds.has_money_left(tx, order)
+    rest = refunds.everything(tx, order, reason="Cancelled") if has_money else None
+    refunds.cancel(tx, order, rest, actor_id=actor_id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
@@ -15,7 +15,7 @@ import orjson
 from .. import db, money
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, NotFound
-from . import events, gift_cards, invoices, keys, orders, payments, shipments, stock
+from . import events, gift_cards, invoices, keys, orders, payments, promotions, shipments, stock
 
 AT_ONCE = (*payments.BY_HAND, "test")  # what staff hand over, or what was never real
 
@@ -44,7 +44,10 @@ class Refunding:
 
 
 def refund(number: str, wanted: Refunding, *, key: str, actor_id: int) -> bool:
-    """Give money back for lines, delivery, or both; gives whether this is a repeated request, which changes nothing.
+    """Refund line items, shipping, or both; return whether this is a repeated request.
+
+    A repeated request changes nothing. When nothing is left to send and nothing was sent, all that was paid for shipping is refunded as
+    well; and when every item is refunded, the order is canceled.
 
     Raises NotFound, Invalid for more than there is, and Conflict for an order that is not paid.
     """
@@ -56,11 +59,74 @@ def _refund(tx: Tx, number: str, wanted: Refunding, key: str, actor_id: int) -> 
     scope, request = f"refund:{order['id']}", asdict(wanted)
     if keys.find(tx, scope, key, request) is not None:
         return True
-    refund_id, shelf = give_back(tx, order, wanted, actor_id=actor_id)
+    unsent = _unsent_after(tx, order, wanted)
+    if unsent.all_refunded:
+        canceled = cancel(tx, order, unsent.refunding, actor_id=actor_id)
+        assert canceled is not None
+        keys.add(tx, scope, key, request, canceled)
+        events.note(
+            tx,
+            "order_changed",
+            order["id"],
+            subject="order",
+            actor_id=actor_id,
+            action="cancelled",
+        )
+        return False
+    refund_id, shelf = give_back(tx, order, unsent.refunding, actor_id=actor_id)
     keys.add(tx, scope, key, request, refund_id)
     orders.follow_up(tx, order["id"], actor_id=actor_id)
     stock.restock(tx, order["id"], shelf, actor_id=actor_id)
     return False
+
+
+@dataclass(frozen=True)
+class _Unsent:
+    """A refund as it is carried out, and whether it refunds the last item of an unsent order."""
+
+    refunding: Refunding
+    all_refunded: bool
+
+
+def _unsent_after(tx: Tx, order: Row, wanted: Refunding) -> _Unsent:
+    """Add the shipping fee to a refund after which nothing is left to send and nothing was sent.
+
+    The customer would have paid for shipping that never happens.
+    """
+    lines = q.orders.list_lines(tx, order_id=order["id"])
+    refunding = {piece.item_id: piece.quantity for piece in wanted.pieces}
+    left = {line["id"]: line["quantity"] - line["refunded"] for line in lines}
+    is_possible = all(quantity <= left.get(item_id, 0) for item_id, quantity in refunding.items())
+    if not is_possible or not refunding or not orders.may_be_cancelled(order):
+        return _Unsent(wanted, all_refunded=False)
+    left = {item_id: quantity - refunding.get(item_id, 0) for item_id, quantity in left.items()}
+    if any(left[line["id"]] for line in lines if not line["gift_card"]):
+        return _Unsent(wanted, all_refunded=False)
+    shipping = _shipping_left(tx, order, lines)
+    if wanted.shipping_minor <= shipping:
+        wanted = replace(wanted, shipping_minor=shipping)
+    return _Unsent(wanted, all_refunded=not any(left.values()))
+
+
+def cancel(tx: Tx, order: Row, wanted: Refunding | None, *, actor_id: int | None) -> int | None:
+    """Cancel an order of which nothing was sent, within a transaction that holds it.
+
+    Its items are restocked, what `wanted` names is refunded, and what it used of coupons and gift
+    cards is released. Returns the id of the refund, if there is one.
+    """
+    orders.step(tx, order, "status", "cancelled", actor_id=actor_id)
+    promotions.release(tx, order["id"])
+    refund_id = None
+    if wanted:
+        # All of its items are restocked at once below.
+        pieces = tuple(replace(piece, restock=False) for piece in wanted.pieces)
+        refund_id, _ = give_back(tx, order, replace(wanted, pieces=pieces), actor_id=actor_id)
+    gift_cards.release(tx, order["id"])
+    stock.put_back(tx, order["id"], reason="cancelled", actor_id=actor_id)
+    outcome = "what you paid comes back to you" if wanted else "there is nothing to pay"
+    what_now = f"Nothing will be sent, and {outcome}."
+    orders.announce(tx, order["id"], "order_cancelled", what_now=what_now)
+    return refund_id
 
 
 def give_back(tx: Tx, order: Row, wanted: Refunding, *, actor_id: int | None) -> tuple[int, list[tuple[int | None, int]]]:
@@ -157,9 +223,22 @@ def _add(tx: Tx, order: Row, wanted: Refunding, amount: int, before: Row, actor_
 def everything(tx: Tx, order: Row, *, reason: str) -> Refunding:
     """All of an order that was not refunded yet."""
     lines = q.orders.list_lines(tx, order_id=order["id"])
-    delivery = delivery_paid(order, lines) - q.refunds.get_given_back(tx, order_id=order["id"])["shipping_minor"]
     pieces = tuple(Piece(line["id"], left) for line in lines if (left := line["quantity"] - line["refunded"]))
-    return Refunding(pieces, delivery, reason)
+    return Refunding(pieces, _shipping_left(tx, order, lines), reason)
+
+
+def _shipping_left(tx: Tx, order: Row, lines: list[Row]) -> int:
+    """What was paid for shipping and not refunded yet."""
+    refunded: int = q.refunds.get_given_back(tx, order_id=order["id"])["shipping_minor"]
+    return delivery_paid(order, lines) - refunded
+
+
+def has_money_left(tx: Tx, order: Row) -> bool:
+    """Whether anything was paid for the order that was not refunded yet."""
+    if order["payment_status"] not in ("paid", "partly_refunded"):
+        return False
+    refunded: int = q.refunds.get_given_back(tx, order_id=order["id"])["amount_minor"]
+    return refunded < int(order["total_minor"])
 
 
 # ---------------------------------------------------------------- at the gateway

@@ -31,10 +31,11 @@ export function askForRefund(desk, { title = "Return money", lines = desk.lines.
   const { order: { number, currency, items, total_minor: total, refunded_minor: refunded, fulfilment_status: sent }, delivery_left_minor: delivery } = desk;
   const key = crypto.randomUUID();
   const cash = (minor) => money(minor, currency);
+  const unsentNote = sent === "unfulfilled" ? " Nothing was shipped yet: refunding every item also refunds shipping and cancels the order." : "";
   const decimal = (minor) => (minor / 10 ** digitsOf(currency)).toFixed(digitsOf(currency));
   return ask({
     title, wide: true, action: "Return the money", danger: true,
-    text: `What was paid comes back the way it came, less the discounts. ${cash(refunded)} of ${cash(total)} was returned so far.`,
+    text: `What was paid comes back the way it came, less the discounts. ${cash(refunded)} of ${cash(total)} was returned so far.${unsentNote}`,
     fields: html`${quantities(items, lines, "For which pieces", most, value)}
       ${!returnId && html`<label class="choice"><input class="choice__input" type="checkbox" name="restock" ${sent === "unfulfilled" && html`checked`}><span class="choice__text">Put them back on the shelf</span></label>`}
       ${delivery > 0 && field("shipping", `Of the delivery, at most ${cash(delivery)}`, html`<input class="field__input matrix__figure" id="shipping" name="shipping" inputmode="decimal" maxlength="12" placeholder="${decimal(0)}" data-decimals="${digitsOf(currency)}" autocomplete="off" data-invalid="Enter an amount like ${decimal(490)}.">`)}
