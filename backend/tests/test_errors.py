@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from test_routes import calls, endpoint_of
 from werkzeug.test import TestResponse
 
-from app import http, logs
+from app import logs
+from app.fields import Body
 from app.services import catalogue, settings
 from app.services.sessions import Account
 
@@ -117,13 +118,13 @@ def test_every_address_answers_the_wrong_method_with_405_and_the_right_ones(clie
 
 
 def test_a_body_beyond_the_bound_is_413(client: ShopClient) -> None:
-    shaped(send(client, json.dumps({"variant_id": 1, "padding": "x" * http.MAX_BODY})), 413, "too_large")
+    shaped(send(client, json.dumps({"variant_id": 1, "padding": "x" * Body.most_bytes})), 413, "too_large")
     shaped(send(client, b"{" + b" " * 7_000_000 + b"}"), 413, "too_large")
 
 
 def test_a_body_just_within_the_bound_is_read(client: ShopClient) -> None:
     body = b'{"variant_id": 1, "quantity": 0}'
-    shaped(send(client, body + b" " * (http.MAX_BODY - len(body))), 422, "invalid")
+    shaped(send(client, body + b" " * (Body.most_bytes - len(body))), 422, "invalid")
 
 
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", "text/json"])
