@@ -77,10 +77,12 @@ SELECT c.id, c.parent_id, c.slug, c.name, c.description, c.image_path, c.image_a
 
 -- name: get_version -> row
 -- Rows are numbered before they are committed, and not in that order: one that comes late shifts the end of the last five hundred.
+-- Each checksum is of a value together with what it belongs to: two rows that exchange values make another version, too.
 SELECT (SELECT CONCAT_WS(' ', COUNT(*), MIN(id), MAX(id)) FROM (SELECT id FROM product_changes ORDER BY id DESC LIMIT 500) c) AS changes,
        (SELECT CONCAT_WS(' ', COUNT(*), MIN(id), MAX(id)) FROM (SELECT id FROM stock_movements ORDER BY id DESC LIMIT 500) m) AS movements,
-       (SELECT CONCAT_WS(' ', COUNT(*), MAX(id), SUM(version), SUM(CRC32(CONCAT_WS(' ', image_path, image_alt)))) FROM categories) AS categories,
-       (SELECT CONCAT_WS(' ', COUNT(*), SUM(CRC32(value))) FROM settings) AS settings;
+       (SELECT CONCAT_WS(' ', COUNT(*), MAX(id), SUM(version), SUM(CRC32(CONCAT_WS(' ', id, version, slug, name, image_path, image_alt))))
+          FROM categories) AS categories,
+       (SELECT CONCAT_WS(' ', COUNT(*), SUM(CRC32(CONCAT_WS(' ', name, value)))) FROM settings) AS settings;
 
 -- name: get_product -> row
 {card},

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-from tantivy import DocAddress, FieldType, Occur, Order, Query
+from tantivy import DocAddress, FieldType, Order, Query
 
 from .. import db
 from ..db import Tx, q
 from . import search_index
 from .search_index import NAME_KEYS, OVERLAP, PRICE_STEPS, Reader, Snapshot, faults, folded, schema, words
+from .search_query import ALL, Part, Sieve, in_sample, intersect, listed, must, union
 
 ROUGHLY = 2  # a sample is so many levels deeper where it is enough to tell many from few
 MOST_SIFTED = 1500  # products are taken and sifted one by one before their columns are walked instead
@@ -30,15 +31,24 @@ KEY = 15  # products of a list are passed in the time that one key of an order t
 MOST_WORDS = 8
 COMPLETIONS = 24  # words that the last word of a search may be the beginning of; of many, those that most products have
 STOP_WORDS = frozenset("a an and are as at be by for from in is it of on or that the this to was with".split())
-MOST_KNOWN = 2000
+TIERS_WEIGHT = 20  # of one remembered list of tiers, in the unit of search_index.MAX_MEMO_WEIGHT
 BRANDS = 20
 PRICE_RANGES = 6
-
-ALL = Query.all_query()
 
 T = TypeVar("T")
 Hit = tuple[list[int], DocAddress]  # the keys of its place in an order, and where its document is
 Hit1 = tuple[int, DocAddress]  # the same with the first key alone
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A typed text as one snapshot of the index understands it: two texts with equal terms find the same products.
+
+    `words` are searched in this order, the last one as a prefix. `sku` is the whole text if it is the SKU of a product, else empty.
+    """
+
+    words: tuple[str, ...] = ()
+    sku: str = ""
 
 
 @dataclass(frozen=True)
@@ -162,7 +172,7 @@ def find(question: Question, sort: str, limit: int, after: list[Any] | None = No
 
 def count_categories() -> dict[int, int] | None:
     """The number of products in each category itself, for all that have any."""
-    return _ask(lambda index: _counts(index, Question(), _tiers(index, "")).categories)
+    return _ask(lambda index: _counts(index, Terms(), Question()).categories)
 
 
 @dataclass(frozen=True)
@@ -181,15 +191,15 @@ def guess(text: str) -> Guess | None:
 
 def _guess(index: Snapshot, text: str) -> Guess:
     said = words(text)
-    tiers = _tiers(index, text) if said else []
+    tiers = _tiers(index, _parse(index, text)) if said else []
     if not tiers:
         return Guess([], [], [])
     hits = _by_relevance(index, tiers, [], 5, None)
     # A category is suggested for what its products are called, rather than for what is told of them.
     categories = _tally(index, tiers[max(0, len(tiers) - 2)], {"category": {"terms": {"field": "category", "size": 4}}}, ROUGHLY)[2]["category"]
-    before = _all([_listed(index, "title", word) for word in said[:-1]], index) if said[1:] else None
+    before = intersect([listed(index, "title", word) for word in said[:-1]], index) if said[1:] else None
     level = _level(before.bound, ROUGHLY) if before else 0
-    within = None if before is None else _must(_sample(level), before.query) if level else before.query
+    within = None if before is None else must(in_sample(level), before.query) if level else before.query
     endings = index.searcher.terms_with_prefix("title", said[-1], filter_query=within, limit=6)
     terms = [" ".join([*said[:-1], ending]) for ending, count in endings if count]
     return Guess(terms, _numbers(index, "id", hits), [int(key) for key, _ in categories if key][:3])
@@ -205,35 +215,19 @@ def _ask(answer: Callable[[Snapshot], T]) -> T | None:
     return None
 
 
-Sieve = tuple[str, int | None, int | None]  # a column, and between which values it lets a product through
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some of the products: those of the query that pass all sieves. They are at most `bound`, and by the shares of the terms some `likely`."""
-
-    query: Query
-    bound: int
-    sieves: tuple[Sieve, ...] = ()
-    likely: float = math.inf
-
-    @property
-    def whole(self) -> Query:
-        """The sieves as a query, which is dear where they let most pass: each walks along its column."""
-        return _musts([self.query, *(_between(*sieve) for sieve in self.sieves)])
-
-
 def _find(index: Snapshot, question: Question, sort: str, limit: int, after: list[Any] | None) -> Found:
-    tiers = _tiers(index, question.text)
-    counts = _counts(index, question, tiers[-1:])
-    narrowed = list(_filters(index, question).values())
+    terms = _parse(index, question.text)
+    tiers = _tiers(index, terms)
+    filters = replace(question, text="")
+    counts = _counts(index, terms, filters)
+    narrowed = list(_filters(index, filters).values())
     if not any(part.sieves for part in narrowed):
         narrowed.append(Part(ALL, counts.total))
     hits: list[Hit] = []
     if sort == "relevance":
         hits = _by_relevance(index, tiers, narrowed, limit + 1, after)
     elif tiers:
-        hits = _best(index, _all([tiers[-1], *narrowed], index), ORDERS[sort], after, limit + 1)
+        hits = _best(index, intersect([tiers[-1], *narrowed], index), ORDERS[sort], after, limit + 1)
     shown = hits[:limit]
     return Found(_numbers(index, "id", shown), shown[-1][0] if len(hits) > limit else None, counts)
 
@@ -248,7 +242,7 @@ def _by_relevance(index: Snapshot, tiers: list[Part], narrowed: list[Part], need
     begin, *past = after or [0]
     for number, tier in enumerate(tiers):
         if number >= begin and len(hits) < need:
-            wanted = _all([tier, *narrowed], index, without=tiers[:number])
+            wanted = intersect([tier, *narrowed], index, without=tiers[:number])
             found = _best(index, wanted, WORTH, past if past and number == begin else None, need - len(hits))
             hits += [([number, *keys], address) for keys, address in found]
     return hits
@@ -274,7 +268,7 @@ def _best(index: Snapshot, part: Part, by: By, after: list[int] | None, need: in
 
 
 def _alike(index: Snapshot, part: Part, field: str, key: int, rest: By, after: list[int] | None, need: int) -> list[Hit]:
-    same = _all([part, _listed(index, field, key)], index)
+    same = intersect([part, listed(index, field, key)], index)
     return [([key, *keys], address) for keys, address in _best(index, same, rest, after, need)]
 
 
@@ -319,12 +313,12 @@ def _cut(index: Snapshot, query: Query, bound: int, by: By, after: int | None, n
     # What is rarely found together lies far apart: a stretch shall cost less than a third of the whole.
     dear = 3 * KEY * reach * index.size
     if dear < (bound >> level) * bound:
-        sample = _sorted(index, _must(_sample(level), query, *_past(by, after)), by, reach, count=True)
+        sample = _sorted(index, must(in_sample(level), query, *_past(by, after)), by, reach, count=True)
         if len(sample.hits) == reach and dear < sample.count * bound:
-            hits = _sorted(index, _must(_stretch(by, after, sample.hits[-1][0]), query), by, need).hits
+            hits = _sorted(index, must(_stretch(by, after, sample.hits[-1][0]), query), by, need).hits
             if len(hits) == need:
                 return list(hits)
-    return list(_sorted(index, _must(query, *_past(by, after)), by, need).hits)
+    return list(_sorted(index, must(query, *_past(by, after)), by, need).hits)
 
 
 def _sorted(index: Snapshot, query: Query, by: By, limit: int, *, count: bool = False) -> Any:
@@ -350,47 +344,18 @@ def _stretch(by: By, after: int | None, last: int) -> Query:
 # ---------------------------------------------------------------- queries
 
 
-def _must(*queries: Query) -> Query:
-    return _musts(queries)
-
-
-def _musts(queries: Iterable[Query], without: Iterable[Part] = ()) -> Query:
-    musts = [query for query in queries if query is not ALL] or [ALL]
-    nots = [(Occur.MustNot, part.query) for part in without]
-    return Query.boolean_query([(Occur.Must, query) for query in musts] + nots) if nots or len(musts) > 1 else musts[0]
-
-
-def _either(queries: list[Query]) -> Query:
-    return queries[0] if len(queries) == 1 else Query.boolean_query([(Occur.Should, query) for query in queries])
-
-
-def _term(field: str, value: Any) -> Query:
-    return Query.term_query(schema(), field, value, "basic")
-
-
-def _sample(level: int) -> Query:
-    return _term("sample", level)
-
-
-def _all(parts: list[Part], index: Snapshot, without: list[Part] | None = None) -> Part:
-    bound = min((part.bound for part in parts), default=index.size)
-    likely = math.prod((min(part.bound, part.likely) / max(1, index.size) for part in parts), start=index.size)
-    query = _musts([part.query for part in parts], without or ())
-    return Part(query, bound, tuple(sieve for part in parts for sieve in part.sieves), likely)
-
-
 def _filters(index: Snapshot, question: Question) -> dict[str, Part]:
     """The filters that are set, by the facet that each leaves aside."""
     found: dict[str, Part] = {}
     if question.category_id is not None:
-        found["category"] = _listed(index, "within", question.category_id)
+        found["category"] = listed(index, "within", question.category_id)
     if question.brand:
-        found["brand"] = _listed(index, "brand", question.brand)
+        found["brand"] = listed(index, "brand", question.brand)
     # What many have is read off the column of those that the rest leaves: a list of a million is more work.
     if question.in_stock:
         found["in_stock"] = Part(ALL, index.size, (("in_stock", 1, None),))
     if question.rating_min:
-        rated = _listed(index, "rated", search_index.rated(question.category_id or 0, question.rating_min))
+        rated = listed(index, "rated", search_index.rated(question.category_id or 0, question.rating_min))
         found |= {"category": rated, "rating": Part(ALL, index.size)} if "category" in found else {"rating": rated}
     bounds: list[Sieve] = [("price_max", question.price_min, None)] if question.price_min is not None else []
     bounds += [("price", None, question.price_max)] if question.price_max is not None else []
@@ -399,27 +364,29 @@ def _filters(index: Snapshot, question: Question) -> dict[str, Part]:
     return found
 
 
-def _between(field: str, low: int | None, high: int | None) -> Query:
-    return Query.range_query(schema(), field, FieldType.Unsigned, low, high)
+def _parse(index: Snapshot, text: str) -> Terms:
+    """Return all that the result of a search depends on in its text, so that it can be a key."""
+    said = words(text)
+    if not said:
+        return Terms()
+    wanted = [word for word in said if word not in STOP_WORDS] or said
+    sku = folded(text.strip())
+    return Terms(tuple(wanted[:MOST_WORDS]), sku if index.searcher.doc_freq("sku", sku) else "")
 
 
-def _listed(index: Snapshot, field: str, value: Any) -> Part:
-    return Part(_term(field, value), index.searcher.doc_freq(field, value))
-
-
-def _tiers(index: Snapshot, text: str) -> list[Part]:
+def _tiers(index: Snapshot, terms: Terms) -> list[Part]:
     """Who has the words, the best first; the last tier holds all. Typing errors are forgiven when nothing is found without.
 
     An article number, the words in the title, the last of them perhaps unfinished; then in title, brand, tags and category; then anywhere.
     """
-    said = words(text)
-    if not said:
+    if not terms.words:
         return [Part(ALL, index.size)]
-    known = index.known.get(("tiers", text))
-    if known is None:
-        wanted = [word for word in said if word not in STOP_WORDS][:MOST_WORDS] or said[:MOST_WORDS]
-        known = _literal(index, wanted, _listed(index, "sku", folded(text.strip()))) or _forgiving(index, wanted)
-        _remember(index, ("tiers", text), known)
+    wanted = list(terms.words)
+    known = index.memo.get_or_compute(
+        ("tiers", terms),
+        lambda: _literal(index, wanted, listed(index, "sku", terms.sku)) or _forgiving(index, wanted),
+        lambda tiers: TIERS_WEIGHT * (1 + len(tiers)),
+    )
     return list(known)
 
 
@@ -427,25 +394,25 @@ def _literal(index: Snapshot, wanted: list[str], sku: Part) -> list[Part]:
     tiers = [sku] if sku.bound else []
     endings = _completions(index, wanted[-1])
     for field, last in (("title", wanted[-1:]), ("title", endings), ("names", endings), ("every", endings)):
-        parts = [*(_listed(index, field, word) for word in wanted[:-1]), _any_of(index, field, last)]
+        parts = [*(listed(index, field, word) for word in wanted[:-1]), _any_of(index, field, last)]
         if all(part.bound for part in parts):
-            tiers.append(_all(parts, index))
+            tiers.append(intersect(parts, index))
     if sku.bound and len(tiers) > 1:
-        tiers.append(Part(_either([sku.query, tiers[-1].query]), sku.bound + tiers[-1].bound))
+        tiers.append(Part(union([sku.query, tiers[-1].query]), sku.bound + tiers[-1].bound))
     return tiers if tiers and (len(wanted) == 1 or _any(index, tiers[-1])) else []
 
 
 def _any(index: Snapshot, part: Part) -> bool:
     """Whether the part holds anything; of many words together it may not. Where it holds much, a look at a few tells."""
-    samples = [_must(_sample(level), part.query) for level in (8, 4) if _level(part.bound)]
+    samples = [must(in_sample(level), part.query) for level in (8, 4) if _level(part.bound)]
     return any(index.searcher.search(query, limit=1, count=False).hits for query in (*samples, part.query))
 
 
 def _any_of(index: Snapshot, field: str, some: list[str]) -> Part:
-    parts = [part for one in some if (part := _listed(index, field, one)).bound]
+    parts = [part for one in some if (part := listed(index, field, one)).bound]
     if not parts:
         return Part(Query.empty_query(), 0)
-    return Part(_either([part.query for part in parts]), min(index.size, sum(part.bound for part in parts)))
+    return Part(union([part.query for part in parts]), min(index.size, sum(part.bound for part in parts)))
 
 
 def _completions(index: Snapshot, word: str) -> list[str]:
@@ -466,7 +433,7 @@ def _forgiving(index: Snapshot, wanted: list[str]) -> list[Part]:
     for field in ("title", "names", "every") if strange else ():
         parts = [_mistyped(index, field, word) if word in strange else _any_of(index, field, _known(index, wanted, word)) for word in wanted]
         if all(part.bound for part in parts):
-            tiers.append(_all(parts, index))
+            tiers.append(intersect(parts, index))
     return tiers if tiers and _any(index, tiers[-1]) else []
 
 
@@ -501,32 +468,27 @@ OF_FILTER: dict[str, dict[str, Any]] = {  # what a question without it has
 NUMBER = {"number": {"value_count": {"field": "id"}}}
 
 
-def _remember(index: Snapshot, key: Any, value: Any) -> None:
-    if len(index.known) >= MOST_KNOWN:
-        index.known.clear()
-    index.known[key] = value
+def _counts(index: Snapshot, terms: Terms, question: Question) -> Counts:
+    """Return the counts of a search, calculated once for all its pages and sort orders. `question` holds its filters alone."""
+    return index.memo.get_or_compute(("counts", terms, question), lambda: _count(index, terms, question), _weigh_counts)
 
 
-def _counts(index: Snapshot, question: Question, matching: list[Part]) -> Counts:
-    """The counts of a question, reckoned once for all its pages and orders."""
-    key = replace(question, text=" ".join(words(question.text)))
-    if key not in index.known:
-        _remember(index, key, _count(index, question, matching))
-    counts: Counts = index.known[key]
-    return counts
+def _weigh_counts(counts: Counts) -> int:
+    return 10 + len(counts.categories) + len(counts.brands) + len(counts.prices) + len(counts.ratings)
 
 
-def _count(index: Snapshot, question: Question, matching: list[Part]) -> Counts:
+def _count(index: Snapshot, terms: Terms, question: Question) -> Counts:
+    matching = _tiers(index, terms)[-1:]
     if not matching:
         return Counts(0, False, {}, [], [], [], 0)
     filters = _filters(index, question)
     free = {name: facet for name, facet in FACETS.items() if name not in filters}
-    total, level, tallies = _tally(index, _all([*matching, *filters.values()], index), free)
+    total, level, tallies = _tally(index, intersect([*matching, *filters.values()], index), free)
     if "in_stock" in filters:
         tallies["in_stock"] = [(1, total)]
     for own in filters.keys() - {"in_stock"}:
-        tallies[own] = _count_own(index, question, matching, own)
-    if question == Question():
+        tallies[own] = _count_own(index, terms, question, own)
+    if not terms.words and question == Question():
         total, level = index.size, 0
     stars = dict(tallies["rating"])
     ratings = [(least, sum(count for star, count in stars.items() if star >= least)) for least in (4, 3, 2, 1)]
@@ -541,14 +503,15 @@ def _count(index: Snapshot, question: Question, matching: list[Part]) -> Counts:
     )
 
 
-def _count_own(index: Snapshot, question: Question, matching: list[Part], own: str) -> list[tuple[Any, int]]:
-    """The counts of a filter, which are the same whatever it is set to."""
-    without = replace(question, text=" ".join(words(question.text)), **OF_FILTER[own])
-    if (own, without) not in index.known:
-        others = _filters(index, without).values()
-        _remember(index, (own, without), _tally(index, _all([*matching, *others], index), {own: FACETS[own]})[2][own])
-    counts: list[tuple[Any, int]] = index.known[own, without]
-    return counts
+def _count_own(index: Snapshot, terms: Terms, question: Question, own: str) -> list[tuple[Any, int]]:
+    """Return the counts of a filter's own facet, which are the same whatever the filter is set to."""
+    without = replace(question, **OF_FILTER[own])
+
+    def count() -> list[tuple[Any, int]]:
+        parts = [*_tiers(index, terms)[-1:], *_filters(index, without).values()]
+        return _tally(index, intersect(parts, index), {own: FACETS[own]})[2][own]
+
+    return index.memo.get_or_compute(("own", own, terms, without), count, lambda counts: 10 + len(counts))
 
 
 Tallies = dict[str, list[tuple[Any, int]]]
@@ -560,7 +523,8 @@ def _tally(index: Snapshot, part: Part, facets: dict[str, Any], deeper: int = 0)
     level = max(_level(int(min(part.bound, part.likely)), deeper), _level(part.bound, deeper) - 3)
     number, found = _aggregate(index, part.whole, level, facets)
     enough = SAMPLE >> deeper
-    if level and number < enough // 4:
+    while level and number < enough // 4:
+        # Until enough is found, or each product is looked at: a total of none must not stand above a list of some.
         level = max(0, level - math.ceil(math.log2(enough / 2 / max(1, number))))
         level = level if level > 2 else 0
         number, found = _aggregate(index, part.whole, level, facets)
@@ -569,7 +533,7 @@ def _tally(index: Snapshot, part: Part, facets: dict[str, Any], deeper: int = 0)
 
 
 def _aggregate(index: Snapshot, query: Query, level: int, facets: dict[str, Any]) -> tuple[int, Any]:
-    found = index.searcher.aggregate(_must(_sample(level), query) if level else query, facets | NUMBER)
+    found = index.searcher.aggregate(must(in_sample(level), query) if level else query, facets | NUMBER)
     return int(found["number"]["value"]), found
 
 

@@ -30,6 +30,7 @@ from .. import db
 from ..db import DRIVER_ERRORS, Row, q
 from ..errors import ShopError
 from ..lock import Busy, Lock
+from .memo import Memo
 
 log = logging.getLogger("shop.search")
 
@@ -44,6 +45,7 @@ MOST_FAULTS = 20  # of questions, after which an index that opens well is made a
 WRITER_BYTES = 16_000_000
 DEEPEST_SAMPLE = 12
 NAME_KEYS = ("by_name_1", "by_name_2", "by_name_3", "by_name_4")  # eight bytes each; further on nobody looks
+MAX_MEMO_WEIGHT = 200_000  # numbers remembered of one snapshot, at about a hundred bytes each
 LONGEST_TEXT = 20_000  # characters of a description that are searched
 Say = Callable[[str], None]
 
@@ -253,12 +255,12 @@ def faults() -> Iterator[list[str]]:
 
 
 class Snapshot:
-    """The index as of one commit. `known` is for what was reckoned from it and need not be again."""
+    """The index as of one commit. `memo` holds what was calculated from it, and goes with it."""
 
     def __init__(self, searcher: tantivy.Searcher) -> None:
         self.searcher = searcher
         self.size: int = searcher.num_docs
-        self.known: dict[Any, Any] = {}
+        self.memo = Memo(MAX_MEMO_WEIGHT)
 
 
 class Reader:

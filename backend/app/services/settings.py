@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import math
 import re
 import time
 from datetime import datetime
@@ -167,7 +168,7 @@ def currency() -> str:
         return str(shop(tx)["currency"])
 
 
-_known_name: tuple[float, str] = (0.0, str(FIRST_VALUES["name"]))
+_known_name: tuple[float, str] = (-math.inf, str(FIRST_VALUES["name"]))
 
 
 def known_name() -> str:

@@ -5,17 +5,19 @@ import { html, icon } from "../lib/html.js";
 import { combobox } from "./combobox.js";
 import { productPicture } from "./product-card.js";
 
-const MOST_KEPT = 50;
+const MAX_CACHED_RESPONSES = 50;
+const CACHE_TTL_MS = 60_000; // A page may stay open for days, and suggestions carry prices.
 
-const answers = new Map();
+const cachedResponses = new Map();
 
 async function ask(path, params, signal) {
-  const key = path + (params?.q ?? "");
-  if (!answers.has(key)) {
-    if (answers.size > MOST_KEPT) answers.clear();
-    answers.set(key, await api.get(path, { params, signal }));
-  }
-  return answers.get(key);
+  const key = JSON.stringify([path, params?.q ?? ""]);
+  const cached = cachedResponses.get(key);
+  if (cached && Date.now() - cached.receivedAt < CACHE_TTL_MS) return cached.response;
+  const response = await api.get(path, { params, signal });
+  if (cachedResponses.size >= MAX_CACHED_RESPONSES) cachedResponses.clear();
+  cachedResponses.set(key, { response, receivedAt: Date.now() });
+  return response;
 }
 
 const search = (words) => `/?${new URLSearchParams({ q: words })}`;
