@@ -337,3 +337,7 @@ SELECT u.id AS user_id
   FROM users u
   LEFT JOIN subscribers s ON s.email_key = u.email_key AND s.status = 'subscribed'
  WHERE u.newsletter <> (s.id IS NOT NULL);
+
+-- check: finished_bulk_actions_are_whole
+-- A bulk action that is done has reached every target of its plan.
+SELECT id AS bulk_action_id FROM bulk_actions WHERE status = 'done' AND (done <> total OR finished_at IS NULL);

@@ -602,6 +602,45 @@ CREATE TABLE imports (
     CONSTRAINT ck_imports_status CHECK (status IN ('checking', 'refused', 'checked', 'waiting', 'running', 'done', 'failed'))
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
+-- An action on many products or accounts: its plan is stored first, then applied batch by batch in ascending order of target_id.
+-- after_id is the last target that was applied. An undo has no items of its own: it reverts those of the action that it undoes.
+CREATE TABLE bulk_actions (
+    id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
+    subject      VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    action       VARCHAR(32)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    params       VARCHAR(2000)   NOT NULL COMMENT 'keep',
+    status       VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
+    undo_of_id   BIGINT UNSIGNED NULL COMMENT 'keep',
+    actor_id     BIGINT UNSIGNED NULL COMMENT 'keep',
+    total        INT UNSIGNED    NOT NULL COMMENT 'keep',
+    done         INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    changed      INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    skipped      INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    after_id     BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'keep',
+    error        VARCHAR(500)    NOT NULL DEFAULT '' COMMENT 'keep',
+    created_at   DATETIME(6)     NOT NULL COMMENT 'keep',
+    finished_at  DATETIME(6)     NULL COMMENT 'keep',
+    PRIMARY KEY (id),
+    UNIQUE KEY uq_bulk_actions_undo (undo_of_id),
+    KEY ix_bulk_actions_status (status, id),
+    KEY ix_bulk_actions_created (created_at, id),
+    KEY ix_bulk_actions_actor (actor_id),
+    CONSTRAINT fk_bulk_actions_undo FOREIGN KEY (undo_of_id) REFERENCES bulk_actions (id) ON DELETE CASCADE,
+    CONSTRAINT fk_bulk_actions_actor FOREIGN KEY (actor_id) REFERENCES users (id) ON DELETE SET NULL,
+    CONSTRAINT ck_bulk_actions_subject CHECK (subject IN ('product', 'user')),
+    CONSTRAINT ck_bulk_actions_status CHECK (status IN ('planning', 'running', 'done', 'canceled', 'failed'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- before_value is what the action replaced, as JSON; NULL for what is not applied yet, was skipped or was that way already.
+CREATE TABLE bulk_action_items (
+    bulk_action_id  BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    target_id       BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    before_value    TEXT            NULL COMMENT 'erase untold',
+    PRIMARY KEY (bulk_action_id, target_id),
+    KEY ix_bulk_action_items_target (target_id),
+    CONSTRAINT fk_bulk_action_items_action FOREIGN KEY (bulk_action_id) REFERENCES bulk_actions (id) ON DELETE CASCADE
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
 -- What reduces an order: a coupon, which has a code, or an automatic discount, which has none. value is basis points of a percentage or
 -- minor units of a fixed amount. used_count repeats the uses that were not released; its row is the lock under which uses are counted.
 CREATE TABLE promotions (
@@ -1206,4 +1245,5 @@ CREATE TABLE backup_tasks (
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
     ('0001_baseline', 'e9568245f2dfb96cd9affabdc3e913eba467575781e468816ac6d4c4d66e3739', UTC_TIMESTAMP(6)),
     ('0002_running_the_shop', 'c91de068c857c03f13f1d435c71a0e5ceed7d7bdbdff2984e157822866561aee', UTC_TIMESTAMP(6)),
-    ('0008_unsigned_backups', '3fc0d51426f9435635ce2de6c0b43a0192bda849d02c5c95891eca31d90fb19f', UTC_TIMESTAMP(6));
+    ('0008_unsigned_backups', '3fc0d51426f9435635ce2de6c0b43a0192bda849d02c5c95891eca31d90fb19f', UTC_TIMESTAMP(6)),
+    ('0009_bulk_actions', '1139c84f1061fdeeceec4fd4daf708c5d4ae70962ef3c42f6566c21f2ab972fc', UTC_TIMESTAMP(6));

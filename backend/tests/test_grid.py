@@ -12,7 +12,7 @@ from factories import Thing
 from test_accounts import change, rows
 
 from app import db
-from app.services import categories, grid
+from app.services import bulk_actions, categories, grid, product_actions
 
 LIST = "/api/v1/admin/products"
 ACTIONS = f"{LIST}/actions"
@@ -34,13 +34,14 @@ def titles(desk: ShopClient, query: str = "") -> list[str]:
 def act(desk: ShopClient, action: str, *things: Thing, **more: Any) -> dict[str, Any]:
     scope = {"ids": [thing.id for thing in things]} if things else {}
     answer = desk.post(ACTIONS, json={"action": action} | scope | more)
-    assert answer.status_code == 200, answer.json
+    assert answer.status_code == 202, answer.json
     return dict(answer.json)
 
 
-def take_back(desk: ShopClient, acted: dict[str, Any]) -> None:
-    for body in acted["undo"]:
-        assert desk.post(ACTIONS, json=body).status_code == 200
+def undo(desk: ShopClient, acted: dict[str, Any]) -> dict[str, Any]:
+    answer = desk.post(f"{ACTIONS}/{acted['id']}/undo")
+    assert answer.status_code == 202, answer.json
+    return dict(answer.json)
 
 
 def states() -> list[tuple[Any, ...]]:
@@ -189,7 +190,7 @@ def test_an_act_reaches_all_that_are_named_and_can_be_taken_back(desk: ShopClien
         assert current == state[1] if state[0] is None else published == state[0]
     assert states()[3] == (other.id, 1, 1, None)
     assert acted["changed"] == len([1 for old, new in zip(before, states(), strict=True) if old != new]) > 0
-    take_back(desk, acted)
+    undo(desk, acted)
     assert states() == before
 
 
@@ -199,7 +200,7 @@ def test_a_category_is_given_to_many_and_each_gets_its_own_back(desk: ShopClient
     before = states()
     acted = act(desk, "set_category", *things, category_id=garden)
     assert (acted["changed"], {row[3] for row in states()}) == (2, {garden})
-    take_back(desk, acted)
+    undo(desk, acted)
     assert states() == before
     act(desk, "set_category", *things)
     assert {row[3] for row in states()} == {None}
@@ -215,9 +216,13 @@ def test_prices_change_by_per_cent_to_whole_units_and_never_to_nothing(desk: Sho
     sizes = [{"options": (name, "", ""), "price_minor": price} for name, price in (("XS", 0), ("S", 1), ("M", 5), ("L", 1000))]
     shirt = factories.product("Shirt", variants=sizes, option_names=("Size", "", ""))
     acted = act(desk, "change_price", shirt, percent=percent)
-    assert (acted["changed"], acted["undo"]) == (1, [])
+    assert acted["changed"] == 1
     assert [row[0] for row in rows("SELECT price_minor FROM variants ORDER BY id")] == prices
     assert rows("SELECT price_minor, price_max_minor, version FROM products") == [(prices[0], prices[-1], 2)]
+
+    assert undo(desk, acted)["changed"] == 1
+    assert [row[0] for row in rows("SELECT price_minor FROM variants ORDER BY id")] == [0, 1, 5, 1000]
+    assert rows("SELECT price_minor, price_max_minor FROM products") == [(0, 1000)]
 
 
 def test_a_price_beyond_all_prices_is_refused_and_nothing_changes(desk: ShopClient, mug: Thing) -> None:
@@ -227,16 +232,16 @@ def test_a_price_beyond_all_prices_is_refused_and_nothing_changes(desk: ShopClie
     assert rows("SELECT price_minor FROM variants WHERE id = %s", mug.variant) == [(1800,)]
 
 
-def test_all_that_match_are_reached_step_by_step(desk: ShopClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid, "STEP", 3)
+def test_all_that_match_are_reached_batch_by_batch(desk: ShopClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(product_actions, "BATCH_SIZE", 3)
+    monkeypatch.setattr(bulk_actions, "PLAN_BATCH", 2)
     for number in range(7):
         factories.product(f"Cup {number}")
     factories.product("Pan")
-    after, changed, calls = 0, 0, 0
-    while after is not None:
-        acted = act(desk, "unpublish", filter={"q": "Cup", "status": "active"}, after=after)
-        after, changed, calls = acted["next"], changed + acted["changed"], calls + 1
-    assert (changed, calls) == (7, 3)
+
+    acted = act(desk, "unpublish", filter={"q": "Cup", "status": "active"})
+
+    assert (acted["status"], acted["total"], acted["done"], acted["changed"]) == ("done", 7, 7, 7)
     assert titles(desk, "status=active") == ["Pan"]
 
 
@@ -284,7 +289,7 @@ def test_an_act_that_says_too_little_or_too_much_is_refused(desk: ShopClient, bo
 
 def test_what_is_not_there_is_passed_over(desk: ShopClient, mug: Thing) -> None:
     acted = act(desk, "archive", ids=[mug.id, 2**40])
-    assert (acted["changed"], acted["next"]) == (1, None)
+    assert (acted["changed"], acted["done"], acted["status"]) == (1, 2, "done")
 
 
 # ---------------------------------------------------------------- what an editor looks at before saving

@@ -132,6 +132,14 @@ def live(shop: Flask, client: ShopClient, user: User, word: str) -> list[str]:
     change("UPDATE sessions SET browser = %s, os = %s WHERE user_id = %s ORDER BY id DESC LIMIT 1", f"{word}-browser", f"{word}-os", user.id)
     seen = "2021-03-03" if word == "alice" else "2021-04-04"
     change("UPDATE users SET blocked_until = '2020-02-02', block_reason = %s, signed_in_at = %s WHERE id = %s", f"{word} was rude", seen, user.id)
+    change(
+        "INSERT INTO bulk_actions (subject, action, params, status, total, done, changed, created_at, finished_at)"
+        " VALUES ('user', 'unblock', '{}', 'done', 1, 1, 1, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
+    )
+    change(
+        "INSERT INTO bulk_action_items (bulk_action_id, target_id, before_value) SELECT MAX(id), %s, %s FROM bulk_actions",
+        *(user.id, f'{{"blocked_until": null, "block_reason": "{word} shouted"}}'),
+    )
     change("INSERT INTO user_notes (user_id, body, created_at) VALUES (%s, %s, UTC_TIMESTAMP(6))", user.id, f"{word} rang twice")
     change("REPLACE INTO known_devices (user_id, device_hash, seen_at) VALUES (%s, SHA2(%s, 256), UTC_TIMESTAMP(6))", user.id, word)
     change("REPLACE INTO totps (user_id, salt, created_at) VALUES (%s, LEFT(SHA2(%s, 256), 32), UTC_TIMESTAMP(6))", user.id, word)

@@ -13,7 +13,7 @@ from conftest import ShopClient
 from factories import PASSWORD, User
 from test_accounts import alike, at_once, auth, change, mails, rows, who
 
-from app.services import payments, users
+from app.services import payments, user_actions
 
 USERS = "/api/v1/admin/users"
 BLOCK = {"blocked_until": "2099-01-31T12:00:00+01:00", "block_reason": "Parcels were refused"}
@@ -232,7 +232,7 @@ def test_an_admin_erases_an_account_but_none_whose_order_is_under_way(desk: Shop
     factories.paid(number)
     assert desk.delete(f"{USERS}/{alice.id}").json["code"] == "order_under_way"
     answer = desk.post(f"{USERS}/actions", json={"action": "erase", "ids": [ada.id, alice.id, bob.id]}).json
-    assert (answer["changed"], answer["skipped"], answer["undo"]) == (1, 2, [])
+    assert (answer["changed"], answer["skipped"], answer["undoable"]) == (1, 2, False)
     assert set(states()) == {"ada", "alice"}
     assert rows("SELECT actor_id FROM events WHERE kind = 'erased' AND subject_id = %s", bob.id) == [(ada.id,)]
 
@@ -245,19 +245,16 @@ def states() -> dict[str, tuple[str, bool]]:
 
 
 @pytest.mark.parametrize(("action", "more"), [("deactivate", {}), ("block", BLOCK)])
-def test_an_act_on_all_that_match_goes_step_by_step_and_is_taken_back(
+def test_a_bulk_action_on_all_that_match_goes_batch_by_batch_and_is_undone(
     desk: ShopClient, alice: User, bob: User, action: str, more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(users, "STEP", 2)
+    monkeypatch.setattr(user_actions, "BATCH_SIZE", 2)
     desk.patch(f"{USERS}/{bob.id}", json={"status": "deactivated"} if action == "deactivate" else BLOCK | {"block_reason": "Before"})
-    before, after, undo, changed, skipped = states(), 0, [], 0, 0
-    while after is not None:
-        answer = desk.post(f"{USERS}/actions", json={"action": action, "filter": {}, "after": after, **more}).json
-        after, undo, changed, skipped = answer["next"], undo + answer["undo"], changed + answer["changed"], skipped + answer["skipped"]
-    assert (changed, skipped) == ((1, 1) if action == "deactivate" else (2, 1))
+    before = states()
+    answer = desk.post(f"{USERS}/actions", json={"action": action, "filter": {}, **more}).json
+    assert (answer["changed"], answer["skipped"]) == ((1, 1) if action == "deactivate" else (2, 1))
     assert set(states().items()) - set(before.items()) and states()["ada"] == ("active", False)
-    for body in undo:
-        assert desk.post(f"{USERS}/actions", json=body).status_code == 200
+    assert desk.post(f"{USERS}/actions/{answer['id']}/undo").status_code == 202
     assert states() == before
     if action == "block":
         assert rows("SELECT block_reason FROM users WHERE id = %s", bob.id) == [("Before",)]

@@ -83,6 +83,12 @@ SELECT {columns}
   JOIN users u ON u.id = page.id
  ORDER BY u.id;
 
+-- name: has_admin -> value
+SELECT 1 FROM users WHERE id IN (:ids) AND role = 'admin' LIMIT 1;
+
+-- name: get_time -> value
+SELECT UTC_TIMESTAMP(6);
+
 -- name: lock_admins -> rows
 SELECT id FROM users WHERE role = 'admin' ORDER BY id LIMIT 1000 FOR UPDATE;
 
@@ -95,6 +101,13 @@ SELECT u.id, u.username, u.email, u.first_name, u.last_name, u.phone, u.role, u.
  ORDER BY u.id
  LIMIT 500
    FOR UPDATE;
+
+-- name: change_other -> count
+-- Of an account that is no admin. What `change` looks at besides it would lock the rows of all admins, who could not sign in meanwhile.
+UPDATE users
+   SET first_name = :first_name, last_name = :last_name, phone = :phone, role = :role, status = :status,
+       blocked_until = :blocked_until, block_reason = :block_reason, updated_at = UTC_TIMESTAMP(6)
+ WHERE id = :user_id AND role <> 'admin';
 
 -- name: change -> count
 -- Zero rows: it would leave no admin who can act. Another one can, or this account stays one who can, or it was none.

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from flask import Blueprint, current_app
 from pydantic import AfterValidator, Field, model_validator
@@ -9,8 +9,10 @@ from typing_extensions import TypedDict
 from .. import http
 from ..config import CURRENCIES
 from ..http import Body, CountryCode, Email, Line, Params, Prose, Secret, Username, anyone, staff
-from ..services import descriptions, grid, settings, setup
-from ..services.grid import Acted, Action, Filters, ProductRows, Sort, Status
+from ..services import bulk_actions, descriptions, grid, product_actions, settings, setup
+from ..services.bulk_actions import BulkAction
+from ..services.grid import Filters, ProductRows, Sort, Status
+from ..services.product_actions import Action
 from ..services.sessions import Account
 
 bp = Blueprint("admin", __name__, url_prefix="/api/v1")
@@ -86,12 +88,13 @@ Id = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class ProductsAction(Body):
-    """What to do, and to which: either `ids` or the `filter` of the list, from `after` on."""
+    """What to do, and with which products: either `ids` or all that match the `filter` of the list."""
+
+    most_bytes: ClassVar[int] = 128 * 1024
 
     action: Action
-    ids: list[Id] | None = Field(None, min_length=1, max_length=500)
+    ids: list[Id] | None = Field(None, min_length=1, max_length=5000)
     filter: ProductFilters | None = None
-    after: int = Field(0, ge=0, lt=2**63)
     category_id: Id | None = None
     percent: int = Field(0, ge=-99, le=1000)
 
@@ -113,14 +116,36 @@ def list_products(params: ProductRowsParams) -> ProductRows:
 
 
 @bp.post("/admin/products/actions")
-@staff
-def act_on_products(body: ProductsAction) -> Acted:
-    """Do something to at most 200 products, all or none. `next` is the `after` with which those that remain are reached.
+@staff(status=202)
+def start_product_action(body: ProductsAction) -> BulkAction:
+    """Start a bulk action: validated for all products before the first one changes, then applied in small steps.
 
-    `undo` holds the bodies that take it back when they are sent here; a change of prices has none.
+    A small one is done at once. A larger one goes on by itself, also after a restart; ask for its state until it is no longer
+    `running`.
     """
     scope = Filters(**body.filter.model_dump()) if body.filter else body.ids or []
-    return grid.act(body.action, scope, actor_id=http.account_id(), after=body.after, category_id=body.category_id, percent=body.percent)
+    return product_actions.start(
+        body.action,
+        scope,
+        actor_id=http.account_id(),
+        var=current_app.config["SHOP"].var,
+        category_id=body.category_id,
+        percent=body.percent,
+    )
+
+
+@bp.get("/admin/products/actions/<int:action_id>")
+@staff(problems=(404,))
+def get_product_action(action_id: int) -> BulkAction:
+    """The state of a bulk action on products."""
+    return bulk_actions.get("product", action_id)
+
+
+@bp.post("/admin/products/actions/<int:action_id>/undo")
+@staff(status=202, problems=(404, 409))
+def undo_product_action(action_id: int) -> BulkAction:
+    """Undo a whole bulk action, one that is still running from where it has got to. What was changed since stays as it is."""
+    return bulk_actions.undo("product", action_id, actor_id=http.account_id(), var=current_app.config["SHOP"].var)
 
 
 class DescriptionDraft(Body):

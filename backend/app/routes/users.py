@@ -2,15 +2,17 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from flask import Blueprint, current_app
 from pydantic import Field, model_validator
 
 from .. import http
 from ..http import Body, Day, Email, Line, Moment, Params, Username, Words, admin
-from ..services import totp, users
-from ..services.users import Action, CustomerPage, Filters, Newsletter, Role, Sort, Status, User, UserList, UsersActed
+from ..services import bulk_actions, totp, user_actions, users
+from ..services.bulk_actions import BulkAction
+from ..services.user_actions import Action
+from ..services.users import CustomerPage, Filters, Newsletter, Role, Sort, Status, User, UserList
 
 bp = Blueprint("users", __name__, url_prefix="/api/v1/admin/users")
 Id = Annotated[int, Field(ge=1, lt=2**63)]
@@ -68,12 +70,13 @@ class UserFilters(Body):
 
 
 class UsersAction(Body):
-    """What to do, and to whom: either `ids` or the `filter` of the list, from `after` on."""
+    """What to do, and with which accounts: either `ids` or all that match the `filter` of the list."""
+
+    most_bytes: ClassVar[int] = 128 * 1024
 
     action: Action
-    ids: list[Id] | None = Field(None, min_length=1, max_length=500)
+    ids: list[Id] | None = Field(None, min_length=1, max_length=5000)
     filter: UserFilters | None = None
-    after: int = Field(0, ge=0, lt=2**63)
     blocked_until: Moment | None = None
     block_reason: Line = Field("", max_length=500)
 
@@ -112,16 +115,36 @@ def invite_user(body: Invitation) -> User:
 
 
 @bp.post("/actions")
-@admin(step_up=True)
-def act_on_users(body: UsersAction) -> UsersActed:
-    """Do something to at most 100 accounts, all or none, or erase at most 20. `next` is the `after` with which those that remain are reached.
+@admin(status=202, step_up=True)
+def start_user_action(body: UsersAction) -> BulkAction:
+    """Start a bulk action: validated before the first account changes, then applied in small steps.
 
-    `undo` holds the bodies that take it back when they are sent here. One's own account is skipped, and what cannot be erased yet.
+    A small one is done at once. A larger one goes on by itself, also after a restart; ask for its state until it is no longer
+    `running`. One's own account is skipped, and what cannot be erased yet.
     """
     scope = Filters(**body.filter.model_dump()) if body.filter else body.ids or []
-    return users.act(
-        body.action, scope, actor_id=http.account_id(), var=_var(), after=body.after, blocked_until=body.blocked_until, block_reason=body.block_reason
+    return user_actions.start(
+        body.action,
+        scope,
+        actor_id=http.account_id(),
+        var=_var(),
+        blocked_until=body.blocked_until,
+        block_reason=body.block_reason,
     )
+
+
+@bp.get("/actions/<int:action_id>")
+@admin(problems=(404,))
+def get_user_action(action_id: int) -> BulkAction:
+    """The state of a bulk action on accounts."""
+    return bulk_actions.get("user", action_id)
+
+
+@bp.post("/actions/<int:action_id>/undo")
+@admin(status=202, problems=(404, 409), step_up=True)
+def undo_user_action(action_id: int) -> BulkAction:
+    """Undo a whole bulk action, one that is still running from where it has got to. What was changed since stays as it is."""
+    return bulk_actions.undo("user", action_id, actor_id=http.account_id(), var=_var())
 
 
 @bp.get("/<int:user_id>")

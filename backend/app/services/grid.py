@@ -1,10 +1,10 @@
-"""The tables of the admin area: keyset pages, cursors, search, and acts on many rows at once. First of them: products."""
+"""The tables of the admin area: keyset pages, cursors and search. First of them: products."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -15,10 +15,9 @@ from typing_extensions import TypedDict
 from .. import db
 from ..db import Row, Tx, q
 from ..errors import Invalid
-from . import catalogue, discovery, events, settings
+from . import catalogue, settings
 from .catalogue import CategoryName, Image
 
-Action = Literal["publish", "unpublish", "archive", "restore", "set_category", "change_price"]
 Sort = Literal["updated", "updated_asc", "title", "title_desc", "price", "price_desc"]
 Status = Literal["", "active", "draft", "archived"]
 # The column that an order goes by, and how a cursor's value is read back.
@@ -30,8 +29,6 @@ SORTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "price": ("price_minor", int),
     "price_desc": ("price_minor", int),
 }
-STEP = 200  # products in one transaction of a bulk act
-MOST_MINOR = 10**12  # no price is higher
 assert set(get_args(Sort)) == set(SORTS)
 
 
@@ -62,20 +59,6 @@ class ProductRows(TypedDict):
     next: str | None
     total: int
     currency: str
-
-
-class Undo(TypedDict):
-    """The body of the act that takes another one back."""
-
-    action: Action
-    ids: list[int]
-    category_id: int | None
-
-
-class Acted(TypedDict):
-    changed: int
-    next: int | None
-    undo: list[Undo]
 
 
 @dataclass(frozen=True)
@@ -175,83 +158,6 @@ def _product(row: Row) -> ProductRow:
     }
 
 
-def act(
-    action: Action,
-    scope: list[int] | Filters,
-    *,
-    actor_id: int,
-    after: int = 0,
-    category_id: int | None = None,
-    percent: int = 0,
-) -> Acted:
-    """Do something to products: the first 200 of the scope with an id above `after`, all or none. `next` is the `after` for those that remain.
-
-    `undo` are the acts that take this one back; a change of prices has none, since rounding cannot be undone.
-    """
-    return db.transaction(_act, action, scope, actor_id=actor_id, after=after, category_id=category_id, percent=percent)
-
-
-def _act(tx: Tx, action: Action, scope: list[int] | Filters, *, actor_id: int, after: int, category_id: int | None, percent: int) -> Acted:
-    ids, more = _step(tx, scope, after)
-    rows = q.grid.lock_products(tx, ids=ids)
-    if action == "change_price":
-        undo, changed = [], _change_prices(tx, [row["id"] for row in rows], percent)
-    else:
-        undo = _set_category(tx, rows, category_id) if action == "set_category" else _switch(tx, action, rows)
-        changed = sorted(one for each in undo for one in each["ids"])
-    if changed:
-        discovery.mark(tx, changed)
-        one = changed[0] if len(changed) == 1 else None
-        events.note(tx, "products_changed", one, subject="product", actor_id=actor_id, action=action, count=len(changed))
-    return {"changed": len(changed), "next": ids[-1] if more else None, "undo": undo}
-
-
-def _step(tx: Tx, scope: list[int] | Filters, after: int) -> tuple[list[int], bool]:
-    if isinstance(scope, Filters):
-        found = [row["id"] for row in q.grid.list_wanted(tx, **_wanted(tx, scope), after_id=after, limit=STEP + 1)]
-    else:
-        found = sorted(one for one in set(scope) if one > after)
-    return found[:STEP], len(found) > STEP
-
-
-def _undo(action: Action, ids: Iterable[int], category_id: int | None = None) -> list[Undo]:
-    wanted = list(ids)
-    return [{"action": action, "ids": wanted, "category_id": category_id}] if wanted else []
-
-
-def _switch(tx: Tx, action: Action, rows: list[Row]) -> list[Undo]:
-    """Products that are so already are left alone, so that taking it back leaves them alone too."""
-    if action in ("publish", "unpublish"):
-        published = action == "publish"
-        undo = _undo("unpublish" if published else "publish", (row["id"] for row in rows if bool(row["published"]) != published))
-        if undo:
-            q.grid.set_published(tx, ids=undo[0]["ids"], published=published)
-        return undo
-    archive = action == "archive"
-    undo = _undo("restore" if archive else "archive", (row["id"] for row in rows if (row["archived_at"] is None) == archive))
-    if undo and archive:
-        q.grid.archive(tx, ids=undo[0]["ids"])
-    elif undo:
-        q.grid.restore(tx, ids=undo[0]["ids"])
-    return undo
-
-
-def _set_category(tx: Tx, rows: list[Row], category_id: int | None) -> list[Undo]:
-    if category_id is not None and not q.grid.is_category(tx, category_id=category_id):
-        raise Invalid(category_id="There is no such category.")
-    changing = [row for row in rows if row["category_id"] != category_id]
-    if not changing:
-        return []
-    q.grid.set_category(tx, ids=[row["id"] for row in changing], category_id=category_id)
-    former = dict.fromkeys(row["category_id"] for row in changing)
-    return [each for before in former for each in _undo("set_category", (row["id"] for row in changing if row["category_id"] == before), before)]
-
-
-def _change_prices(tx: Tx, ids: list[int], percent: int) -> list[int]:
-    dearest = q.grid.dearest_after(tx, percent=percent, ids=ids)
-    if dearest is not None and dearest > MOST_MINOR:
-        raise Invalid(percent="A price would be higher than a price can be.")
-    if ids:
-        q.grid.change_prices(tx, percent=percent, ids=ids)
-        q.grid.refresh_prices(tx, ids=ids)
-    return ids
+def list_ids(tx: Tx, filters: Filters, *, after: int, limit: int) -> list[int]:
+    """Return the ids of the products that match, those above `after`, in ascending order."""
+    return [row["id"] for row in q.grid.list_wanted(tx, **_wanted(tx, filters), after_id=after, limit=limit)]

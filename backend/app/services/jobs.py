@@ -33,6 +33,7 @@ from . import (
     avatars,
     backups,
     bell,
+    bulk_actions,
     cart_reminders,
     dashboard,
     discovery,
@@ -46,6 +47,7 @@ from . import (
     newsletters,
     orders,
     payments,
+    product_actions,
     recommendations,
     refunds,
     retention,
@@ -53,6 +55,7 @@ from . import (
     stock,
     subscribers,
     trends,
+    user_actions,
 )
 
 log = logging.getLogger("shop.jobs")
@@ -74,6 +77,9 @@ class Job:
     when: Callable[[], bool]
     about: str = ""
 
+
+# Imported for the handlers that they register: a runner applies bulk actions that any process started.
+BULK_ACTION_MODULES = (product_actions, user_actions)
 
 Registry = dict[str, Job]
 registry: Registry = {}
@@ -460,6 +466,18 @@ def forget_old_messages(settings: Settings) -> str:
 def carry_out_imports(settings: Settings) -> str:
     """Reads product files and brings them in."""
     return f"{imports.carry_out_due(settings.var)} carried out"
+
+
+@job("bulk_actions.apply", every=1, when=bulk_actions.any_due)
+def apply_bulk_actions(settings: Settings) -> str:
+    """Applies bulk actions that were started and are not finished."""
+    return f"{bulk_actions.apply_due(settings.var)} applied"
+
+
+@job("bulk_actions.purge", every=3600)
+def purge_bulk_actions(settings: Settings) -> str:
+    """Deletes plans of bulk actions that can no longer be undone."""
+    return f"{bulk_actions.purge()} deleted"
 
 
 @job("imports.forget_files", every=3600)

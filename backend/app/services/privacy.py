@@ -179,19 +179,19 @@ def erase(user_id: int, password: str, *, var: Path, limited: bool) -> None:
     _erase_all(user_id, user_id, var)
 
 
-def erase_for(user_id: int, *, actor_id: int, var: Path) -> None:
+def erase_for(user_id: int, *, actor_id: int | None, var: Path) -> None:
     """The same at an admin's word. Raises NotFound, and Conflict as `erase` does."""
     _erase_all(user_id, actor_id, var)
 
 
-def _erase_all(user_id: int, actor_id: int, var: Path) -> None:
+def _erase_all(user_id: int, actor_id: int | None, var: Path) -> None:
     pictures, mail_ids = db.transaction(_erase, user_id, actor_id)
     for path in pictures:
         media.delete_file(var / "uploads", path)
     mail.delete_written(var, mail_ids)
 
 
-def _erase(tx: Tx, user_id: int, actor_id: int) -> tuple[list[str], set[int]]:
+def _erase(tx: Tx, user_id: int, actor_id: int | None) -> tuple[list[str], set[int]]:
     """Gives the files, under uploads, that must go now, and the mails that may lie in a folder."""
     # The cart first: an order that is being placed holds it, and wants the account's row next.
     q.privacy.delete_cart(tx, user_id=user_id)
@@ -217,6 +217,7 @@ def _erase(tx: Tx, user_id: int, actor_id: int) -> tuple[list[str], set[int]]:
     q.subscribers.delete_of(tx, email_key=account["email_key"])
     q.privacy.delete_challenges(tx, user_id=user_id, email_key=account["email_key"])
     q.privacy.delete_keys(tx, scope=Buyer(user_id).scope)
+    q.bulk_actions.erase_user(tx, user_id=user_id)
     if not q.privacy.delete_account(tx, user_id=user_id):
         raise Conflict("This is the shop's only admin. Make somebody else an admin first.", code="last_admin")
     events.note(tx, "erased", user_id, actor_id=actor_id)
@@ -224,7 +225,7 @@ def _erase(tx: Tx, user_id: int, actor_id: int) -> tuple[list[str], set[int]]:
     return [path for path in (account["avatar_path"], *pictures) if path], set(mail_ids)
 
 
-def _cancel_orders(tx: Tx, user_id: int, actor_id: int) -> list[str]:
+def _cancel_orders(tx: Tx, user_id: int, actor_id: int | None) -> list[str]:
     """Cancel what was not sent yet, since it could reach nobody any more; gives the numbers."""
     unfinished = q.privacy.list_unfinished_orders(tx, user_id=user_id)
     for order in unfinished:

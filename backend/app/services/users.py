@@ -1,4 +1,4 @@
-"""Other people's accounts, as an admin sees and changes them, alone or many at once. Each change counts from the next request on."""
+"""Other people's accounts, as an admin sees and changes them. Each change counts from the next request on."""
 
 from __future__ import annotations
 
@@ -22,12 +22,10 @@ Role = Literal["customer", "staff", "admin"]
 Status = Literal["", "active", "blocked", "deactivated"]
 Newsletter = Literal["", "yes", "no"]
 Sort = Literal["newest", "oldest", "name", "name_desc"]
-Action = Literal["activate", "deactivate", "block", "unblock", "end_sessions", "send_test_mail", "erase"]
 
 MOST_COUNTED = 10_000  # rows of the table that are counted; of more it is only said that there are more
 MOST_ID = 2**63 - 1
 MOST_FOUND = 1000  # accounts that a search takes
-STEP, ERASED = 100, 20  # accounts in one step of a bulk act; an erasure takes longer than other acts
 SHOWN = 10  # orders, tickets and the like on a customer's page
 CHANGEABLE = ("first_name", "last_name", "phone", "role", "status", "blocked_until", "block_reason")
 POWERS = frozenset({"role", "status", "blocked_until", "block_reason"})  # what nobody changes of themselves
@@ -136,24 +134,6 @@ class CustomerPage(TypedDict):
     notes: list[Note]
 
 
-class UsersUndo(TypedDict):
-    """The body of the act that takes another one back."""
-
-    action: Action
-    ids: list[int]
-    blocked_until: datetime | None
-    block_reason: str
-
-
-class UsersActed(TypedDict):
-    """`skipped` were left as they are: one's own account, and those whose orders are under way."""
-
-    changed: int
-    skipped: int
-    next: int | None
-    undo: list[UsersUndo]
-
-
 @dataclass(frozen=True)
 class Filters:
     """'', 0 and None are any; `q` begins a username or an address; `inactive`: customers who never ordered, and did not sign in for so many months."""
@@ -214,6 +194,11 @@ def _find(tx: Tx, text: str) -> list[int]:
     # Usernames are ASCII; to compare them with anything else is an error to the database, not a no.
     name = grid.starting(username_key(text)) if text.isascii() else ""
     return [row["id"] for row in q.users.find(tx, name=name, address=grid.starting(accounts.email_key(text)), most=MOST_FOUND)]
+
+
+def list_ids(tx: Tx, filters: Filters, *, after: int, limit: int) -> list[int]:
+    """Return the ids of the accounts that match, those above `after`, in ascending order."""
+    return [row["id"] for row in q.users.list_wanted(tx, **wanted_of(tx, filters), after_id=after, limit=limit)]
 
 
 def _user(row: Row, shop: dict[str, Any]) -> User:
@@ -307,44 +292,53 @@ def change(user_id: int, changes: dict[str, Any], *, actor_id: int) -> User:
 def _change(tx: Tx, user_id: int, changes: dict[str, Any], actor_id: int) -> User:
     if user_id == actor_id and POWERS & changes.keys():
         raise Conflict(OWN, code="own_account")
-    rows = _locked(tx, [user_id])
+    rows = lock(tx, [user_id])
     if not rows:
         raise NotFound("There is no such account.")
-    _apply(tx, rows[0], changes, actor_id)
+    apply_changes(tx, rows[0], changes, actor_id)
     return _user(_get(tx, user_id), settings.shop(tx))
 
 
-def _locked(tx: Tx, ids: list[int]) -> list[Row]:
-    # Whoever takes an admin away holds the rows of all, so that two admins cannot go at once and each count on the other.
-    q.users.lock_admins(tx)
-    found: list[Row] = q.users.lock_all(tx, ids=ids)
+def lock(tx: Tx, ids: list[int]) -> list[Row]:
+    """Lock accounts by ascending id and return those that exist, with the database's time as `now`."""
+    # Whoever takes an admin away locks the rows of all admins, so that two admins cannot go at once and each count on the other.
+    # For customers alone they are left unlocked: an admin who signs in meanwhile need not wait.
+    if q.users.has_admin(tx, ids=ids):
+        q.users.lock_admins(tx)
+        found: list[Row] = q.users.lock_all(tx, ids=ids)
+        return found
+    found = q.users.lock_all(tx, ids=ids)
+    if any(row["role"] == "admin" for row in found):
+        q.users.lock_admins(tx)
     return found
 
 
-def _apply(tx: Tx, before: Row, changes: dict[str, Any], actor_id: int) -> bool:
-    """Whether anything changed."""
+def apply_changes(tx: Tx, before: Row, changes: dict[str, Any], actor_id: int | None) -> bool:
+    """Change a locked account and return whether anything changed. Raises Invalid and Conflict as change() does."""
     wanted = before | changes
     if changes.get("blocked_until"):
-        _check_block(wanted, before["now"])
+        check_block(wanted, before["now"])
     if not wanted["blocked_until"]:
         wanted["block_reason"] = ""
     row = {name: wanted[name] for name in CHANGEABLE}
     if all(row[name] == before[name] for name in row):
         return False
-    if not q.users.change(tx, user_id=before["id"], **row):
+    if before["role"] != "admin":
+        q.users.change_other(tx, user_id=before["id"], **row)
+    elif not q.users.change(tx, user_id=before["id"], **row):
         raise Conflict("This is the shop's only admin who can act. Make somebody else an admin first.", code="last_admin")
     _follow_up(tx, before, row, actor_id)
     return True
 
 
-def _check_block(wanted: Row, now: datetime) -> None:
+def check_block(wanted: Row, now: datetime) -> None:
     if wanted["blocked_until"] <= now:
         raise Invalid(blocked_until="Choose a time that is still to come.")
     if not wanted["block_reason"]:
         raise Invalid(block_reason="Say why: the person is told.")
 
 
-def _follow_up(tx: Tx, before: Row, after: Row, actor_id: int) -> None:
+def _follow_up(tx: Tx, before: Row, after: Row, actor_id: int | None) -> None:
     """What a change entails: sessions that end, the mail that tells of a block, the record."""
     user_id = before["id"]
     blocked = bool(after["blocked_until"]) and (after["blocked_until"], after["block_reason"]) != (before["blocked_until"], before["block_reason"])
@@ -367,100 +361,6 @@ def _follow_up(tx: Tx, before: Row, after: Row, actor_id: int) -> None:
     told = [name for name in ("first_name", "last_name", "phone") if after[name] != before[name]]
     if told:
         events.note(tx, "profile_changed", user_id, actor_id=actor_id, what="_".join(told))
-
-
-# ---------------------------------------------------------------- many at once
-
-
-def act(
-    action: Action,
-    scope: list[int] | Filters,
-    *,
-    actor_id: int,
-    var: Path,
-    after: int = 0,
-    blocked_until: datetime | None = None,
-    block_reason: str = "",
-) -> UsersActed:
-    """Do something to accounts: the first of the scope with an id above `after`, all or none. `next` is the `after` for those that remain.
-
-    Nobody's own account is touched. `undo` are the acts that take this one back; ended sessions, mails and erased accounts have none.
-    An erasure is one transaction for each account: those whose orders are under way are skipped, as in their own hands.
-    """
-    size = ERASED if action == "erase" else STEP
-    with db.reading() as tx:
-        ids, more = _step(tx, scope, after, size)
-    others = [one for one in ids if one != actor_id]
-    undo: list[UsersUndo] = []
-    if action == "erase":
-        changed = sum(_erased(one, actor_id, var) for one in others)
-    elif action == "end_sessions":
-        changed = db.transaction(_end_sessions, others, actor_id)
-    elif action == "send_test_mail":
-        changed = db.transaction(_send_test_mails, others, actor_id)
-    else:
-        block = {"blocked_until": blocked_until, "block_reason": block_reason} if action == "block" else {}
-        undo = db.transaction(_switch, action, others, block, actor_id)
-        changed = sum(len(one["ids"]) for one in undo)
-    skipped = len(ids) - (changed if action == "erase" else len(others))
-    return {"changed": changed, "skipped": skipped, "next": ids[-1] if more else None, "undo": undo}
-
-
-def _step(tx: Tx, scope: list[int] | Filters, after: int, size: int) -> tuple[list[int], bool]:
-    if isinstance(scope, Filters):
-        found = [row["id"] for row in q.users.list_wanted(tx, **wanted_of(tx, scope), after_id=after, limit=size + 1)]
-    else:
-        found = sorted(one for one in set(scope) if one > after)
-    return found[:size], len(found) > size
-
-
-SWITCHES: dict[str, dict[str, Any]] = {
-    "activate": {"status": "active"},
-    "deactivate": {"status": "deactivated"},
-    "unblock": {"blocked_until": None},
-    "block": {},
-}
-
-
-def _switch(tx: Tx, action: str, ids: list[int], block: dict[str, Any], actor_id: int) -> list[UsersUndo]:
-    """Accounts that are so already are left alone, so that taking it back leaves them alone too."""
-    rows = [row for row in _locked(tx, ids) if _apply(tx, row, SWITCHES[action] | block, actor_id)]
-    if action in ("activate", "deactivate"):
-        return _undo("activate" if action == "deactivate" else "deactivate", rows)
-    former = dict.fromkeys((row["blocked_until"], row["block_reason"]) for row in rows)
-    taken = [(before, [row for row in rows if (row["blocked_until"], row["block_reason"]) == before]) for before in former]
-    return [one for (until, reason), same in taken for one in _undo("block" if until else "unblock", same, until, reason)]
-
-
-def _undo(action: Action, rows: list[Row], blocked_until: datetime | None = None, block_reason: str = "") -> list[UsersUndo]:
-    ids = [row["id"] for row in rows]
-    return [{"action": action, "ids": ids, "blocked_until": blocked_until, "block_reason": block_reason}] if ids else []
-
-
-def _end_sessions(tx: Tx, ids: list[int], actor_id: int) -> int:
-    changed = 0
-    for user_id in ids:
-        ended = sessions.end_all_of(tx, user_id)
-        if ended:
-            events.note(tx, "session_ended", user_id, actor_id=actor_id, reason="by_admin", count=ended)
-            changed += 1
-    return changed
-
-
-def _send_test_mails(tx: Tx, ids: list[int], actor_id: int) -> int:
-    rows = q.users.lock_all(tx, ids=ids)
-    for row in rows:
-        mail.enqueue(tx, "test", row["email"], {}, user_id=row["id"])
-        events.note(tx, "mail_tested", row["id"], actor_id=actor_id, template="test")
-    return len(rows)
-
-
-def _erased(user_id: int, actor_id: int, var: Path) -> bool:
-    try:
-        privacy.erase_for(user_id, actor_id=actor_id, var=var)
-    except (Conflict, NotFound):
-        return False
-    return True
 
 
 def erase(user_id: int, *, actor_id: int, var: Path) -> None:

@@ -8,7 +8,6 @@ import { staff } from "../components/staff.js";
 import { emptyState } from "../components/states.js";
 import "../components/data-grid.js";
 
-const STEP = 200; // The API does as many at once.
 const SURE = 20; // From here on a slip of the hand would be felt.
 
 const grid = document.querySelector("data-grid");
@@ -33,7 +32,7 @@ const stock = ({ stock: count, tracked, low }) => {
 
 // ---- acts
 
-const act = (action, scope, tell, said, more = {}) => actOn({ path: "/admin/products/actions", body: { action, ...more }, scope, tell, said, noun: "product", step: STEP });
+const act = (action, scope, tell, said, more = {}) => actOn({ path: "/admin/products/actions", body: { action, ...more }, scope, tell, said, noun: "product" });
 
 const sure = (scope, what, action) => scope.total < SURE || ask({ title: `${what} ${plural(scope.total, "product")}?`, text: "You can take it back right afterwards.", action });
 
@@ -56,7 +55,7 @@ async function setCategory(scope, tell) {
 async function changePrice(scope, tell) {
   const answers = await ask({
     title: `Change the price of ${plural(scope.total, "product")}`,
-    text: "Prices are rounded to whole cents, so this cannot be taken back by a button. Prices before a reduction stay as they are.",
+    text: "Prices are rounded to whole cents. Prices before a reduction stay as they are. You can undo this right afterwards.",
     fields: html`<div class="field"><label class="field__label" for="percent">By how many per cent</label>
       <input class="field__input" id="percent" name="percent" type="number" min="-99" max="1000" step="1" required autocomplete="off" aria-describedby="percent-hint" data-missing="Enter a whole number." data-invalid="Enter a whole number from -99 to 1000.">
       <p class="field__hint" id="percent-hint">Such as 5 to raise prices, or −10 to lower them.</p></div>`,

@@ -8,7 +8,6 @@ import { toast } from "../components/toast-stack.js";
 import { ROLES, accounts, askBlock, askErasure, fullName, invite, userBadge, userState } from "../components/user-acts.js";
 import "../components/data-grid.js";
 
-const STEP = 100; // The API does as many at once, or erases 20.
 const SURE = 20; // From here on a slip of the hand would be felt.
 const LEFT_OUT = "your own account, and who has an order under way";
 
@@ -17,7 +16,7 @@ const grid = document.querySelector("data-grid");
 function act(action, scope, tell, said, more = {}) {
   const { inactive, ...filter } = scope.filter ?? {};
   const wanted = scope.filter ? { ...scope, filter: { ...filter, ...(inactive && { inactive: Number(inactive) }) } } : scope;
-  return actOn({ path: "/admin/users/actions", body: { action, ...more }, scope: wanted, tell, said, noun: "account", step: action === "erase" ? 20 : STEP, skipped: LEFT_OUT });
+  return actOn({ path: "/admin/users/actions", body: { action, ...more }, scope: wanted, tell, said, noun: "account", skipped: LEFT_OUT });
 }
 
 const sure = ({ total }, what, text = "You can take it back right afterwards.") => total < SURE || ask({ title: `${what} ${accounts(total)}?`, text, action: what });
