@@ -538,7 +538,7 @@ def test_two_moves_at_once_make_no_ring(desk: ShopClient) -> None:
 
 
 def test_a_category_goes_when_it_is_empty_or_lets_what_is_in_it_move_up(desk: ShopClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(categories, "MOVED_AT_ONCE", 2)
+    monkeypatch.setattr(categories, "MOVE_BATCH", 2)
     top = shelf(desk, "Top")
     middle = shelf(desk, "Middle", top)
     low = shelf(desk, "Low", middle)

@@ -57,4 +57,7 @@ SELECT p.id, p.sold_count, COALESCE(SUM(o.quantity), 0) AS sold
  LIMIT 500;
 
 -- name: set_sold -> count
-UPDATE products SET sold_count = :sold WHERE id = :product_id;
+-- In ascending order of id.
+UPDATE JSON_TABLE(:counts, '$[*]' COLUMNS (product_id BIGINT UNSIGNED PATH '$[0]', sold INT UNSIGNED PATH '$[1]')) counted
+STRAIGHT_JOIN products p FORCE INDEX (PRIMARY) ON p.id = counted.product_id
+   SET p.sold_count = counted.sold;

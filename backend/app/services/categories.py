@@ -15,7 +15,7 @@ from ..errors import Conflict, Invalid, NotFound
 from . import discovery, events, media, products
 from .catalogue import Image, category_image
 
-MOVED_AT_ONCE = 1000  # products in one step when their category goes
+MOVE_BATCH = 200  # products moved in one transaction, in which no category can be edited
 
 
 class EditedCategory(TypedDict):
@@ -161,7 +161,7 @@ def _remove(tx: Tx, category_id: int, version: int | None, move_up: bool, actor_
     now = _taken(tx, category_id, version)
     if not move_up and (now["product_count"] or q.categories.count_below(tx, category_id=category_id)):
         raise Conflict("This category is not empty. Move what is in it first, or let it move up.", code="not_empty")
-    ids = [row["id"] for row in q.categories.list_products(tx, category_id=category_id, limit=MOVED_AT_ONCE)]
+    ids = [row["id"] for row in q.categories.list_products(tx, category_id=category_id, limit=MOVE_BATCH)]
     if ids:
         q.categories.move_products(tx, ids=ids, category_id=category_id, parent_id=now["parent_id"])
         discovery.mark(tx, ids)

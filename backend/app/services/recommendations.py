@@ -27,7 +27,9 @@ DOUBT = 2
 NEAREST = 12  # relations kept of a product
 FOR_ONE = 24  # recommendations kept of a shopper
 MOST_OF_A_BASKET = 30  # an order of more things says little about each two of them
-ORDERS_AT_ONCE, PRODUCTS_AT_ONCE, SHOPPERS_AT_ONCE = 1000, 200, 100
+ORDERS_AT_ONCE = 1000
+# In one transaction, since each row that it writes locks its products and its account: whoever signs in would wait.
+PRODUCTS_AT_ONCE, SHOPPERS_AT_ONCE = 20, 15
 MOST_KEPT = 20_000  # products whose relations are kept in memory
 REACH = 60  # neighbours in price, above and below, that a product is compared with
 SHOWN = 8

@@ -12,7 +12,7 @@ from .. import db
 from ..db import Tx, q
 from . import settings
 
-STEP = 1000  # rows in one transaction
+STEP = 200  # rows in one transaction; a cart goes with its items
 
 
 def forget_guests() -> tuple[int, int]:

@@ -32,7 +32,8 @@ KEPT_TERMS = 50
 KEY_BYTES = 32
 TERM = "shop.term"  # the name, in the environment of a request, of the words that were typed, where they name nobody
 MOST_BYTES = 4_000_000  # of searches that wait to be counted; more in a few seconds are no shoppers'
-SOLD_STEP = 500
+SOLD_STEP = 500  # products counted at once
+SOLD_BATCH = 50  # products updated in one transaction
 SOLD_DAYS = 90
 
 
@@ -197,13 +198,15 @@ def count_sold() -> int:
             ids = [row["product_id"] for row in q.trends.list_ever_sold(tx, after=after, limit=SOLD_STEP)]
         if not ids:
             return changed
-        changed += db.transaction(_count_sold, ids)
+        with db.reading() as tx:
+            counted = q.trends.list_sold(tx, ids=ids, days=SOLD_DAYS)
+        others = [[row["id"], int(row["sold"])] for row in counted if int(row["sold"]) != row["sold_count"]]
+        for at in range(0, len(others), SOLD_BATCH):
+            db.transaction(_set_sold, sorted(others)[at : at + SOLD_BATCH])
+        changed += len(others)
         after = ids[-1]
 
 
-def _count_sold(tx: Tx, ids: list[int]) -> int:
-    others = {row["id"]: int(row["sold"]) for row in q.trends.list_sold(tx, ids=ids, days=SOLD_DAYS) if int(row["sold"]) != row["sold_count"]}
-    for product_id, sold in sorted(others.items()):
-        q.trends.set_sold(tx, product_id=product_id, sold=sold)
-    discovery.mark(tx, others)
-    return len(others)
+def _set_sold(tx: Tx, counts: list[list[int]]) -> None:
+    q.trends.set_sold(tx, counts=orjson.dumps(counts).decode())
+    discovery.mark(tx, [product_id for product_id, _ in counts])
