@@ -580,7 +580,8 @@ CREATE TABLE trending_terms (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- A file of products on its way in: looked through first, carried out when the owner says so. result is the JSON of what it would do
--- or did; file_path is under the shop's own folder.
+-- or did; file_path is under the shop's own folder. attempt counts the runners that began to prepare it, so that only the last one stores
+-- a plan; applied is the number of planned products that are in the shop.
 CREATE TABLE imports (
     id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'keep',
     format       VARCHAR(16)     CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'keep',
@@ -590,6 +591,8 @@ CREATE TABLE imports (
     user_id      BIGINT UNSIGNED NULL COMMENT 'keep',
     total        INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
     done         INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    attempt      INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
+    applied      INT UNSIGNED    NOT NULL DEFAULT 0 COMMENT 'keep',
     result       MEDIUMTEXT      NOT NULL COMMENT 'keep',
     created_at   DATETIME(6)     NOT NULL COMMENT 'keep',
     started_at   DATETIME(6)     NULL COMMENT 'keep',
@@ -599,7 +602,17 @@ CREATE TABLE imports (
     KEY ix_imports_user (user_id),
     CONSTRAINT fk_imports_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT ck_imports_format CHECK (format IN ('shopify', 'simple')),
-    CONSTRAINT ck_imports_status CHECK (status IN ('checking', 'refused', 'checked', 'waiting', 'running', 'done', 'failed'))
+    CONSTRAINT ck_imports_status CHECK (status IN ('checking', 'refused', 'checked', 'waiting', 'running', 'applying', 'done', 'failed'))
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
+
+-- The plan of an import that is being applied, in chunks of some dozen products; position counts the products before the chunk.
+CREATE TABLE import_chunks (
+    import_id      BIGINT UNSIGNED NOT NULL COMMENT 'keep',
+    position       INT UNSIGNED    NOT NULL COMMENT 'keep',
+    product_count  INT UNSIGNED    NOT NULL COMMENT 'keep',
+    products       MEDIUMTEXT      NOT NULL COMMENT 'keep',
+    PRIMARY KEY (import_id, position),
+    CONSTRAINT fk_import_chunks_import FOREIGN KEY (import_id) REFERENCES imports (id) ON DELETE CASCADE
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_unicode_520_ci;
 
 -- An action on many products or accounts: its plan is stored first, then applied batch by batch in ascending order of target_id.
@@ -1245,5 +1258,6 @@ CREATE TABLE backup_tasks (
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
     ('0001_baseline', 'e9568245f2dfb96cd9affabdc3e913eba467575781e468816ac6d4c4d66e3739', UTC_TIMESTAMP(6)),
     ('0002_running_the_shop', 'c91de068c857c03f13f1d435c71a0e5ceed7d7bdbdff2984e157822866561aee', UTC_TIMESTAMP(6)),
+    ('0006_import_plans', '2d48939a1788285d1e300db0a2c537eb9c4448af5fcb6a6527faefb797252ec2', UTC_TIMESTAMP(6)),
     ('0008_unsigned_backups', '3fc0d51426f9435635ce2de6c0b43a0192bda849d02c5c95891eca31d90fb19f', UTC_TIMESTAMP(6)),
     ('0009_bulk_actions', '1139c84f1061fdeeceec4fd4daf708c5d4ae70962ef3c42f6566c21f2ab972fc', UTC_TIMESTAMP(6));

@@ -24,13 +24,14 @@ from .server import StartProblem, say
 from .text import normalize_text
 
 if TYPE_CHECKING:
-    from .services.imports import Remark, Told
+    from .services.imports import Import, Remark, Told
     from .services.product_diff import FieldChange
 
 PATIENCE = 60.0  # seconds for a shop that is just starting, or for another command to end
 
 BENCHES = ROOT / "bench"
 DRILLS = BENCHES / "drills"
+IMPORT_JOB = "imports.carry_out"
 
 Command = Callable[[Settings, argparse.Namespace], int]
 
@@ -152,9 +153,28 @@ def _import(settings: Settings, options: argparse.Namespace) -> int:
             say(line)
         if options.dry_run or looked.refused:
             return 1 if looked.refused else 0
-        imports.bring_in(looked, settings.var / "uploads", _bar, actor_id=None, file_name=options.file.name)
-    say("Everything is in the shop.")
-    return 0
+        import_id = imports.submit(looked, settings.var / "uploads", _bar, file_name=options.file.name)
+        one = _follow_import(settings, import_id)
+    for error in one["errors"]:
+        say(f"Error{_place(error)}: {error['message']}")
+    say("Everything is in the shop." if not one["error_count"] else f"{one['error_count']} products were left out.")
+    return int(one["error_count"] > 0)
+
+
+def _follow_import(settings: Settings, import_id: int) -> Import:
+    """Show the progress of an import until it is over. Whoever gets its job's lease applies it: this process or a shop that runs."""
+    from .services import imports, jobs
+
+    runner = jobs.Runner(settings, {IMPORT_JOB: jobs.registry[IMPORT_JOB]})
+    try:
+        while (one := imports.get(import_id))["status"] not in ("done", "failed"):
+            runner.look()
+            _bar(min(one["done"], one["total"] - 1), one["total"])
+            time.sleep(0.1)
+        _bar(one["total"], one["total"])
+        return one
+    finally:
+        runner.finish()
 
 
 def _in_words(told: Told) -> Iterator[str]:

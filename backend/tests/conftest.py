@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import factories
+import import_files
 import pytest
 from factories import Thing, User
 from flask import Flask
@@ -26,10 +27,11 @@ from app.db import Address
 from app.http import FILES, Endpoint
 from app.openapi import _problems
 from app.private_database import PrivateDatabase, address_of, prepare_server
-from app.services import catalogue, doctor, payments, search_index, settings
+from app.services import catalogue, doctor, import_batches, imports, payments, search_index, settings
 from app.services.search_index import Keeper
 
 Make = Callable[..., Flask]
+Start = Callable[[bytes], int]
 # The hashes that customers get take a tenth of a second each, by intent. The tests make hundreds, so they make quick ones;
 # test_security.py puts the strong ones back and holds their strength.
 STRONG = {"PASSWORD_METHOD": security.PASSWORD_METHOD, "NOBODY": security.NOBODY}
@@ -294,3 +296,39 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 
     monkeypatch.setattr(db.Tx, "execute", counted)
     return lambda: sent
+
+
+# ---------------------------------------------------------------- imports
+
+
+@pytest.fixture
+def staff_client(new_client: Callable[[], ShopClient], shop: Any) -> ShopClient:
+    return new_client().as_(factories.user("sam", role="staff"))
+
+
+@pytest.fixture
+def start(staff_client: ShopClient) -> Start:
+    """Uploads a file and starts its import; returns the import's id. The job runner does not run by itself."""
+
+    def send(content: bytes) -> int:
+        answer = staff_client.post("/api/v1/admin/imports", data=content, content_type="text/csv")
+        assert answer.json["errors"] == []
+        assert staff_client.post(f"/api/v1/admin/imports/{answer.json['id']}/start").status_code == 202
+        return int(answer.json["id"])
+
+    return send
+
+
+@pytest.fixture
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each product is a batch of its own."""
+    monkeypatch.setattr(import_batches, "FIRST_BATCH_PRODUCTS", 1)
+    monkeypatch.setattr(import_batches, "MAX_BATCH_PRODUCTS", 1)
+
+
+@pytest.fixture
+def six(start: Start, var: Path) -> list[int]:
+    """Six products that an import added; returns their variants."""
+    start(import_files.table_of(6, price=10, stock=5))
+    imports.carry_out_due(var)
+    return [row[0] for row in import_files.rows("SELECT id FROM variants ORDER BY id")]

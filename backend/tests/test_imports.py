@@ -17,8 +17,7 @@ from PIL import Image
 from werkzeug.test import TestResponse
 
 from app import db
-from app.errors import Unavailable
-from app.services import imports, product_csv, products, progress
+from app.services import import_batches, imports, media, product_csv, progress
 
 DATA = Path(__file__).parent / "data"
 SHOPIFY, SIMPLE = (DATA / "shopify.csv").read_bytes(), (DATA / "simple.csv").read_bytes()
@@ -426,8 +425,10 @@ def test_pictures_come_from_a_folder_too(tmp_path: Path, shop: Flask, var: Path)
     (tmp_path / "products.csv").write_bytes(SHOPIFY)
 
     looked = imports.look(tmp_path / "products.csv", tmp_path, asked="")
-    done = imports.bring_in(looked, var / "uploads", lambda done, total: None, actor_id=None, file_name="products.csv")
+    import_id = imports.submit(looked, var / "uploads", lambda done, total: None, file_name="products.csv")
+    imports.carry_out_due(var)
 
+    done = imports.get(import_id)
     assert (done["status"], done["pictures"]["new"], value("SELECT COUNT(*) FROM images")) == ("done", 1, 1)
 
 
@@ -456,42 +457,26 @@ def test_a_zip_that_is_no_import_is_refused(staff: ShopClient, files: dict[str, 
 # ---------------------------------------------------------------- all or nothing
 
 
-def test_a_run_that_is_cut_off_leaves_nothing_and_is_taken_up_again(staff: ShopClient, look: Send, var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import_id = look(SHOPIFY)["id"]
-    staff.post(f"/api/v1/admin/imports/{import_id}/start")
-    add, added = products.add, []
-
-    def gone_after_two(*args: Any, **more: Any) -> int:
-        if len(added) == 2:
-            raise Unavailable()
-        added.append(args)
-        return add(*args, **more)
-
-    monkeypatch.setattr(products, "add", gone_after_two)
-    monkeypatch.setattr(db, "PATIENCE", 0)
-    with pytest.raises(Unavailable):
-        imports.carry_out_due(var)
-    assert (value("SELECT COUNT(*) FROM products"), value("SELECT COUNT(*) FROM categories"), value("SELECT status FROM imports")) == (0, 0, "running")
-
-    monkeypatch.setattr(products, "add", add)
-    imports.carry_out_due(var)
-    assert (value("SELECT COUNT(*) FROM products"), value("SELECT status FROM imports")) == (3, "done")
-
-
 def test_progress_is_seen_while_it_runs(staff: ShopClient, look: Send, var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import_id = look(SHOPIFY)["id"]
+    import_id = look(zipped({"products.csv": SHOPIFY, **PICTURES}))["id"]
     staff.post(f"/api/v1/admin/imports/{import_id}/start")
-    add, seen = products.add, []
+    apply, store, seen = import_batches._apply_batch, media.store, []
 
-    def watched(*args: Any, **more: Any) -> int:
-        seen.append(rows("SELECT status, done, total FROM imports")[0])
-        return add(*args, **more)
+    def watched(work: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **more: Any) -> Any:
+            seen.append(rows("SELECT status, done, total FROM imports")[0])
+            return work(*args, **more)
+
+        return run
 
     monkeypatch.setattr(progress, "TELL_EVERY", 0)
-    monkeypatch.setattr(products, "add", watched)
+    monkeypatch.setattr(import_batches, "FIRST_BATCH_PRODUCTS", 1)
+    monkeypatch.setattr(import_batches, "MAX_BATCH_PRODUCTS", 1)
+    monkeypatch.setattr(media, "store", watched(store))
+    monkeypatch.setattr(import_batches, "_apply_batch", watched(apply))
     imports.carry_out_due(var)
 
-    assert seen == [("running", 0, 3), ("running", 1, 3), ("running", 2, 3)]
+    assert seen == [("running", 0, 5), ("running", 1, 5), ("applying", 2, 5), ("applying", 3, 5), ("applying", 4, 5)]
 
 
 def test_the_comparison_is_made_anew_when_it_is_carried_out(staff: ShopClient, look: Send, bring: Send, var: Path, scarf: None) -> None:

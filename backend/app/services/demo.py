@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import db
 from ..config import ROOT
 from ..db import Tx, q
-from . import categories, discovery, imports, product_csv, products, settings
+from . import categories, discovery, import_batches, product_csv, products, settings
 from .product_csv import Sheet
 from .product_diff import Change, compare
 from .product_input import ProductInput
@@ -45,7 +45,7 @@ def _load(tx: Tx, shelves: list[Record], sheet: Sheet, pictures: dict[str, str])
         categories.add(tx, name=row["name"], slug=row["slug"], description=row["description"], image_path=picture, position=position, demo=True)
     plan = compare(tx, sheet, currency)
     for change in plan.changes:
-        products.add(tx, _product(change, imports.as_input(change, plan.tree.ids, currency), pictures), actor_id=None)
+        products.add(tx, _product(change, import_batches.as_input(change, plan.tree.ids, currency), pictures), actor_id=None)
     return len(plan.changes)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,16 +14,17 @@ from typing import IO, Literal
 import orjson
 from typing_extensions import TypedDict
 
-from .. import db, money
+from .. import db
 from ..db import DRIVER_ERRORS, Row, Tx, q
 from ..errors import Conflict, Invalid, NotFound, ShopError, TooLarge, Unavailable
 from ..text import normalize_text
-from . import categories, discovery, events, media, product_csv, products, settings
+from . import events, import_batches, media, product_csv, settings
 from .csv_numbers import NumberFormat
+from .import_batches import Superseded
+from .import_plans import encode_chunks, plan_product
 from .picture_files import PictureFolder, Pictures, PictureZip
-from .product_csv import NAMES, OPTIONS, Picture, stem_of
-from .product_diff import SHOWN, Change, Diff, Merged, Plan, Tree, compare, stored_goods
-from .product_input import ProductInput, VariantInput
+from .product_csv import Picture, stem_of
+from .product_diff import SHOWN, Change, Diff, Plan, Tree, compare, stored_goods
 from .progress import Telling
 
 log = logging.getLogger("shop.imports")
@@ -32,7 +34,6 @@ MOST_BYTES = 100 * 1024 * 1024  # of a ZIP with pictures; a file of text has its
 MEGA = 1024 * 1024
 ZIP_MAGIC = b"PK\x03\x04"
 UNFORESEEN = "Something went wrong on our side; nothing was changed."
-TAKEN = "Somebody gave one of these SKUs or handles away meanwhile. Send the file again, and it will be named; nothing was changed."
 AT_ONCE = 1024 * 1024  # bytes of a file that is looked through while its sender waits
 CHUNK = 256 * 1024
 KEEP_DAYS = 7
@@ -111,10 +112,6 @@ class Refused(Conflict):
         self.plan = plan
 
 
-class Overtaken(Conflict):
-    """Another runner finished this import first."""
-
-
 # ---------------------------------------------------------------- looking through
 
 
@@ -135,8 +132,12 @@ class Looked:
         self.sheet = product_csv.read(content, self.currency, numbers)
         if asked and self.sheet.format not in ("", asked):
             self.sheet.refuse(1, "", f"This file is in the {self.sheet.format} format, not in the {asked} one.")
+        self.plan = self.compare()
+
+    def compare(self) -> Plan:
+        """Compare the file with the shop as it is now."""
         with db.reading() as tx:
-            self.plan = compare(tx, self.sheet, self.currency, self.pictures.names)
+            return compare(tx, self.sheet, self.currency, self.pictures.names)
 
     @property
     def refused(self) -> bool:
@@ -328,7 +329,7 @@ def any_due() -> bool:
 
 
 def carry_out_due(var: Path) -> int:
-    """Look through and carry out what waits, and what a runner that died was at: nothing of that came into the shop. Gives their number."""
+    """Look through and carry out what waits, and complete what a runner that died was at. Gives their number."""
     number = 0
     while True:
         with db.reading() as tx:
@@ -336,21 +337,35 @@ def carry_out_due(var: Path) -> int:
         if row is None:
             return number
         try:
-            _check_late(row, var) if row["status"] == "checking" else _carry_out_late(row, var)
-        except Unavailable:
-            # The database or the disk is away: the row stays as it is, and the next run takes it up.
-            raise
-        except (ShopError, OSError, *DRIVER_ERRORS) as error:
-            log.warning("an import failed", exc_info=error, extra={"import": row["id"]})
-            db.transaction(_fail, row["id"], _why(error))
+            if _prepare_due(row, var):
+                _complete(row["id"])
+        except Superseded:
+            log.info("another runner has this import", extra={"import": row["id"]})
+            return number
         number += 1
+
+
+def _prepare_due(row: Row, var: Path) -> bool:
+    """Check an import, or store its plan. Returns whether it is to be applied now; whatever stops it before that makes it fail."""
+    try:
+        if row["status"] == "checking":
+            _check_late(row, var)
+            return False
+        if row["status"] != "applying":
+            _prepare(row, var)
+        return True
+    except (Unavailable, Superseded):
+        # The database or the disk is away: the row stays as it is, and the next run takes it up.
+        raise
+    except (ShopError, OSError, *DRIVER_ERRORS) as error:
+        log.warning("an import failed", exc_info=error, extra={"import": row["id"]})
+        db.transaction(_fail, row["id"], _why(error))
+        return False
 
 
 def _why(error: Exception) -> Told:
     if isinstance(error, Refused):
         return _told(error.plan)
-    if db.is_duplicate(error, "uq_"):
-        return {**NOTHING, "errors": [{"row": 0, "column": "", "message": TAKEN}], "error_count": 1}
     sentence = error.detail if isinstance(error, ShopError) else "The file is not there any more." if isinstance(error, FileNotFoundError) else UNFORESEEN
     return {**NOTHING, "errors": [{"row": 0, "column": "", "message": sentence}], "error_count": 1}
 
@@ -375,26 +390,14 @@ def _note_check(tx: Tx, import_id: int, status: str, looked: Looked) -> None:
     q.imports.note_check(tx, id=import_id, status=status, format=looked.sheet.format or "simple", total=looked.total, result=result)
 
 
-def _carry_out_late(row: Row, var: Path) -> None:
-    if db.transaction(_run, row["id"]):
-        numbers = orjson.loads(row["result"]).get("asked_numbers")
-        looked = Looked(var / row["file_path"], numbers=numbers)
-        bring_in(looked, var / "uploads", Telling(partial(_note_progress, import_id=row["id"])), actor_id=row["user_id"], import_id=row["id"])
-
-
-def _run(tx: Tx, import_id: int) -> bool:
-    return bool(q.imports.run(tx, id=import_id))
-
-
-def _note_progress(tx: Tx, done: int, total: int, *, import_id: int) -> None:
-    q.imports.note_progress(tx, id=import_id, done=done, total=total)
+# ---------------------------------------------------------------- preparing
 
 
 Tell = Callable[[int, int], None]
 
 
 class Drawn:
-    """The pictures that came with a file, drawn and stored before the transaction, since that takes a while."""
+    """The pictures that came with a file, drawn and stored before anything is written, since that takes a while."""
 
     def __init__(self, looked: Looked, uploads: Path, tell: Tell) -> None:
         self.uploads = uploads
@@ -419,130 +422,123 @@ class Drawn:
             looked.plan.sheet.refuse(picture.row, "image", f"{picture.name}: {error.detail}")
             raise Refused(looked.plan) from error
 
-    def hang(self, tx: Tx, product_id: int, change: Change) -> None:
-        """Give a product its new pictures, in the file's order behind those it has, and its variants theirs."""
-        new = {one.name: media.attach(tx, product_id, self.files[change.good.handle, one.name], one.alt) for one in change.coming}
-        for image_id, alt in change.alts.items():
-            q.media.describe(tx, image_id=image_id, alt=alt)
-        if any(line.picture for line in change.lines):
-            rows = q.imports.list_variants(tx, product_ids=[product_id])
-            for row, line in zip(rows, change.lines, strict=True):
-                shown = new.get(line.picture) or change.image(line.picture)
-                if line.picture and shown:
-                    q.imports.set_picture(tx, variant_id=row["id"], image_id=shown)
-
     def throw_away(self) -> None:
         for file in self.files.values():
             media.discard(file.path, file.widths, self.uploads)
 
 
-def bring_in(looked: Looked, uploads: Path, tell: Tell, *, actor_id: int | None, import_id: int | None = None, file_name: str = "") -> Import:
-    """Carry a file out in one transaction, after its pictures were drawn. Raises Refused when the shop has changed so that it no longer fits."""
-    drawn = Drawn(looked, uploads, tell)
-    try:
-        import_id = db.transaction(_bring_in, looked, drawn, tell, actor_id=actor_id, import_id=import_id, file_name=file_name)
-    except BaseException:
-        drawn.throw_away()
-        raise
-    return get(import_id)
+@dataclass(frozen=True)
+class Attempt:
+    """A runner's attempt to prepare an import. A later one supersedes it."""
+
+    import_id: int
+    number: int
+    status: str
 
 
-def _bring_in(tx: Tx, looked: Looked, drawn: Drawn, tell: Tell, *, actor_id: int | None, import_id: int | None, file_name: str) -> int:
-    plan = compare(tx, looked.sheet, looked.currency, looked.pictures.names)
-    if plan.sheet.error_count:
-        raise Refused(plan)
-    total = len(drawn) + len(plan.changes)
-    category_ids = _category_ids(tx, plan)
-    waiting, written = len(tx.after_commit), []
-    for place, change in enumerate(sorted(plan.changes, key=_turn), 1):
-        written.append(_write(tx, change, as_input(change, category_ids, looked.currency), actor_id))
-        drawn.hang(tx, written[-1], change)
-        tell(len(drawn) + place, total)
-    # Each was marked for search as it was written, which is long ago for the first; all are marked once more, and together.
-    del tx.after_commit[waiting:]
-    discovery.mark(tx, written)
-    counts = plan.diff()["counts"]
-    told = _told(plan)
-    if import_id is None:
-        row = {
-            "format": looked.sheet.format,
-            "status": "done",
-            "file_name": normalize_text(file_name)[:190],
-            "file_path": "",
-            "user_id": actor_id,
-            "total": total,
-        }
-        import_id = _add(tx, row, told)
-    elif not q.imports.finish(tx, id=import_id, total=total, result=orjson.dumps(told).decode()):
-        raise Overtaken("Another runner finished this import.")
-    events.note(tx, "products_imported", import_id, subject="import", actor_id=actor_id, new=counts["new"], changed=counts["changed"])
+def submit(looked: Looked, uploads: Path, tell: Tell, *, file_name: str) -> int:
+    """Store the plan of a file of this machine, for whichever runner comes first to apply; returns the import's id. Raises Refused."""
+    row: Row = {
+        "format": looked.sheet.format,
+        "status": "checked",
+        "file_name": normalize_text(file_name)[:190],
+        "file_path": "",
+        "user_id": None,
+    }
+    import_id = db.transaction(_add, row | {"total": looked.total}, looked.told())
+    _store_plan(looked, uploads, tell, Attempt(import_id, 0, "checked"))
     return import_id
 
 
+def _prepare(row: Row, var: Path) -> None:
+    attempt = db.transaction(_begin_attempt, row["id"])
+    _delete_plan(row["id"])
+    numbers = orjson.loads(row["result"]).get("asked_numbers")
+    looked = Looked(var / row["file_path"], numbers=numbers)
+    if looked.refused:
+        raise Refused(looked.plan)
+    _store_plan(looked, var / "uploads", Telling(partial(_note_progress, import_id=row["id"])), attempt)
+
+
+def _begin_attempt(tx: Tx, import_id: int) -> Attempt:
+    if not q.imports.prepare(tx, id=import_id):
+        raise Superseded("Another runner prepared this import.")
+    return Attempt(import_id, q.imports.get(tx, id=import_id)["attempt"], "running")
+
+
+def _note_progress(tx: Tx, done: int, total: int, *, import_id: int) -> None:
+    q.imports.note_progress(tx, id=import_id, done=done, total=total)
+
+
+def _store_plan(looked: Looked, uploads: Path, tell: Tell, attempt: Attempt) -> None:
+    """Process the images, check the file against the shop for the last time, and store what it will do. Raises Refused."""
+    drawn = Drawn(looked, uploads, tell)
+    try:
+        plan = looked.compare() if drawn else looked.plan
+        if plan.sheet.error_count:
+            raise Refused(plan)
+        planned = (plan_product(change, drawn.files) for change in sorted(plan.changes, key=_turn))
+        for position, count, products in encode_chunks(plan.sheet, looked.currency, planned):
+            db.transaction(_add_chunk, attempt, position, count, products)
+    except BaseException:
+        drawn.throw_away()
+        raise
+    # When the connection is lost here, the plan may be in force. The images stay; if it is not, they are deleted as orphans later.
+    db.transaction(_begin_applying, attempt, plan, len(drawn))
+
+
 def _turn(change: Change) -> tuple[bool, int]:
-    """New products first, as the file has them. What shoppers may be buying is taken last, for the shortest time, in the order in which
-    everybody takes variants."""
+    """New products first, as the file has them, then those that shoppers may be buying, near each other in the tables."""
     return change.stored is not None, min(change.stored.variant_ids, default=0) if change.stored else 0
 
 
-def _category_ids(tx: Tx, plan: Plan) -> dict[str, int]:
-    """Where each category of the file is, made where it is not."""
-    ids = dict(plan.tree.ids)
-    for path in plan.new_categories():
-        names = path.split(" > ")
-        for depth in range(1, len(names) + 1):
-            above, here = " > ".join(names[: depth - 1]).lower(), " > ".join(names[:depth]).lower()
-            if here not in ids:
-                ids[here] = categories.add(tx, name=names[depth - 1], parent_id=ids.get(above))
-    return ids
+def _add_chunk(tx: Tx, attempt: Attempt, position: int, count: int, products: str) -> None:
+    if q.imports.lock_attempt(tx, id=attempt.import_id, attempt=attempt.number, status=attempt.status) is None:
+        raise Superseded("Another runner prepares this import.")
+    q.imports.add_chunk(tx, import_id=attempt.import_id, position=position, product_count=count, products=products)
 
 
-def as_input(change: Change, category_ids: dict[str, int], currency: str) -> ProductInput:
-    """The product as it is to be; `category_ids` are by their paths in lower case."""
-    cells, stored = change.cells, change.stored
-    same_category = stored and not any(one["field"] == "category" for one in change.fields)
-    same_text = stored and not any(one["field"] == "description" for one in change.fields)
-    return ProductInput(
-        title=cells["title"],
-        slug=change.good.handle,
-        description_html=stored.good.cells["description"] if stored and same_text else cells["description"],
-        markdown=stored.markdown if stored and same_text else None,
-        category_id=stored.category_id if stored and same_category else category_ids.get(cells["category"].lower()),
-        brand=cells["brand"],
-        type=cells["type"],
-        tags=[tag for tag in cells["tags"].split(", ") if tag],
-        published=cells["published"] == "true",
-        seo_title=cells["seo_title"],
-        seo_description=cells["seo_description"],
-        option_names=(cells[NAMES[0]], cells[NAMES[1]], cells[NAMES[2]]),
-        variants=[_variant(line, currency) for line in change.lines],
-        tax_class=cells["tax_class"],
-        gift_card=cells["gift_card"] == "true",
+def _begin_applying(tx: Tx, attempt: Attempt, plan: Plan, drawn: int) -> None:
+    result = orjson.dumps(_told(plan)).decode()
+    begun = q.imports.begin_applying(
+        tx,
+        id=attempt.import_id,
+        attempt=attempt.number,
+        status=attempt.status,
+        done=drawn,
+        total=drawn + len(plan.changes),
+        result=result,
     )
+    if not begun:
+        raise Superseded("Another runner prepares this import.")
 
 
-def _variant(line: Merged, currency: str) -> VariantInput:
-    cells = line.cells
-    return VariantInput(
-        options=(cells[OPTIONS[0]], cells[OPTIONS[1]], cells[OPTIONS[2]]),
-        price_minor=money.parse(cells["price"], currency),
-        compare_at_minor=money.parse(cells["compare_at_price"], currency) if cells["compare_at_price"] else None,
-        stock=int(cells["stock"]) if line.restocked else None,
-        tracked=cells["tracked"] == "true",
-        weight_g=int(cells["weight_g"]),
-        barcode=cells["barcode"],
-        sku=cells["sku"] or None,
-        id=line.id,
-    )
+# ---------------------------------------------------------------- applying
 
 
-def _write(tx: Tx, change: Change, wanted: ProductInput, actor_id: int | None) -> int:
-    if change.stored is None:
-        return products.add(tx, wanted, actor_id=actor_id, reason="import")
-    if change.stored.archived:
-        q.products.restore(tx, product_id=change.stored.id)
-    products.replace(tx, change.stored.id, wanted, actor_id=actor_id, reason="import")
-    return change.stored.id
+def _complete(import_id: int) -> None:
+    import_batches.apply_plan(import_id)
+    db.transaction(_finish, import_id)
+    _delete_plan(import_id)
+
+
+def _finish(tx: Tx, import_id: int) -> None:
+    row = q.imports.lock_applying(tx, id=import_id)
+    if row is None:
+        raise Superseded("Another runner finished this import.")
+    q.imports.finish(tx, id=import_id)
+    counts = orjson.loads(row["result"])["diff"]["counts"]
+    events.note(tx, "products_imported", import_id, subject="import", actor_id=row["user_id"], new=counts["new"], changed=counts["changed"])
+
+
+def _delete_plan(import_id: int) -> None:
+    while db.transaction(_delete_chunks, import_id):
+        continue
+
+
+def _delete_chunks(tx: Tx, import_id: int) -> int:
+    deleted: int = q.imports.delete_chunks(tx, import_id=import_id)
+    return deleted
 
 
 # ---------------------------------------------------------------- files
@@ -552,6 +548,9 @@ def forget_files(var: Path) -> int:
     """Delete the files of imports that are over, and of those that nobody started within some days. Gives their number."""
     with db.reading() as tx:
         stale = q.imports.list_stale_files(tx, days=KEEP_DAYS)
+        plans = q.imports.list_leftover_chunks(tx, days=KEEP_DAYS)
+    for row in plans:
+        _delete_plan(row["import_id"])
     for row in stale:
         (var / row["file_path"]).unlink(missing_ok=True)
         db.transaction(_forget_file, row["id"])

@@ -222,6 +222,10 @@ def _delete_files(uploads: Path, path: str, widths: str) -> None:
 
 def delete_orphans(uploads: Path) -> int:
     """Remove files of pictures that nobody has: what a killed process, or an import that broke off, left behind. Gives their number."""
+    with db.reading() as tx:
+        if q.imports.is_under_way(tx):
+            # Images of products that an import is about to add belong to no product yet, for hours if the shop was down.
+            return 0
     before = time.time() - ORPHAN_SECONDS
     old = [path for path in (uploads / FOLDER).glob("*") if path.stat().st_mtime < before]
     known = _known_names() if old else set()

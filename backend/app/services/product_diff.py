@@ -7,7 +7,7 @@ A file with option columns tells all variants of its products, so those that it 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -71,6 +71,7 @@ class Stored:
     good: Good
     variant_ids: list[int]
     images: dict[str, int]  # ids by the names of the shop's files, and by those under which they came
+    last_image_position: int
     markdown: str | None
     category_id: int | None
     archived: bool
@@ -126,6 +127,7 @@ def _stored_one(row: Row, variants: list[Row], images: list[Row], tree: Tree, cu
         good=Good(row["slug"], 0, cells, lines, list(pictures.values())),
         variant_ids=[one["id"] for one in variants],
         images={name: id for id, picture in pictures.items() for name in (picture.name, came_as(picture.name))},
+        last_image_position=max((image["position"] for image in images), default=0),
         markdown=row["markdown"],
         category_id=row["category_id"],
         archived=bool(row["archived"]),
@@ -256,21 +258,25 @@ def compare(tx: Tx, sheet: Sheet, currency: str, at_hand: frozenset[str] = froze
     `at_hand` are the names, in lower case, of the pictures that came with the file.
     """
     sheet = replace(sheet, errors=list(sheet.errors), warnings=list(sheet.warnings))
-    tree = Tree.read(tx)
-    plan = Plan(sheet, tree)
+    plan = Plan(sheet, Tree.read(tx))
     for goods in batches(good for good in sheet.goods.values() if not good.broken):
         rows = q.imports.list_products(tx, slugs=[good.handle for good in goods])
-        stored = {one.good.handle: one for one in stored_goods(tx, rows, tree, currency)}
-        for good in goods:
-            change = _Comparing(sheet, good, stored.get(good.handle), tree, at_hand).change()
-            plan.coming += [(good, picture) for picture in change.coming]
-            plan.missing += [picture.src[:SHOWN_LETTERS] for picture in good.pictures if not change.has(picture.name)]
-            if change.stored is None or change.fields or change.variants:
-                plan.changes.append(change)
-            else:
-                plan.same += 1
-    _check_skus(tx, plan)
+        compare_goods(plan, goods, stored_goods(tx, rows, plan.tree, currency), lambda _: at_hand)
+    check_skus(tx, plan)
     return plan
+
+
+def compare_goods(plan: Plan, goods: list[Good], stored: list[Stored], at_hand: Callable[[Good], frozenset[str]]) -> None:
+    """Add what becomes of some products of the file to the plan; `stored` are those of them that the shop has."""
+    known = {one.good.handle: one for one in stored}
+    for good in goods:
+        change = _Comparing(plan.sheet, good, known.get(good.handle), plan.tree, at_hand(good)).change()
+        plan.coming += [(good, picture) for picture in change.coming]
+        plan.missing += [picture.src[:SHOWN_LETTERS] for picture in good.pictures if not change.has(picture.name)]
+        if change.stored is None or change.fields or change.variants:
+            plan.changes.append(change)
+        else:
+            plan.same += 1
 
 
 class _Comparing:
@@ -416,7 +422,7 @@ def _told(old: Cells, new: Cells) -> list[FieldChange]:
     ]
 
 
-def _check_skus(tx: Tx, plan: Plan) -> None:
+def check_skus(tx: Tx, plan: Plan) -> None:
     """A SKU that another variant of the shop has cannot be given away, unless that one goes or changes in this file too."""
     wanted = {line.cells["sku"]: (change, line) for change in plan.changes for line in change.lines if line.cells["sku"]}
     for skus in batches(wanted):

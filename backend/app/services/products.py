@@ -79,11 +79,11 @@ def add(tx: Tx, product: ProductInput, *, actor_id: int | None, reason: str = "i
 
     Raises Invalid for what breaks a rule, for a SKU that is taken and for a category that is not there.
     """
-    _check(product)
+    check_product(product)
     _check_against_others(tx, product, own=set())
     _check_images(product, [])
     slug = product.slug or _free_slug(tx, product.title)
-    product_id: int = q.products.add(tx, **_columns(product), slug=slug, demo=product.demo, gift_card=product.gift_card)
+    product_id: int = q.products.add(tx, **product_columns(product), slug=slug, demo=product.demo, gift_card=product.gift_card)
     q.products.take_slug(tx, slug=slug)
     image_ids = [
         q.products.add_image(tx, product_id=product_id, position=position, path=path, alt=alt, width=width, height=height, widths="")
@@ -103,17 +103,16 @@ def replace(tx: Tx, product_id: int, product: ProductInput, *, actor_id: int | N
     now = q.products.lock(tx, product_id=product_id)
     if now is None:
         raise NotFound("There is no such product.")
-    _check(product)
+    check_product(product)
     present = {row["id"]: row for row in q.products.list_variants(tx, product_id=product_id)}
     _check_against_others(tx, product, own=set(present))
     if any(variant.image_id for variant in product.variants):
         _check_images(product, [row["id"] for row in q.catalogue.list_images(tx, product_id=product_id)])
     found = _matched(list(present.values()), product)
-    if reason != "import":
-        _check_sold(product, [present.get(one or 0) for one in found], gift_card=bool(now["gift_card"]))
+    _check_sold(product, [present.get(one or 0) for one in found], gift_card=bool(now["gift_card"]))
     _write_variants(tx, product_id, product, present, found, actor_id, reason)
     slug = product.slug or now["slug"]
-    q.products.change(tx, product_id=product_id, slug=slug, **_columns(product))
+    q.products.change(tx, product_id=product_id, slug=slug, **product_columns(product))
     if slug != now["slug"]:
         q.products.keep_slug(tx, slug=now["slug"], product_id=product_id)
         q.products.take_slug(tx, slug=slug)
@@ -132,15 +131,15 @@ def _write_variants(
     if freed := [variant.id for _, variant in kept if present[variant.id or 0]["sku"] not in (None, variant.sku)]:
         q.products.free_skus(tx, variant_ids=freed)
     if kept:
-        q.products.change_variants(tx, variants=_as_json(kept))
-    _note(
+        q.products.change_variants(tx, variants=variants_as_json(kept))
+    note_stock(
         tx, [{"variant_id": one, "quantity": variant.stock - stock[one]} for _, variant, one in placed if one and variant.stock is not None], actor_id, reason
     )
     new = [(position, variant) for position, variant, one in placed if not one]
-    _add_variants(tx, product_id, new, actor_id, "import" if reason == "import" else "initial")
+    _add_variants(tx, product_id, new, actor_id, "initial")
 
 
-def _check(product: ProductInput) -> None:
+def check_product(product: ProductInput) -> None:
     names = [name for name in product.option_names if name]
     if list(product.option_names[: len(names)]) != names or len({name.casefold() for name in names}) < len(names):
         raise Invalid(options="Options are named in order, each by a name of its own.")
@@ -188,7 +187,7 @@ def _check_images(product: ProductInput, image_ids: list[int]) -> None:
             raise _wrong(product, place, "image_id", "This product has no such picture.")
 
 
-def _columns(product: ProductInput) -> Row:
+def product_columns(product: ProductInput) -> Row:
     prices = [variant.price_minor for variant in product.variants]
     return {
         "title": product.title,
@@ -261,38 +260,37 @@ def _free_slug(tx: Tx, title: str) -> str:
 def _add_variants(tx: Tx, product_id: int, variants: list[tuple[int, VariantInput]], actor_id: int | None, reason: str) -> None:
     if not variants:
         return
-    q.products.add_variants(tx, product_id=product_id, variants=_as_json(variants))
+    q.products.add_variants(tx, product_id=product_id, variants=variants_as_json(variants))
     ids = {row["position"]: row["id"] for row in q.products.list_variants(tx, product_id=product_id)}
-    _note(tx, [{"variant_id": ids[position], "quantity": variant.stock or 0} for position, variant in variants], actor_id, reason)
+    note_stock(tx, [{"variant_id": ids[position], "quantity": variant.stock or 0} for position, variant in variants], actor_id, reason)
 
 
-def _note(tx: Tx, moved: list[Row], actor_id: int | None, reason: str) -> None:
+def note_stock(tx: Tx, moved: list[Row], actor_id: int | None, reason: str) -> None:
     moved = [one for one in moved if one["quantity"]]
     if moved:
         q.stock.note_all(tx, moves=orjson.dumps(moved).decode(), actor_id=actor_id, reason=reason)
 
 
-def _as_json(variants: list[tuple[int, VariantInput]]) -> str:
-    return orjson.dumps(
-        [
-            {
-                "id": variant.id,
-                "position": position,
-                "sku": variant.sku or None,
-                "option1": variant.options[0],
-                "option2": variant.options[1],
-                "option3": variant.options[2],
-                "price_minor": variant.price_minor,
-                "compare_at_minor": variant.compare_at_minor,
-                "stock": variant.stock,
-                "tracked": int(variant.tracked),
-                "weight_g": variant.weight_g,
-                "barcode": variant.barcode,
-                "image_id": variant.image_id,
-            }
-            for position, variant in variants
-        ]
-    ).decode()
+def variants_as_json(variants: list[tuple[int, VariantInput]]) -> str:
+    return orjson.dumps([variant_columns(position, variant) for position, variant in variants]).decode()
+
+
+def variant_columns(position: int, variant: VariantInput) -> Row:
+    return {
+        "id": variant.id,
+        "position": position,
+        "sku": variant.sku or None,
+        "option1": variant.options[0],
+        "option2": variant.options[1],
+        "option3": variant.options[2],
+        "price_minor": variant.price_minor,
+        "compare_at_minor": variant.compare_at_minor,
+        "stock": variant.stock,
+        "tracked": int(variant.tracked),
+        "weight_g": variant.weight_g,
+        "barcode": variant.barcode,
+        "image_id": variant.image_id,
+    }
 
 
 # ---------------------------------------------------------------- for staff
