@@ -476,7 +476,7 @@ def test_a_file_shows_what_it_would_change_and_then_changes_it(new_owner: Shoppe
     expect(owner.button("Bring 1 product in")).to_be_visible()
     owner.sees("Copper Kettle")
     owner.button("Bring 1 product in").click()
-    expect(owner.page.get_by_text("1 product came in.")).to_be_visible(timeout=20_000)
+    expect(owner.page.get_by_text("1 product imported.")).to_be_visible(timeout=20_000)
     assert owner.api(f"/products/{handle}")["price_minor"] == 5900
     with owner.page.expect_download() as waiting:
         owner.button("Shopify's format").click()

@@ -322,7 +322,7 @@ def start(staff_client: ShopClient) -> Start:
 @pytest.fixture
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each product is a batch of its own."""
-    monkeypatch.setattr(import_batches, "FIRST_BATCH_PRODUCTS", 1)
+    monkeypatch.setattr(import_batches, "MIN_BATCH_PRODUCTS", 1)
     monkeypatch.setattr(import_batches, "MAX_BATCH_PRODUCTS", 1)
 
 

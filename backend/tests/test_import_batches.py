@@ -152,16 +152,18 @@ def test_a_batch_holds_few_variants_and_adapts_to_the_time_that_the_last_one_too
         return PlannedProduct(good, True, frozenset(), {})
 
     size = import_batches.BatchSize()
-    assert len(size.take([product(1)] * 500)) == import_batches.FIRST_BATCH_PRODUCTS
+    assert len(size.take([product(1)] * 500)) == import_batches.MIN_BATCH_PRODUCTS
     assert len(size.take([product(200)] * 8)) == 1
     assert len(size.take([product(400)] * 8)) == 1
 
+    assert len(size.take([product(100)] * 8)) == 3
+
     size.adapt(8, import_batches.TARGET_BATCH_SECONDS / 10)
     assert size.products == 16
-    size.adapt(16, import_batches.TARGET_BATCH_SECONDS * 4)
-    assert size.products == 4
-    size.adapt(4, 60)
-    assert size.products == 1
+    size.adapt(16, import_batches.TARGET_BATCH_SECONDS * 1.5)
+    assert size.products == 10
+    size.adapt(10, 60)
+    assert size.products == import_batches.MIN_BATCH_PRODUCTS
 
 
 # ---------------------------------------------------------------- what others change meanwhile

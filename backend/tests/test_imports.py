@@ -470,7 +470,7 @@ def test_progress_is_seen_while_it_runs(staff: ShopClient, look: Send, var: Path
         return run
 
     monkeypatch.setattr(progress, "TELL_EVERY", 0)
-    monkeypatch.setattr(import_batches, "FIRST_BATCH_PRODUCTS", 1)
+    monkeypatch.setattr(import_batches, "MIN_BATCH_PRODUCTS", 1)
     monkeypatch.setattr(import_batches, "MAX_BATCH_PRODUCTS", 1)
     monkeypatch.setattr(media, "store", watched(store))
     monkeypatch.setattr(import_batches, "_apply_batch", watched(apply))

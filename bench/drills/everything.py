@@ -7,7 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-DRILLS = ("kill", "cut", "hang", "disk", "restart", "flash-sale", "cluster", "slow-clients", "mails", "orders", "histories")
+DRILLS = (
+    "kill", "cut", "hang", "disk", "restart", "flash-sale", "cluster", "slow-clients", "mails", "orders", "import", "histories",
+)  # fmt: skip
 
 
 def main() -> int:

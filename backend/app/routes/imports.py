@@ -70,7 +70,10 @@ def list_imports(params: PageParams) -> ImportList:
 @bp.get("/imports/<int:import_id>")
 @staff(problems=(404,))
 def get_import(import_id: int) -> Import:
-    """What an import would do to the shop, is doing (`done` of `total`), or did."""
+    """What an import would do to the shop, is doing (`done` of `total`), or did.
+
+    Its status is `running` while it is prepared and `applying` while products are written.
+    """
     return imports.get(import_id)
 
 
@@ -87,7 +90,12 @@ def recheck_import(import_id: int, body: NumbersBody) -> Import:
 @bp.post("/imports/<int:import_id>/start")
 @staff(status=202, problems=(404, 409))
 def start_import(import_id: int) -> Import:
-    """Carry out an import that was looked through: whole, or not at all. The job runner does it."""
+    """Start an import that was checked. The job runner applies it in small steps.
+
+    The file is checked once more before anything is written; if it no longer fits, the import fails
+    and nothing has changed. After that it is always completed. A product that somebody makes
+    impossible to import meanwhile is left out and listed in `errors` of the import that is `done`.
+    """
     return imports.start(import_id)
 
 

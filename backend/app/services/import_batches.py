@@ -47,7 +47,9 @@ from .product_input import ProductInput, VariantInput
 log = logging.getLogger("shop.imports")
 
 TARGET_BATCH_SECONDS = 0.04
-FIRST_BATCH_PRODUCTS = 8
+# Also the first batch. A busy process spends most of a batch waiting for its turn between statements,
+# of which fewer products need as many, so that smaller batches would not hold their locks for less.
+MIN_BATCH_PRODUCTS = 8
 MAX_BATCH_PRODUCTS = 100
 # The version by which catalog responses are cached looks at the last 500 stock movements. More of
 # them in one transaction could hide an order that commits late.
@@ -76,7 +78,7 @@ class BatchSize:
     """How many products the next batch has, by how long the former one took."""
 
     def __init__(self) -> None:
-        self.products = FIRST_BATCH_PRODUCTS
+        self.products = MIN_BATCH_PRODUCTS
 
     def take(self, pending: list[PlannedProduct]) -> list[PlannedProduct]:
         """Return the first products of those that are left, at least one."""
@@ -89,7 +91,8 @@ class BatchSize:
 
     def adapt(self, products: int, seconds: float) -> None:
         fitting = int(products * TARGET_BATCH_SECONDS / max(seconds, 0.001))
-        self.products = max(1, min(fitting, 2 * self.products, MAX_BATCH_PRODUCTS))
+        largest = min(2 * self.products, MAX_BATCH_PRODUCTS)
+        self.products = max(MIN_BATCH_PRODUCTS, min(fitting, largest))
 
 
 def apply_plan(import_id: int) -> None:

@@ -10,10 +10,10 @@ import { toast } from "../components/toast-stack.js";
 
 const POLL = 1000;
 const SHOWN = 20; // problems before the rest is folded away
-const WORDS = { checking: "Being looked through", refused: "Cannot come in", checked: "Ready", waiting: "Waiting its turn", running: "Coming in", done: "Came in", failed: "Failed" };
+const WORDS = { checking: "Being looked through", refused: "Cannot come in", checked: "Ready", waiting: "Waiting its turn", running: "Preparing", applying: "Importing", done: "Came in", failed: "Failed" };
 const LOOKS = { refused: "danger", failed: "danger", checked: "warning", done: "good" };
 const FIELDS = { price_minor: "price", compare_at_minor: "price before" };
-const UNDER_WAY = ["checking", "waiting", "running"];
+const UNDER_WAY = ["checking", "waiting", "running", "applying"];
 
 const part = (name) => document.querySelector(`[data-${name}]`);
 const badge = ({ status }) => html`<span class="badge badge--${LOOKS[status] ?? "soft"}">${WORDS[status]}</span>`;
@@ -66,10 +66,18 @@ function diff({ diff: { products, counts, categories } }) {
 
 function verdict({ status, diff: { counts }, error_count: errors }) {
   const count = counts.new + counts.changed;
-  const plain = { refused: `The file has ${plural(errors, "problem")}. Nothing was changed: mend the file and bring it again.`, failed: "Something came in between. Nothing was changed.", done: `${plural(count, "product")} came in.` };
-  if (plain[status]) return html`<p>${plain[status]}${status === "done" && html` <a href="/admin/products?sort=updated">See the products</a>`}</p>`;
+  const plain = {
+    refused: `The file has ${plural(errors, "problem")}. Nothing was changed: mend the file and bring it again.`,
+    failed: "The import failed. Nothing was changed.",
+    done: `${plural(count, "product")} imported.`,
+  };
+  const leftOut = status === "done" && errors > 0 && html`<p>
+    ${plural(errors, "product")} changed during the import and could not be imported.
+    Fix the problems below and import the file again. Products that are already imported stay as they are.
+  </p>`;
+  if (plain[status]) return html`<p>${plain[status]}${status === "done" && html` <a href="/admin/products?sort=updated">See the products</a>`}</p>${leftOut}`;
   if (!count) return html`<p>The shop is as the file says already. There is nothing to do.</p>`;
-  return html`<p class="cluster"><button class="button" type="button" data-start>Bring ${plural(count, "product")} in</button><span class="soft small">All of it, or nothing if something goes wrong.</span></p>`;
+  return html`<p class="cluster"><button class="button" type="button" data-start>Bring ${plural(count, "product")} in</button><span class="soft small">The whole file is checked again first. Customers can order during the import.</span></p>`;
 }
 
 const NUMBER_FORMATS = { point: "1,234.56", comma: "1.234,56" };
@@ -95,7 +103,7 @@ function outcome(one) {
 }
 
 function progress({ status, done, total }) {
-  const known = status === "running" && total > 0;
+  const known = ["running", "applying"].includes(status) && total > 0;
   return html`<label class="sending"><span role="status">${WORDS[status]}${known && `: ${number(done)} of ${number(total)}`}</span><progress class="sending__bar" ${known && html`value="${done}" max="${total}"`}></progress></label>`;
 }
 
@@ -120,7 +128,9 @@ async function follow(id) {
     load: () => api.get(`/admin/imports/${id}`),
     show: (one) => {
       show(one);
-      if (before && before !== one.status && one.status === "done") toast("The products came in.");
+      if (before && before !== one.status && one.status === "done") {
+        toast(one.error_count ? "Import finished with problems" : "Products imported");
+      }
     },
     failed: (error) => (dealtWith(error) ? null : failedPart(error, "How far it is could not be told")),
   });
