@@ -1258,6 +1258,6 @@ CREATE TABLE backup_tasks (
 INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
     ('0001_baseline', 'e9568245f2dfb96cd9affabdc3e913eba467575781e468816ac6d4c4d66e3739', UTC_TIMESTAMP(6)),
     ('0002_running_the_shop', 'c91de068c857c03f13f1d435c71a0e5ceed7d7bdbdff2984e157822866561aee', UTC_TIMESTAMP(6)),
-    ('0006_import_plans', '2d48939a1788285d1e300db0a2c537eb9c4448af5fcb6a6527faefb797252ec2', UTC_TIMESTAMP(6)),
-    ('0008_unsigned_backups', '3fc0d51426f9435635ce2de6c0b43a0192bda849d02c5c95891eca31d90fb19f', UTC_TIMESTAMP(6)),
-    ('0009_bulk_actions', '1139c84f1061fdeeceec4fd4daf708c5d4ae70962ef3c42f6566c21f2ab972fc', UTC_TIMESTAMP(6));
+    ('0003_import_plans', '2d48939a1788285d1e300db0a2c537eb9c4448af5fcb6a6527faefb797252ec2', UTC_TIMESTAMP(6)),
+    ('0004_bulk_actions', '1139c84f1061fdeeceec4fd4daf708c5d4ae70962ef3c42f6566c21f2ab972fc', UTC_TIMESTAMP(6)),
+    ('0005_unsigned_backups', '3fc0d51426f9435635ce2de6c0b43a0192bda849d02c5c95891eca31d90fb19f', UTC_TIMESTAMP(6));
