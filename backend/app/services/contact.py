@@ -98,7 +98,7 @@ def _send(tx: Tx, user_id: int | None, words: dict[str, str], message: str, pict
     message_id: int = q.contact.add(tx, user_id=user_id, **words, email_key=words["email"].lower(), body=message)
     attachments.attach(tx, pictures, contact_message_id=message_id)
     # None of what was typed goes to an address that nobody has proven to be the sender's.
-    mail.enqueue(tx, "contact_received", words["email"], {"email": words["email"]}, user_id=user_id)
+    mail.enqueue(tx, "contact_received", words["email"], {}, user_id=user_id)
     told = {"name": words["name"], "email": words["email"], "subject_line": words["subject"], "message": message}
     support.tell_owner(tx, user_id, told | {"path": f"/admin/messages/{message_id}", "reply_to": words["email"]})
 

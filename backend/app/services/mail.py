@@ -184,9 +184,40 @@ def _environment(autoescape: bool) -> Environment:
 _text, _html = _environment(False), _environment(True)
 
 
+# Text that anybody can type, and that goes to an address which nobody has verified: the name and
+# the address of an order, the subject and the text of a message to the shop.
+TYPED_FIELDS = ("name", "address", "subject_line", "asked")
+# Emails whose fields of these names the owner wrote, or must read exactly as they were written.
+TEMPLATES_WITH_LINKS = {"newsletter", "owner_new_message"}
+# Mail programs turn `example.com`, `https:…` and `a@b` into links, also with the dots of other
+# scripts. A space after the character that makes the link breaks it everywhere.
+_LINK_MAKERS = re.compile(
+    r"""[.\u2024\u3002\ufe52\uff0e\uff61](?=[^\s.,;:!?)\]"'])"""  # a dot within a word
+    r"""|[@\uff20](?=\S)"""
+    r"""|(?<=[^\W\d_]):(?=\S)"""  # the colon of a scheme
+)
+
+
+def without_links(text: str) -> str:
+    """The text, changed so that no mail program makes a link of any part of it."""
+    return _LINK_MAKERS.sub(lambda found: f"{found.group()} ", text)
+
+
+def _without_typed_links(template: str, data: dict[str, Any]) -> dict[str, Any]:
+    if template in TEMPLATES_WITH_LINKS:
+        return data
+    return data | {name: _broken_up(data[name]) for name in TYPED_FIELDS if name in data}
+
+
+def _broken_up(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_broken_up(one) for one in value]
+    return without_links(value) if isinstance(value, str) else value
+
+
 def render(template: str, data: dict[str, Any], shop: dict[str, Any]) -> Rendered:
     """The mail's words. `shop` holds name, url and seller."""
-    values = {**data, "shop": shop}
+    values = {**_without_typed_links(template, data), "shop": shop}
     plain = _text.get_template(f"{template}.txt")
     subject = one_line(_block(plain, "subject", values))
     values["subject"] = subject
