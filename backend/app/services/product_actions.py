@@ -85,7 +85,7 @@ class ProductActions:
         return Outcome(before)
 
     def apply_one(self, command: Command, target_id: int, var: Path) -> bool:
-        raise NotImplementedError
+        raise AssertionError("every action on products is applied in batches")
 
     def revert(self, tx: Tx, command: Command, before: dict[int, Before]) -> Outcome:
         reverted: dict[int, Before | None] = {}
