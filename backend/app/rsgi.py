@@ -289,7 +289,10 @@ class CatalogVersion:
     def _look_up(self) -> None:
         while self._requested.wait():
             self._requested.clear()
-            catalogue.known_version()
+            try:
+                catalogue.known_version()
+            except Exception:
+                log.exception("the catalog version could not be looked up")
             try:
                 self._loop.call_soon_threadsafe(self._notify)
             except RuntimeError:

@@ -39,8 +39,9 @@ class WorkerThreads:
         return await future
 
     def start(self, function: Callable[..., Any], *args: Any) -> None:
-        """Run a function whose result nobody waits for. It must not raise."""
-        self._jobs.put((None, function, args))
+        """Run a function without waiting for it, unless too much is queued. It must not raise."""
+        if self._jobs.qsize() < self._max_queued:
+            self._jobs.put((None, function, args))
 
     def stop(self) -> None:
         """Finish what is queued, then end the threads."""
