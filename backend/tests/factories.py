@@ -137,11 +137,19 @@ def paid(number: str) -> None:
     payments.record(number, orders.get(number, trusted=True)["due_minor"], key=secrets.token_hex(8), actor=actor())
 
 
-def shipped(number: str, *, by: User, items: list[Any] | None = None) -> int:
+def shipped(
+    number: str,
+    *,
+    by: User,
+    items: list[Any] | None = None,
+    tracking: str = "SP-1",
+) -> int:
     """A parcel with all that is left, or with these pieces, is on its way; gives its id."""
-    return shipments.ship(number, items, carrier="Swift Post", tracking_number="SP-1", tracking_url="https://post.example/SP-1", actor_id=by.id)
+    url = f"https://post.example/{tracking}"
+    parcel = {"carrier": "Swift Post", "tracking_number": tracking, "tracking_url": url}
+    return shipments.ship(number, items, **parcel, actor_id=by.id)
 
 
-def delivered(number: str, *, by: User) -> None:
+def delivered(number: str, *, by: User, tracking: str = "SP-1") -> None:
     """All that was ordered has arrived."""
-    shipments.deliver(shipped(number, by=by), actor_id=by.id)
+    shipments.deliver(shipped(number, by=by, tracking=tracking), actor_id=by.id)

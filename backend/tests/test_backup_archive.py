@@ -374,7 +374,7 @@ def test_a_backup_of_an_earlier_schema_is_brought_to_this_version(crafted: Craft
     the version before.
     """
     *crafted.manifest["migrations"], last = crafted.manifest["migrations"]
-    assert last == "0005_unsigned_backups"
+    assert last == "0006_unsigned_backups"
     crafted.manifest["tables"]["backup_tasks"].remove("trusted_digest")
     restore(crafted.write(tmp_path / "crafted.zip", signed=True))
     assert run(other_shop, "SELECT title FROM products") == [(mug.title,)]

@@ -64,6 +64,13 @@ SELECT o.id, o.number, o.user_id, o.email, o.by_guest, o.status, o.payment_statu
   FROM orders o
  WHERE o.number = :number;
 
+-- name: list_by_ids -> rows
+{columns}
+  FROM orders o
+ WHERE o.id IN (:order_ids)
+ ORDER BY o.id DESC
+ LIMIT 100;
+
 -- name: list_of_user -> rows
 {columns}
   FROM orders o

@@ -27,22 +27,40 @@ SELECT m.id, m.template, m.recipient, m.status, m.created_at, m.sent_at, o.numbe
  LIMIT 10000;
 
 -- name: find_mails -> rows
--- Every mail to the person: by account, by address (byte for byte: the index alone would take josé's for jose's), by order. What the
--- owner was mailed about their orders, and what a guest was who gave this address, is not theirs.
+-- Every email to the person: by account, by address (byte for byte: the index alone would take josé's for jose's), by order. What the
+-- owner was emailed about their orders is not theirs.
 SELECT id FROM mails WHERE user_id = :user_id
  UNION
 SELECT id FROM mails WHERE recipient = :email AND CAST(recipient AS BINARY) = CAST(:email AS BINARY) AND order_id IS NULL
  UNION
 SELECT m.id FROM orders o JOIN mails m ON m.order_id = o.id WHERE o.user_id = :user_id AND m.template NOT LIKE 'owner%'
+ UNION
+SELECT m.id
+  FROM users u
+  JOIN orders o ON o.email_key = u.email_key AND o.user_id IS NULL
+  JOIN mails m ON m.order_id = o.id
+ WHERE u.id = :user_id AND m.template NOT LIKE 'owner%'
  LIMIT 10000;
 
 -- name: list_payments -> rows
 SELECT o.number AS order_number, p.method, p.status, p.amount_minor, p.captured_minor, p.refunded_minor, p.created_at, p.paid_at
   FROM orders o
   JOIN payments p ON p.order_id = o.id
- WHERE o.user_id = :user_id
+ WHERE o.id IN (:order_ids)
  ORDER BY p.id
  LIMIT 10000;
+
+-- name: list_orders -> rows
+-- The person's orders: those of the account, and those of guests who gave its address, which is verified.
+SELECT o.id FROM orders o WHERE o.user_id = :user_id
+ UNION
+SELECT o.id FROM users u JOIN orders o ON o.email_key = u.email_key AND o.user_id IS NULL WHERE u.id = :user_id
+ ORDER BY id DESC
+ LIMIT 10000;
+
+-- name: claim_orders -> count
+-- Orders of guests who gave the account's address, which is verified, are erased with the account.
+UPDATE orders SET user_id = :user_id WHERE email_key = :email_key AND user_id IS NULL;
 
 -- name: list_stock_requests -> rows
 -- Asked for while signed in, or with the account's address, which is proven to be theirs.
@@ -86,6 +104,10 @@ UPDATE orders
 -- name: erase_returns -> count
 -- What was written to and fro; what came back and when stays with the order.
 UPDATE returns r JOIN orders o ON o.id = r.order_id SET r.note = '', r.answer = '' WHERE o.user_id = :user_id;
+
+-- name: erase_tracking -> count
+-- A tracking number leads to the carrier's page with the name and the address of the recipient.
+UPDATE shipments s JOIN orders o ON o.id = s.order_id SET s.tracking_number = '', s.tracking_url = '' WHERE o.user_id = :user_id;
 
 -- name: delete_gift_card_keys -> count
 -- Keys of cards that were given to the person hold a hash of the address.

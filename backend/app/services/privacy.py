@@ -1,7 +1,8 @@
 """Everything the shop holds of a person: told as one document, or erased for good.
 
 The comments of the schema's columns say which values are told (export, erase) and which must be gone afterwards (erase); the tests
-hold both functions to them. Orders given as a guest are a part of the account once it has claimed them.
+hold both functions to them. Orders that were placed as a guest with the account's address, which is
+verified, are the person's as well, whether or not the account has claimed them.
 """
 
 from __future__ import annotations
@@ -128,7 +129,8 @@ def export(user_id: int) -> Export:
         notes = q.privacy.list_notes(tx, user_id=user_id)
         devices = q.privacy.list_sessions(tx, user_id=user_id)
         codes = q.privacy.list_challenges(tx, user_id=user_id)
-        payments = q.privacy.list_payments(tx, user_id=user_id)
+        order_ids = [row["id"] for row in q.privacy.list_orders(tx, user_id=user_id)]
+        payments = q.privacy.list_payments(tx, order_ids=order_ids)
         stock_requests = q.privacy.list_stock_requests(tx, user_id=user_id)
         mails = q.privacy.list_mails(tx, mail_ids=_mails_of(tx, user_id, account["email"]))
     return {
@@ -136,7 +138,7 @@ def export(user_id: int) -> Export:
         "account": {**account, **{name: state[name] for name in ("status", "blocked_until", "block_reason", "signed_in_at")}},  # type: ignore[typeddict-item]
         "notes": notes,
         "addresses": addresses.list_of(user_id)["items"],
-        "orders": orders.all_of(user_id),
+        "orders": orders.list_in_full(order_ids),
         "payments": payments,
         "cart": cart.get(Buyer(user_id)),
         "reviews": reviews.all_of(user_id),
@@ -199,11 +201,13 @@ def _erase(tx: Tx, user_id: int, actor_id: int | None) -> tuple[list[str], set[i
     account = q.privacy.lock_account(tx, user_id=user_id)
     if account is None:
         raise SignInRequired() if user_id == actor_id else NotFound("There is no such account.")
+    q.privacy.claim_orders(tx, user_id=user_id, email_key=account["email_key"])
     cancelled = _cancel_orders(tx, user_id, actor_id)
     mail_ids = _mails_of(tx, user_id, account["email"])
     q.privacy.erase_order_mails(tx, mail_ids=mail_ids)
     q.privacy.delete_mails(tx, mail_ids=mail_ids)
     q.privacy.erase_returns(tx, user_id=user_id)
+    q.privacy.erase_tracking(tx, user_id=user_id)
     q.privacy.delete_gift_card_keys(tx, email=account["email"])
     q.privacy.erase_gift_cards(tx, email=account["email"])
     q.privacy.delete_order_keys(tx, user_id=user_id)
