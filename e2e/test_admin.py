@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 from shop import Shop
 from shopper import PASSWORD, Shopper
 from test_accessibility import Inspector
@@ -484,6 +484,38 @@ def test_a_file_shows_what_it_would_change_and_then_changes_it(new_owner: Shoppe
         asked.get_by_label("Your password", exact=True).fill(PASSWORD)
         asked.get_by_role("button", name="Continue").click()
     assert handle in waiting.value.path().read_text(encoding="utf-8-sig")
+
+
+def test_an_import_shows_its_progress_and_the_products_that_it_left_out(
+    new_owner: Shopper,
+) -> None:
+    owner = new_owner
+    handle = f"pan-{secrets.token_hex(3)}"
+    content = f"handle,title,price\n{handle},Pan,9.00\n".encode()
+    file = {"name": f"{handle}.csv", "mimeType": "text/csv", "buffer": content}
+    message = f"“{handle}” was left out, because it changed during the import."
+    error = {"row": 2, "column": "sku", "message": message}
+    states = [
+        {"status": "running", "done": 0, "total": 100},
+        {"status": "applying", "done": 40, "total": 100},
+        {"status": "applying", "done": 40, "total": 100},
+        {"status": "done", "done": 100, "total": 100, "error_count": 1, "errors": [error]},
+    ]
+
+    def answer(route: Route) -> None:
+        response = route.fetch()
+        state = states.pop(0) if len(states) > 1 else states[0]
+        route.fulfill(response=response, json=response.json() | state)
+
+    owner.visit("/admin/imports")
+    owner.page.locator("#file").set_input_files(file)
+    owner.page.route(re.compile(r"/api/v1/admin/imports/\d+$"), answer)
+    owner.button("Bring 1 product in").click()
+
+    expect(owner.page.get_by_text("Preparing: 0 of 100")).to_be_visible(timeout=20_000)
+    expect(owner.page.get_by_text("Importing: 40 of 100")).to_be_visible()
+    expect(owner.page.get_by_text("1 product changed during the import")).to_be_visible()
+    expect(owner.page.get_by_text(message)).to_be_visible()
 
 
 # ---------------------------------------------------------------- for everybody

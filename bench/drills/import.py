@@ -235,8 +235,8 @@ def main() -> int:
         sign_ins = SignIns(shop.port)
         with Load(shop, variants) as load:
             load.goes_on()
-            sign_ins.start()
             import_id = admin.start(second)
+            sign_ins.start()
             kills = kill_midway(shop, admin, import_id, options.kills)
             admin.wait(import_id)
             load.goes_on()
