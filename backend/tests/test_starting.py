@@ -485,6 +485,37 @@ def test_a_backup_is_restored_by_the_command_and_an_unsigned_one_only_when_that_
         database.stop()
 
 
+def test_an_import_command_that_is_killed_is_completed_by_the_shop(
+    new_shop: Any,
+    tmp_path: Path,
+) -> None:
+    shop = new_shop()
+    file = tmp_path / "products.csv"
+    lines = [f"cup-{number},Cup {number},CUP-{number},2.00,1" for number in range(2000)]
+    file.write_text("\n".join(["handle,title,sku,price,stock", *lines]) + "\n")
+
+    def statuses() -> list[str]:
+        connection = db.connect(PrivateDatabase(shop.var).address())
+        cursor = connection.cursor()
+        cursor.execute("SELECT status FROM imports ORDER BY id")
+        found = [str(row[0]) for row in cursor.fetchall()]
+        connection.close()
+        return found
+
+    command = [sys.executable, str(shop.root / "backend" / "run.py"), "import", str(file)]
+    importer = subprocess.Popen(command, env=shop.environment, stdout=subprocess.DEVNULL)
+    until(lambda: statuses() in (["applying"], ["done"]))
+    importer.kill()
+    importer.wait()
+    until(lambda: statuses() == ["done"])
+
+    again = shop.command("import", str(file))
+    assert again.returncode == 0, again
+    assert "Products: 0 new, 0 changed, 2000 the same" in again.stdout
+    assert "Everything is in the shop." in again.stdout
+    assert statuses() == ["done", "done"]
+
+
 def test_a_broken_invariant_is_named_and_the_exit_code_says_so(open_shop: Shop) -> None:
     connection = db.connect(PrivateDatabase(open_shop.var).address())
     connection.cursor().execute("UPDATE variants SET stock = stock + 1 ORDER BY id LIMIT 1")

@@ -10,7 +10,7 @@ import { toast } from "../components/toast-stack.js";
 
 const POLL = 1000;
 const SHOWN = 20; // problems before the rest is folded away
-const WORDS = { checking: "Being looked through", refused: "Cannot come in", checked: "Ready", waiting: "Waiting its turn", running: "Preparing", applying: "Importing", done: "Came in", failed: "Failed" };
+const WORDS = { checking: "Being looked through", refused: "Cannot come in", checked: "Ready", waiting: "Waiting its turn", running: "Preparing", applying: "Importing", done: "Imported", failed: "Failed" };
 const LOOKS = { refused: "danger", failed: "danger", checked: "warning", done: "good" };
 const FIELDS = { price_minor: "price", compare_at_minor: "price before" };
 const UNDER_WAY = ["checking", "waiting", "running", "applying"];
