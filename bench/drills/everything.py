@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 DRILLS = (
-    "kill", "cut", "hang", "disk", "restart", "flash-sale", "cluster", "slow-clients", "mails", "orders", "import", "histories",
+    "kill", "cut", "hang", "disk", "restart", "bulk-actions", "flash-sale", "cluster", "slow-clients", "mails", "orders", "import", "histories",
 )  # fmt: skip
 
 
@@ -21,7 +21,7 @@ def main() -> int:
         verdicts.append((name, code, time.monotonic() - began))
     print("\n== all")
     for name, code, seconds in verdicts:
-        print(f"{name:12}{'BROKEN' if code else 'held':8}{seconds:5.0f} s")
+        print(f"{name:13}{'BROKEN' if code else 'held':8}{seconds:5.0f} s")
     return int(any(code for _, code, _ in verdicts))
 
 
