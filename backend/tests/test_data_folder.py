@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from test_starting import Shop, until
+from running_shops import Shop, until
 
 from app import debian
 from app.config import ROOT, BadSetting

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from test_starting import Shop
+from running_shops import Shop
 
 CONNECTIONS = 50  # of each kind
 TIMEOUT_SECONDS = 30.0  # none of it is used up unless the shop is stuck

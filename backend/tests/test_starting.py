@@ -18,7 +18,6 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
@@ -27,128 +26,14 @@ from typing import Any
 import factories
 import fake_stripe
 import pytest
+from running_shops import PATIENCE, Shop, free_port, new_shop, open_shop, processes, seed, until
 
 from app import db
 from app.config import ROOT, Settings
 from app.lock import Busy, Lock
 from app.private_database import PrivateDatabase
 
-PATIENCE = 60  # seconds; only a hanging shop takes so long
-
-
-def until(true: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := true()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return value
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def processes() -> dict[int, int]:
-    """The parent of each living process."""
-    if not Path("/proc/self/stat").exists():
-        lines = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout.splitlines()
-        return {int(pid): int(parent) for pid, parent, state in (line.split() for line in lines) if "Z" not in state}
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent = path.read_text().rpartition(")")[2].split()[:2]
-        except OSError:
-            continue
-        if state != "Z":
-            found[int(path.parent.name)] = int(parent)
-    return found
-
-
-class Shop:
-    """One shop in a folder of its own, and what its console says."""
-
-    def __init__(self, var: Path, *arguments: str, root: Path = ROOT, **environment: str) -> None:
-        self.var, self.root = var, root
-        self.environment = {name: value for name, value in os.environ.items() if name not in {one.metadata["name"] for one in fields(Settings)}}
-        self.environment |= {"SHOP_VAR": str(var), "PORT": str(free_port()), "LIMITS": "off", **environment}
-        self.url = f"http://127.0.0.1:{self.environment['PORT']}"
-        self.arguments = arguments
-        self.output = var.with_name(f"{var.name}.output")
-
-    def start(self) -> Shop:
-        with self.output.open("w") as output:
-            command = [sys.executable, str(self.root / "backend" / "run.py"), *self.arguments]
-            self.process = subprocess.Popen(command, env=self.environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-        until(lambda: self.process.poll() is not None or " is open:" in self.said())
-        assert self.process.poll() is None, self.said()
-        return self
-
-    def said(self) -> str:
-        return self.output.read_text()
-
-    def get(self, path: str) -> int:
-        try:
-            with urllib.request.urlopen(self.url + path, timeout=5) as answer:
-                answer.read()
-                return int(answer.status)
-        except urllib.error.HTTPError as refusal:
-            return refusal.code
-
-    def command(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(self.root / "backend" / "run.py"), *words]
-        return subprocess.run(command, env=self.environment, input=given, capture_output=True, text=True, timeout=PATIENCE, check=False)
-
-    def children(self) -> list[int]:
-        return sorted(pid for pid, parent in processes().items() if parent == self.process.pid)
-
-    def database(self) -> int:
-        return int((self.var / "mysql" / "pid").read_text())
-
-    def workers(self) -> list[int]:
-        """The web workers and, the last, the job worker."""
-        return [pid for pid in self.children() if pid != self.database()]
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a shop that was opened once, to be copied."""
-    var = tmp_path_factory.mktemp("seed") / "var"
-    shop = Shop(var, WORKERS="1").start()
-    assert shop.stop() == 0
-    return var
-
-
-@pytest.fixture
-def new_shop(seed: Path, tmp_path: Path) -> Iterator[Callable[..., Shop]]:
-    made: list[Shop] = []
-
-    def make(*arguments: str, name: str = "var", **more: Any) -> Shop:
-        var = tmp_path / name
-        if not var.exists():
-            shutil.copytree(seed, var)
-        made.append(Shop(var, *arguments, **{"WORKERS": "1", **more}))
-        return made[-1].start()
-
-    yield make
-    for shop in made:
-        if shop.process.poll() is None:
-            shop.stop()
-
-
-@pytest.fixture(scope="module")
-def open_shop(seed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """A shop that is open already, for tests that neither stop it nor break anything in it."""
-    var = tmp_path_factory.mktemp("open") / "var"
-    shutil.copytree(seed, var)
-    shop = Shop(var, WORKERS="1").start()
-    yield shop
-    shop.stop()
+__all__ = ["new_shop", "open_shop", "seed"]
 
 
 def test_a_first_start_says_what_there_is_and_serves_the_catalogue(seed: Path, tmp_path: Path) -> None:
@@ -453,67 +338,6 @@ def test_commands_without_a_shop_start_a_database_and_stop_it(new_shop: Any) -> 
 
     assert not (shop.var / "mysql" / "pid").exists()
     Lock(shop.var).take("a test")
-
-
-def test_a_backup_is_restored_by_the_command_and_an_unsigned_one_only_when_that_is_said(new_shop: Any) -> None:
-    shop = new_shop()
-    assert shop.stop() == 0
-    made = shop.command("backup")
-    assert made.returncode == 0, made
-    (name,) = [path.name for path in (shop.var / "backups").glob("shop-*.zip")]
-
-    kept = shop.command("restore", name, given="no\n")
-    restored = shop.command("restore", name, given="restore\n")
-    shop.environment["SECRET_KEY"] = "the key of another shop, 0123456789abcdef"
-    refused = shop.command("restore", name, given="restore\n")
-    allowed = shop.command("restore", name, "--allow-unsigned", given="restore\n")
-
-    assert (kept.returncode, restored.returncode, refused.returncode, allowed.returncode) == (1, 0, 1, 0), (kept, restored, refused, allowed)
-    assert "not signed by this shop" in refused.stdout and "--allow-unsigned" in refused.stdout
-    assert "Traceback" not in kept.stderr + restored.stderr + refused.stderr + allowed.stderr
-    database = PrivateDatabase(shop.var)
-    database.start()
-    try:
-        connection = db.connect(database.address())
-        cursor = connection.cursor()
-        cursor.execute("SELECT kind, status FROM backup_tasks")
-        assert cursor.fetchall() == [("restore", "done")]
-        cursor.execute("SELECT COUNT(*) > 0 FROM products")
-        assert cursor.fetchall() == [(1,)]
-        connection.close()
-    finally:
-        database.stop()
-
-
-def test_an_import_command_that_is_killed_is_completed_by_the_shop(
-    new_shop: Any,
-    tmp_path: Path,
-) -> None:
-    shop = new_shop()
-    file = tmp_path / "products.csv"
-    lines = [f"cup-{number},Cup {number},CUP-{number},2.00,1" for number in range(2000)]
-    file.write_text("\n".join(["handle,title,sku,price,stock", *lines]) + "\n")
-
-    def statuses() -> list[str]:
-        connection = db.connect(PrivateDatabase(shop.var).address())
-        cursor = connection.cursor()
-        cursor.execute("SELECT status FROM imports ORDER BY id")
-        found = [str(row[0]) for row in cursor.fetchall()]
-        connection.close()
-        return found
-
-    command = [sys.executable, str(shop.root / "backend" / "run.py"), "import", str(file)]
-    importer = subprocess.Popen(command, env=shop.environment, stdout=subprocess.DEVNULL)
-    until(lambda: statuses() in (["applying"], ["done"]))
-    importer.kill()
-    importer.wait()
-    until(lambda: statuses() == ["done"])
-
-    again = shop.command("import", str(file))
-    assert again.returncode == 0, again
-    assert "Products: 0 new, 0 changed, 2000 the same" in again.stdout
-    assert "Everything is in the shop." in again.stdout
-    assert statuses() == ["done", "done"]
 
 
 def test_a_broken_invariant_is_named_and_the_exit_code_says_so(open_shop: Shop) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from test_starting import PATIENCE, Shop, new_shop, open_shop, seed, until
+from running_shops import PATIENCE, Shop, new_shop, open_shop, seed, until
 
 __all__ = ["new_shop", "open_shop", "seed"]
 
