@@ -42,6 +42,7 @@ ALWAYS = """
     POST /api/v1/admin/tickets/<number>/coupon
     POST /api/v1/admin/users
     POST /api/v1/admin/users/actions
+    POST /api/v1/admin/users/actions/<int:action_id>/undo
     POST /api/v1/me/email
     POST /api/v1/me/totp
     POST /api/v1/me/totp/confirmation
@@ -83,6 +84,7 @@ NEVER = """
     POST /api/v1/admin/backups/<name>/proof
     POST /api/v1/admin/description-previews
     POST /api/v1/admin/imports
+    PATCH /api/v1/admin/imports/<int:import_id>
     POST /api/v1/admin/imports/<int:import_id>/start
     POST /api/v1/admin/inventory/adjustments
     POST /api/v1/admin/jobs/<name>/runs
@@ -98,6 +100,7 @@ NEVER = """
     POST /api/v1/admin/orders/quote
     POST /api/v1/admin/payments/<int:payment_id>/inquiry
     POST /api/v1/admin/products/actions
+    POST /api/v1/admin/products/actions/<int:action_id>/undo
     POST /api/v1/admin/returns/<int:return_id>/decision
     POST /api/v1/admin/returns/<int:return_id>/receipt
     POST /api/v1/admin/settings/estimates

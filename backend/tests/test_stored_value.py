@@ -153,7 +153,7 @@ def test_no_gift_card_buys_a_gift_card(client: ShopClient, admin_client: ShopCli
 
 def set_price(client: ShopClient, thing: Thing, price_minor: int) -> None:
     act = {"action": "change_price", "ids": [thing.id], "percent": price_minor}
-    assert client.post("/api/v1/admin/products/actions", json=act).status_code == 200
+    assert client.post("/api/v1/admin/products/actions", json=act).status_code == 202
 
 
 def test_a_price_raised_after_the_order_does_not_raise_the_value(client: ShopClient, staff_client: ShopClient, card_product: Thing) -> None:

@@ -20,10 +20,10 @@ from test_accounts import change, rows
 from test_routes import endpoint_of
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from app import cli, fields, http, security
+from app import cli, fields, request_parsing, security
 from app.config import Settings
 from app.fields import Body, Line, Secret
-from app.services import accounts
+from app.services import accounts, password_rules
 from app.text import MAX_COMBINING_MARKS, normalize_text
 
 DECOMPOSED, COMPOSED = "Gro\u0308\u00dfe", "Gr\u00f6\u00dfe"
@@ -120,7 +120,7 @@ def test_every_text_of_every_body_arrives_normalized(app: Flask, arriving: Calla
     as_typed, count = set(), 0
     for model in sorted(models(app, "body"), key=lambda one: one.__qualname__):
         with app.test_request_context(method="POST", json=sample(model)):
-            value = arriving(model, lambda model=model: http._read_body(model))
+            value = arriving(model, lambda model=model: request_parsing.read_body(model))
         for path, text in texts(value):
             count += text == COMPOSED
             if not unicodedata.is_normalized("NFC", text):
@@ -136,7 +136,7 @@ def test_every_text_of_every_query_string_arrives_normalized(app: Flask, arrivin
     for model in sorted(models(app, "params"), key=lambda one: one.__qualname__):
         wanted = {name: value for name, value in sample(model).items() if isinstance(value, str)}
         with app.test_request_context(query_string=wanted):
-            value = arriving(model, lambda model=model: http._read_params(model, http.request.query_string.decode()))
+            value = arriving(model, lambda model=model: request_parsing.read_params(model, request_parsing.request.query_string.decode()))
         assert [text for text in value.values() if not unicodedata.is_normalized("NFC", text)] == []
         count += len(value)
     assert count > 30
@@ -346,11 +346,11 @@ def test_a_known_and_an_unknown_account_cost_the_same_checks(monkeypatch: pytest
 def test_the_length_of_a_password_is_that_of_its_normalized_form() -> None:
     """Eight characters as typed are seven letters."""
     with pytest.raises(accounts.Invalid) as refused:
-        accounts.check_password_rules("qxo\u0308zwvk", shop_name="")
+        password_rules.check("qxo\u0308zwvk", shop_name="")
     assert "at least 8" in refused.value.errors["password"][0]
 
 
 def test_a_password_may_not_hold_the_name_of_the_shop_in_any_form() -> None:
     with pytest.raises(accounts.Invalid) as refused:
-        accounts.check_password_rules("xk-mo\u0308wenberg-17-zq", shop_name="M\u00f6wenberg")
+        password_rules.check("xk-mo\u0308wenberg-17-zq", shop_name="M\u00f6wenberg")
     assert refused.value.errors == {"password": ["Leave the shop's name out of the password."]}
