@@ -1260,5 +1260,5 @@ INSERT INTO schema_migrations (version, checksum, applied_at) VALUES
     ('0002_running_the_shop', 'c91de068c857c03f13f1d435c71a0e5ceed7d7bdbdff2984e157822866561aee', UTC_TIMESTAMP(6)),
     ('0003_import_plans', '2d48939a1788285d1e300db0a2c537eb9c4448af5fcb6a6527faefb797252ec2', UTC_TIMESTAMP(6)),
     ('0004_bulk_actions', '1139c84f1061fdeeceec4fd4daf708c5d4ae70962ef3c42f6566c21f2ab972fc', UTC_TIMESTAMP(6)),
-    ('0005_tracking_is_personal', 'ae95b37a38258682d1806aa39c6e1a445a2b1d43faa90c6a6cb6f762d2d8e98f', UTC_TIMESTAMP(6)),
+    ('0005_tracking_is_personal', '1c022a08bb3607b448caf0b79e8b08fa53dd149aea2c8ef79f8d64a0a4053f4c', UTC_TIMESTAMP(6)),
     ('0006_unsigned_backups', '3fc0d51426f9435635ce2de6c0b43a0192bda849d02c5c95891eca31d90fb19f', UTC_TIMESTAMP(6));

@@ -208,6 +208,24 @@ def test_all_that_match_are_changed_over_all_pages_and_brought_back(owner: Shopp
     assert statuses(owner) == {"Published"}
 
 
+def test_a_price_change_of_many_products_is_undone_to_the_cent(owner: Shopper) -> None:
+    open_list(owner, "/admin/products?sort=title")
+    price = rows(owner).first.locator("td", has_text="€").first
+    before = price.inner_text()
+    for title in titles(owner)[:3]:
+        owner.page.get_by_role("checkbox", name=f"Choose {title}", exact=True).check()
+    owner.button("Change price").click()
+    asked = owner.dialog("Change the price of 3 products")
+    expect(asked.get_by_text("You can undo this right afterwards.")).to_be_visible()
+    asked.get_by_label("By how many per cent").fill("-7")
+    asked.get_by_role("button", name="Change the prices").click()
+    expect(owner.page.get_by_text("3 products repriced.")).to_be_visible()
+    expect(price).not_to_have_text(before)
+    owner.button("Undo").click()
+    expect(owner.page.get_by_text("Taken back.")).to_be_visible()
+    expect(price).to_have_text(before)
+
+
 def test_the_box_above_is_in_between_when_some_are_chosen(owner: Shopper) -> None:
     open_list(owner)
     above = owner.page.get_by_role("checkbox", name="Choose all rows of this page")

@@ -9,6 +9,7 @@ so that a run that was killed anywhere is simply run again:
     -- step: constraint orders.ck_orders_status
     -- step: no column orders.old_name          ("no" turns any of them around)
     -- step: data                                (DML that may be repeated)
+    -- step: definition                          (DDL that may be repeated, such as a change of comments)
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def _run_pending(connection: Any, progress: Callable[[str], None]) -> None:
 
 
 def _reached(connection: Any, goal: str) -> bool:
-    if goal == "data":
+    if goal in ("data", "definition"):
         return False
     negated = goal.startswith("no ")
     kind, _, name = goal.removeprefix("no ").partition(" ")

@@ -1,13 +1,12 @@
--- Tracking numbers lead to the name and the address of whoever got the parcel.
+-- Tracking numbers lead to the name and address of the recipient, so an erasure deletes them.
 
--- step: data
--- A change of comments, which may be repeated.
+-- step: definition
 ALTER TABLE shipments
     MODIFY tracking_number VARCHAR(80)  NOT NULL DEFAULT '' COMMENT 'erase',
     MODIFY tracking_url    VARCHAR(500) NOT NULL DEFAULT '' COMMENT 'erase';
 
 -- step: data
--- Of the people who were erased before.
+-- Accounts that were erased before.
 UPDATE shipments s
   JOIN orders o ON o.id = s.order_id AND o.email = '' AND o.name = 'erased'
    SET s.tracking_number = '', s.tracking_url = ''

@@ -76,11 +76,18 @@ class Outcome:
     skipped: int = 0
 
 
+ApplyOne = Callable[[Command, int, Path], bool]
+
+
 class Handler(Protocol):
-    """The actions on one kind of target. Methods that take `tx` join its transaction and do nothing but SQL."""
+    """The actions on one kind of target. Methods that take `tx` join its transaction and do nothing but SQL.
+
+    `separate` holds the actions that take one target at a time, in transactions of their own. They return whether the action was
+    applied, also if it had been before, since a runner may be killed between that and the progress marker.
+    """
 
     irreversible: frozenset[str]
-    separate: frozenset[str]  # actions that apply_one() runs, each target in transactions of its own
+    separate: dict[str, ApplyOne]
 
     def batch_size(self, action: str) -> int: ...
 
@@ -91,9 +98,6 @@ class Handler(Protocol):
         """Raise Invalid or Conflict if the action cannot be applied to one of these targets."""
 
     def apply(self, tx: Tx, command: Command, ids: list[int]) -> Outcome: ...
-
-    def apply_one(self, command: Command, target_id: int, var: Path) -> bool:
-        """Apply a separate action and return whether it was applied, also if it had been before."""
 
     def revert(self, tx: Tx, command: Command, before: dict[int, Before]) -> Outcome:
         """Put back what the action replaced, where nobody has changed it since."""
@@ -338,7 +342,7 @@ def _apply_one(row: Row, var: Path) -> bool:
     if not found:
         return db.transaction(_apply_batch, row["id"])
     target_id = found[0]["target_id"]
-    applied = _handlers[row["subject"]].apply_one(_command(row), target_id, var)
+    applied = _handlers[row["subject"]].separate[row["action"]](_command(row), target_id, var)
     return db.transaction(_advance_one, row["id"], target_id, applied)
 
 

@@ -10,11 +10,11 @@ import orjson
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid
 from . import bulk_actions, discovery, events, grid
-from .bulk_actions import Before, BulkAction, Command, Outcome
+from .bulk_actions import ApplyOne, Before, BulkAction, Command, Outcome
 
 Action = Literal["publish", "unpublish", "archive", "restore", "set_category", "change_price"]
-BATCH_SIZE = 50  # products in one transaction
-MAX_BATCH_VARIANTS = 250  # variants whose prices change in one transaction
+BATCH_SIZE = 25  # products in one transaction
+MAX_BATCH_VARIANTS = 100  # variants whose prices change in one transaction
 MAX_PRICE_MINOR = 10**12
 
 
@@ -44,7 +44,7 @@ def start(
 
 class ProductActions:
     irreversible: frozenset[str] = frozenset()
-    separate: frozenset[str] = frozenset()
+    separate: dict[str, ApplyOne] = {}
 
     def batch_size(self, action: str) -> int:
         return BATCH_SIZE
@@ -83,9 +83,6 @@ class ProductActions:
         if before:
             discovery.mark(tx, before)
         return Outcome(before)
-
-    def apply_one(self, command: Command, target_id: int, var: Path) -> bool:
-        raise AssertionError("every action on products is applied in batches")
 
     def revert(self, tx: Tx, command: Command, before: dict[int, Before]) -> Outcome:
         reverted: dict[int, Before | None] = {}

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ..db import Row, Tx, q
 from ..errors import Conflict, Invalid, NotFound
 from . import bulk_actions, events, mail, privacy, sessions, users
-from .bulk_actions import Before, BulkAction, Command, Outcome
+from .bulk_actions import ApplyOne, Before, BulkAction, Command, Outcome
 
 Action = Literal["activate", "deactivate", "block", "unblock", "end_sessions", "send_test_mail", "erase"]
 # Accounts in one transaction. Each takes half a dozen statements for its sessions, email and audit event.
@@ -41,9 +41,20 @@ def start(
     return bulk_actions.start("user", Command(action, params, actor_id), list_ids, var=var, exclude=[actor_id])
 
 
+def _erase(command: Command, user_id: int, var: Path) -> bool:
+    try:
+        privacy.erase_for(user_id, actor_id=command.actor_id, var=var)
+    except Conflict:
+        return False
+    except NotFound:
+        # It is gone, perhaps by this action just before its runner was killed.
+        return True
+    return True
+
+
 class UserActions:
     irreversible = frozenset({"end_sessions", "send_test_mail", "erase"})
-    separate = frozenset({"erase"})
+    separate: dict[str, ApplyOne] = {"erase": _erase}
 
     def batch_size(self, action: str) -> int:
         return BATCH_SIZE
@@ -62,16 +73,6 @@ class UserActions:
             return _send_test_mails(tx, ids, command.actor_id)
         changes = _changes(command)
         return _change_all(tx, users.lock(tx, ids), {one: changes for one in ids}, command.actor_id)
-
-    def apply_one(self, command: Command, target_id: int, var: Path) -> bool:
-        try:
-            privacy.erase_for(target_id, actor_id=command.actor_id, var=var)
-        except Conflict:
-            return False
-        except NotFound:
-            # It is gone, perhaps by this action just before its runner was killed.
-            return True
-        return True
 
     def revert(self, tx: Tx, command: Command, before: dict[int, Before]) -> Outcome:
         """Put back what was changed, where it is still as the action left it."""
