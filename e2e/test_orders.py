@@ -95,6 +95,8 @@ def test_the_owner_notes_the_money_and_gives_it_back(new_owner: Shopper, guest: 
     owner.page.locator("dialog[open]").get_by_role("button", name="It is paid").click()
     is_told(owner, "The order is paid.")
     press(owner, "Refund")
+    note = "refunding every item also refunds shipping and cancels the order"
+    expect(owner.page.locator("dialog[open]").get_by_text(note)).to_be_visible()
     owner.page.locator("dialog[open]").get_by_role("spinbutton").first.fill("1")
     fill(owner, reason="It was out of stock after all")
     confirm(owner, "Return money", "Return the money")
@@ -102,7 +104,7 @@ def test_the_owner_notes_the_money_and_gives_it_back(new_owner: Shopper, guest: 
     is_told(owner, "The money is on its way back.")
     owner.sees("It was out of stock after all", re.compile("efunded"))
     guest.reload()
-    guest.sees("Money that comes back", "It was out of stock after all")
+    guest.sees("Money that comes back", "It was out of stock after all", "Cancelled")
     guest.mail_to("gina@example.com", f"of your order {number} comes back to you")
 
 
