@@ -46,8 +46,8 @@ class Refunding:
 def refund(number: str, wanted: Refunding, *, key: str, actor_id: int) -> bool:
     """Refund line items, shipping, or both; return whether this is a repeated request.
 
-    A repeated request changes nothing. When nothing is left to send and nothing was sent, all that was paid for shipping is refunded as
-    well; and when every item is refunded, the order is canceled.
+    A repeated request changes nothing. When nothing is left to send and nothing was sent, all that
+    was paid for shipping is refunded as well; and when every item is refunded, the order is canceled.
 
     Raises NotFound, Invalid for more than there is, and Conflict for an order that is not paid.
     """
