@@ -88,7 +88,7 @@ def test_an_unsigned_backup_is_restored_only_after_a_separate_confirmation(new_s
 
     owner.visit("/admin/backups?q=20260101")
     owner.main.get_by_role("row").filter(has_text=unsigned.name).get_by_role("button", name="Put back").click()
-    proof = owner.dialog("Is it you?")
+    proof = owner.dialog("Confirm your password")
     proof.get_by_label("Your password").fill(PASSWORD)
     proof.get_by_role("button", name="Continue").click()
     warning = owner.dialog("This backup is not signed by this shop")

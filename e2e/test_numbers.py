@@ -72,7 +72,7 @@ def test_the_number_format_of_a_file_is_shown_and_can_be_changed(owner: Shopper)
     inspector = Inspector(owner)
     inspector.look("an import whose numbers were chosen")
     owner.button("Bring 1 product in").click()
-    expect(owner.page.get_by_text("1 product came in.")).to_be_visible(timeout=20_000)
+    expect(owner.page.get_by_text("1 product imported.")).to_be_visible(timeout=20_000)
 
     owner.sees(re.compile("Numbers in this file: 1.234,56"))
     assert owner.api(f"/products/{handle}")["price_minor"] == 100_000

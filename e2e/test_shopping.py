@@ -191,6 +191,28 @@ def test_a_price_that_changed_is_told_in_the_cart_and_agreed_to_before_the_order
 # ---- finding things
 
 
+LATE_PAINTS = """
+const paint = requestAnimationFrame;
+let count = 0;
+window.requestAnimationFrame = (draw) =>
+  setTimeout(() => paint((now) => { draw(now); document.body.dataset.paints = ++count; }), 1000);
+"""
+
+
+def test_results_of_a_search_before_the_first_paint_are_not_replaced(shopper: Shopper) -> None:
+    shopper.page.add_init_script(LATE_PAINTS)
+    thing = shopper.something()
+    shopper.visit("/")
+
+    shopper.search(max(thing["title"].split(), key=len))
+
+    # The list of the home page is drawn in a task of its own after the second paint.
+    expect(shopper.page.locator("body[data-paints='2']")).to_be_attached()
+    shopper.page.evaluate("new Promise((resume) => setTimeout(() => setTimeout(resume)))")
+    shopper.settle()
+    expect(shopper.result(thing["title"])).to_be_visible()
+
+
 def test_a_search_stands_in_the_address_and_finds_words_of_the_title(shopper: Shopper) -> None:
     thing = shopper.something()
     word = max(thing["title"].split(), key=len)

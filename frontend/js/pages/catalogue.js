@@ -295,6 +295,8 @@ const data = firstData();
 categories = data?.categories?.items ?? [];
 
 function begin() {
+  // A search that was submitted before the first paint has a list of its own.
+  if (asked) return;
   if (isHome() && categories.length) showRail();
   if (data?.products && !(history.state?.shown > 24)) {
     showList(data.products);
