@@ -264,6 +264,7 @@ def _application(new_code: bool, ready: Connection) -> Any:
     address = importlib.import_module("app.private_database").address_of(settings)
     app = importlib.import_module("app").create_app(settings, address)
     application = importlib.import_module("app.rsgi").RsgiApplication(app, threads=settings.threads)
+    importlib.import_module("app.granian_adapter").dispatch_at_once()
     ready.send_bytes(b"ready")
     return application
 

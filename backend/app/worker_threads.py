@@ -38,10 +38,12 @@ class WorkerThreads:
         self._jobs.put((future, function, args))
         return await future
 
-    def start(self, function: Callable[..., Any], *args: Any) -> None:
-        """Run a function without waiting for it, unless too much is queued. It must not raise."""
-        if self._jobs.qsize() < self._max_queued:
-            self._jobs.put((None, function, args))
+    def start(self, function: Callable[..., Any], *args: Any) -> bool:
+        """Run a function that does not raise, without waiting for it; return whether there was room."""
+        if self._jobs.qsize() >= self._max_queued:
+            return False
+        self._jobs.put((None, function, args))
+        return True
 
     def stop(self) -> None:
         """Finish what is queued, then end the threads."""

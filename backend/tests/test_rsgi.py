@@ -320,6 +320,42 @@ def test_a_changed_catalog_is_seen(worker: Worker, monkeypatch: pytest.MonkeyPat
     assert worker.send("GET", LIST).json["total"] == before + 1
 
 
+def handle_at_once(worker: Worker, method: str, target: str, *headers: tuple[str, str]) -> tuple[bool, Connection]:
+    """Offer a request to the application and wait until it is handled, if it was taken."""
+    connection, handled = Connection(), threading.Event()
+    request = scope(method, target, ("host", "localhost"), *headers)
+    is_taken = worker.application.handle_at_once(request, connection, handled.set)
+    assert not is_taken or handled.wait(30)
+    return is_taken, connection
+
+
+@pytest.mark.parametrize("target", ["/livez", LIST, "/api/v1/cart", "/none"])
+def test_a_request_without_a_body_is_handled_without_the_event_loop(worker: Worker, target: str) -> None:
+    through_loop = worker.send("GET", target)
+    is_taken, sent = handle_at_once(worker, "GET", target)
+    assert is_taken
+    assert sent.status == through_loop.status
+    assert sent.headers.keys() == through_loop.headers.keys()
+
+
+def test_what_has_to_be_waited_for_is_left_to_the_event_loop(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker.send("GET", LIST)
+    assert handle_at_once(worker, "GET", LIST, ("content-length", "1"))[0] is False
+    assert handle_at_once(worker, "POST", "/api/v1/auth/forgot", ("transfer-encoding", "chunked"))[0] is False
+    assert handle_at_once(worker, "GET", LIST, ("host", "another"))[0] is False
+    monkeypatch.setattr(catalogue, "BELIEVED", 0.0)
+    assert handle_at_once(worker, "GET", LIST)[0] is False
+    monkeypatch.setattr(worker.application._threads, "_max_queued", 0)
+    assert handle_at_once(worker, "GET", "/api/v1/cart")[0] is False
+
+
+def test_an_unexpected_error_in_a_worker_thread_is_a_500(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.application, "_cache", BrokenExport())
+    is_taken, sent = handle_at_once(worker, "GET", "/api/v1/admin/exports/customers.csv")
+    assert is_taken
+    assert sent.status == 500
+
+
 def test_more_requests_than_can_be_queued_are_503(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker.application._threads, "_max_queued", 0)
     sent = worker.send("GET", "/api/v1/cart")
