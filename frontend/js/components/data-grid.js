@@ -2,7 +2,7 @@
 import { api } from "../lib/api.js";
 import { append, html, icon, render } from "../lib/html.js";
 import { ago, date, money, number, plural } from "../lib/format.js";
-import { failedState, emptyState } from "./states.js";
+import { failedState, onceOnline, emptyState } from "./states.js";
 import { useKeys } from "./grid-keys.js";
 import { dealtWith, staff } from "./staff.js";
 import { toast } from "./toast-stack.js";
@@ -228,9 +228,9 @@ class DataGrid extends HTMLElement {
     render(this.querySelector("tbody"), html``);
     render(this.#part("state"), failedState(error, "The table could not be loaded"));
     this.#part("count").textContent = "";
-    const again = () => { window.removeEventListener("online", again); render(this.#part("state"), html``); this.load(); };
-    this.#part("state").querySelector("[data-retry]").addEventListener("click", again);
-    if (error.code === "offline") window.addEventListener("online", again, { once: true });
+    const again = () => { render(this.#part("state"), html``); this.load(); };
+    const cancel = error.code === "offline" ? onceOnline(again) : () => {};
+    this.#part("state").querySelector("[data-retry]").addEventListener("click", () => { cancel(); again(); });
   }
 
   #showSkeleton() {

@@ -30,6 +30,21 @@ export const failedPart = (error, what) => html`<div class="alert alert--warning
   <p class="alert__title">${what}</p><p>${error.message}</p><button class="link-button" type="button" data-retry>Try again</button>
 </div></div>`;
 
+// Browsers announce the network a moment before requests can use it.
+const ONLINE_DELAY_MS = 500;
+
+/**
+ * Run a function once the browser is online again.
+ * @param {() => void} retry
+ * @returns {() => void} cancels it
+ */
+export function onceOnline(retry) {
+  let timer;
+  const wait = () => { timer = setTimeout(retry, ONLINE_DELAY_MS); };
+  window.addEventListener("online", wait, { once: true });
+  return () => { window.removeEventListener("online", wait); clearTimeout(timer); };
+}
+
 /**
  * Load something into a place: the skeleton appears after 200 ms, then what came, or what went wrong with a button to try again.
  * @template T
@@ -56,8 +71,8 @@ export async function loadInto(place, { load, show, skeleton, failed = (error) =
     const markup = failed(error);
     if (!markup) return;
     render(place, markup);
-    const again = () => { window.removeEventListener("online", again); loadInto(place, { load, show, skeleton, failed }); };
-    place.querySelector("[data-retry]")?.addEventListener("click", again);
-    if (error.code === "offline") window.addEventListener("online", again, { once: true });
+    const again = () => loadInto(place, { load, show, skeleton, failed });
+    const cancel = error.code === "offline" ? onceOnline(again) : () => {};
+    place.querySelector("[data-retry]")?.addEventListener("click", () => { cancel(); again(); });
   }
 }
