@@ -162,7 +162,7 @@ def _import(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _follow_import(settings: Settings, import_id: int) -> Import:
-    """Show the progress of an import until it is over. Whoever gets its job's lease applies it: this process or a shop that runs."""
+    """Show the progress of an import until it is over. The process that holds its job's lease applies it: this one or a running shop."""
     from .services import imports, jobs
 
     runner = jobs.Runner(settings, {IMPORT_JOB: jobs.registry[IMPORT_JOB]})

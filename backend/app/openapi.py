@@ -157,7 +157,7 @@ def _problems(endpoint: Endpoint, method: str) -> dict[str, Any]:
     if endpoint.who != "anyone":
         wanted |= {403}
     if method != "GET":
-        # What a write refers to may be deleted by somebody else at the same moment.
+        # What a write refers to may be deleted by another request at the same moment.
         wanted |= {400, 403, 408, 409, 411, 413}
     if endpoint.body:
         wanted |= {415, 422}

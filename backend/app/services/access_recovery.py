@@ -1,6 +1,6 @@
-"""Recovery of an account that nobody can sign in to, by whoever runs the server.
+"""Recovery, on the server, of an account that its owner cannot sign in to.
 
-An admin can remove another account's second factor. The only admin has nobody to ask, and runs
+An admin can remove another account's second factor. The only admin cannot ask another one, and runs
 `./shop reset-access` on the server instead.
 """
 

@@ -7,7 +7,7 @@ the manifest's signature.
     tables/<table>.jsonl   one JSON array of column values per line
     uploads/<path>         the uploaded files
 
-An archive holds data only, never SQL. Whoever can write a file can also write a manifest with
+An archive holds data only, never SQL. Anyone who can write a file can also write a manifest with
 matching hashes, so the hashes only detect damage: names, types and sizes of the members are checked
 before anything is unpacked (CWE-22, CWE-59, CWE-409), and only the signature shows that this shop
 made the backup.

@@ -100,7 +100,7 @@ class Handler(Protocol):
     def apply(self, tx: Tx, command: Command, ids: list[int]) -> Outcome: ...
 
     def revert(self, tx: Tx, command: Command, before: dict[int, Before]) -> Outcome:
-        """Put back what the action replaced, where nobody has changed it since."""
+        """Put back what the action replaced, where it has not been changed since."""
 
     def record(self, tx: Tx, command: Command, target_id: int | None, changed: int, undo: bool) -> None:
         """Record a finished action in the audit log."""
@@ -255,7 +255,7 @@ def any_due() -> bool:
 
 
 def apply_due(var: Path) -> int:
-    """Apply what is started and not finished, whoever began it, and return the number of actions."""
+    """Apply all started actions to their end and return their number."""
     number = 0
     while True:
         with db.reading() as tx:
@@ -348,7 +348,7 @@ def _apply_one(row: Row, var: Path) -> bool:
 
 def _advance_one(tx: Tx, action_id: int, target_id: int, applied: bool) -> bool:
     row = q.bulk_actions.lock(tx, bulk_action_id=action_id)
-    # Another runner may have been at the same target; whoever is second does not count it again.
+    # Another runner may have been at the same target; the second one does not count it again.
     if row is not None and row["status"] == "running" and row["after_id"] < target_id:
         _advance(tx, row, [target_id], Outcome({target_id: None} if applied else {}, int(not applied)))
     return True

@@ -2,13 +2,13 @@
 
 Orders and sign-ins wait for the locks of an import as long as one batch takes. A batch is one
 transaction: it locks the import's row, then its products and then all their variants, each in
-ascending order of id; it compares the products with the file once more, now that nobody else can
+ascending order of id; it compares the products with the file once more, now that no other transaction can
 change them; it writes them with a fixed number of statements; and it moves the progress marker of
 the import. So a runner that is killed has applied a batch or has not, and the next one continues at
 the marker. Batches are sized by the time that the former ones took.
 
 An import that began to be applied is always completed. The whole file was checked against the shop
-before the first batch. What somebody changes between that check and a product's batch is treated
+before the first batch. What is changed between that check and a product's batch is treated
 as follows:
 
 - The file wins for what it has columns for, and leaves everything else as it is now.
@@ -17,7 +17,7 @@ as follows:
   ledger, or after, and takes from the new stock. Where the file has the stock that the shop had
   when the plan was made, the stock is left alone, so that what is sold meanwhile stays sold.
 - A category that was deleted is added again.
-- A product that can no longer be applied, such as one whose SKU somebody gave to another product,
+- A product that can no longer be applied, such as one whose SKU was given to another product,
   is left out as a whole and listed among the errors of the import. Importing the file again tries
   it again, and finds nothing to do for the others.
 
@@ -55,7 +55,7 @@ MAX_BATCH_PRODUCTS = 100
 # them in one transaction could hide an order that commits late.
 MAX_BATCH_VARIANTS = 300
 MAX_ERRORS = 200
-MAX_TRIES = 4  # of a product that collides with what somebody writes at the same moment
+MAX_TRIES = 4  # of a product that collides with a concurrent write
 
 
 class Superseded(Conflict):
@@ -151,7 +151,7 @@ def _apply_whole(
             if attempt == MAX_TRIES:
                 raise
         except DRIVER_ERRORS as error:
-            # Somebody took a handle or a SKU after the comparison, which finds it when repeated.
+            # A handle or a SKU was taken after the comparison, which finds it when repeated.
             if db.error_number(error) != DUPLICATE or attempt == MAX_TRIES:
                 raise
 

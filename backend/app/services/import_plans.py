@@ -2,7 +2,7 @@
 
 A plan names only products that are new or change. It holds what the file says of them and the files
 of their processed images, but not their present state: that is compared again under a lock when the
-product is applied, so that changes which somebody made meanwhile are seen. The one thing that a
+product is applied, so that concurrent changes are seen. The one thing that a
 plan settles in advance is which variants get another stock.
 """
 

@@ -184,7 +184,7 @@ def _environment(autoescape: bool) -> Environment:
 _text, _html = _environment(False), _environment(True)
 
 
-# Text that anybody can type, and that goes to an address which nobody has verified: the name and
+# Text that anyone can type and that goes to an unverified address: the name and
 # the address of an order, the subject and the text of a message to the shop.
 TYPED_FIELDS = ("name", "address", "subject_line", "asked")
 # Emails whose fields of these names the owner wrote, or must read exactly as they were written.

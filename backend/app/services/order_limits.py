@@ -3,7 +3,7 @@
 Orders and guesses at codes are limited by network, the emails that orders cause by mailbox. Uses
 are taken before anything else, so that a refused order takes no stock and sends no email, and are
 given back if nothing is ordered after all. A guess is given back if the code is good: shoppers
-never notice the limit, and somebody who has used it up cannot tell a good code from a wrong one.
+never notice the limit, and a client that has used it up cannot tell a good code from a wrong one.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ FIRST_VALUES: dict[str, Any] = {
         "guest_orders": {"uses": 20, "seconds": 3600},
         "guest_orders_day": {"uses": 60, "seconds": 86400},
         "account_orders": {"uses": 120, "seconds": 3600},
-        # By mailbox: emails that somebody causes who has not proven that the address is theirs.
+        # By mailbox: emails caused by a sender who has not proven to own the address.
         "emails_to": {"uses": 8, "seconds": 3600},
         "emails_to_day": {"uses": 20, "seconds": 86400},
         "coupons": {"uses": 20, "seconds": 900},  # by network: wrong codes, in quotes and orders

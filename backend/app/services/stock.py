@@ -171,7 +171,7 @@ def ledger(variant_id: int, *, limit: int, after: str) -> Ledger:
 
 
 def ask(variant_id: int, email: str, *, user_id: int | None, sender: Sender | None = None) -> None:
-    """Record that somebody wants an email when the variant can be bought; twice is once.
+    """Record the wish for an email when the variant can be bought; twice is once.
 
     Raises NotFound, and TooMany for an address that gets too many emails.
     """

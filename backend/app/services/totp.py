@@ -76,7 +76,7 @@ def _secret(user_id: int, salt: str) -> str:
 def confirm(user_id: int, code: str, *, session_id: int) -> RecoveryCodes:
     """Switch the second factor on with a code from the app, and return the recovery codes, shown only now.
 
-    Every other session and access token of the account ends: whoever opened one without the second
+    Every other session and access token of the account ends: a client that signed in without the second
     factor has to sign in with it. Raises Invalid for a wrong code, Conflict when there is nothing to
     confirm, TooMany.
     """

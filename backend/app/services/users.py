@@ -301,7 +301,7 @@ def _change(tx: Tx, user_id: int, changes: dict[str, Any], actor_id: int) -> Use
 
 def lock(tx: Tx, ids: list[int]) -> list[Row]:
     """Lock accounts by ascending id and return those that exist, with the database's time as `now`."""
-    # Whoever takes an admin away locks the rows of all admins, so that two admins cannot go at once and each count on the other.
+    # Removing an admin locks the rows of all admins, so that two admins cannot go at once and each count on the other.
     # For customers alone they are left unlocked: an admin who signs in meanwhile need not wait.
     if q.users.has_admin(tx, ids=ids):
         q.users.lock_admins(tx)
